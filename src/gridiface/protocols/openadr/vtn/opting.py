@@ -6,6 +6,7 @@ Owns opts and their precedence (rules 200 to 211). Does not own the opts of oadr
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from copy import deepcopy
 from dataclasses import replace
 
@@ -19,6 +20,11 @@ from gridiface.protocols.openadr.vtn.entities import Delivery, EventRecord, Opts
 from gridiface.protocols.openadr.vtn.notices import OptChanged
 from gridiface.protocols.openadr.vtn.state import State
 
+#: What a target names beside VENs, resources, groups and parties.
+_FINER = (
+    *("aggregatedPnode", "endDeviceAsset", "meterAsset", "pnode", "serviceArea", "serviceDeliveryPoint"),
+    *("serviceLocation", "transportInterface"),
+)
 _MOST_SUPERSEDED = 200
 _MOST_RESOURCES = 10_000
 
@@ -40,7 +46,7 @@ class OptDesk:
         resources = self._resources(payload.eiTarget, ven)
         devices = list(payload.oadrDeviceClass.endDeviceAsset) if payload.oadrDeviceClass else []
         if payload.qualifiedEventID is not None:
-            self._opt_event(payload, ven, resources, now)
+            resources = self._opt_event(payload, ven, resources, now)
         else:
             self._opt_schedule(payload, ven, resources, devices, now)
         self._state.notices.append(
@@ -127,15 +133,12 @@ class OptDesk:
             raise Refusal(Code.TARGET_MISMATCH, "the target names a resource of somebody else")
         return list(dict.fromkeys(target.resourceID))
 
-    def _opt_event(self, payload: OadrCreateOpt, ven: Ven, resources: list[str], now: float) -> None:
+    def _opt_event(self, payload: OadrCreateOpt, ven: Ven, resources: list[str], now: float) -> list[str]:
+        """Take an opt to an event; returns the resources that it is for, none: all."""
         if payload.vavailability is not None or payload.marketContext is not None:
             raise Refusal(Code.COMPLIANCE, "an opt to an event has no vavailability and no marketContext")
         record, delivery = self._event(payload, ven)
-        target = record.event.target
-        # Everything in the event's target is OR'd: only a target of resources alone leaves others out (rule 22).
-        only = set(target.resourceID) if EiTarget(resourceID=target.resourceID) == target else set()
-        if only and not set(resources) <= only:
-            raise Refusal(Code.TARGET_MISMATCH, "the target is not a part of the event's target")
+        resources = self._concerned(payload, ven, record.event.target, resources)
         if resources:
             if len(delivery.resources.keys() | set(resources)) > _MOST_RESOURCES:
                 raise Refusal(Code.DEPLOYMENT, "too many resources")
@@ -148,6 +151,46 @@ class OptDesk:
             delivery.event_opt_ids.append(payload.optID)
         del delivery.event_opt_ids[:-_MOST_SUPERSEDED]
         self._state.save("delivery", ven.venID)
+        return resources
+
+    def _concerned(self, payload: OadrCreateOpt, ven: Ven, whole: EiTarget, resources: list[str]) -> list[str]:
+        """The resources that an opt to an event of the target `whole` is for; none: all of the VEN's (rules 206, 209).
+
+        Raises:
+            Refusal: 462 it names something that is no part of the event's target; 469 nobody knows which resources it
+                means.
+        """
+        asked = payload.eiTarget
+        groups = {*asked.groupID, *asked.groupName, *asked.partyID}
+        known = {*ven.groups, *ven.parties, *whole.groupID, *whole.groupName, *whole.partyID}
+        finer = {kind: named for kind in _FINER if (named := getattr(asked, kind))}
+        strange = any(one not in getattr(whole, kind) for kind, named in finer.items() for one in named)
+        # Everything in the event's target is OR'd: only a target of resources alone leaves others out (rule 22).
+        only = set(whole.resourceID) if EiTarget(resourceID=whole.resourceID) == whole else set()
+        if strange or not groups <= known or (only and not set(resources) <= only):
+            raise Refusal(Code.TARGET_MISMATCH, "the target is not a part of the event's target")
+        if any(named != getattr(whole, kind) for kind, named in finer.items()):
+            raise Refusal(Code.DEPLOYMENT, "which resources a part of the target means is not known here")
+        if groups or finer:
+            resources = []
+        classes = payload.oadrDeviceClass.endDeviceAsset if payload.oadrDeviceClass else []
+        if not classes:
+            return resources
+        of_class = self._of_classes(ven, classes)
+        found = [name for name in resources or of_class if name in of_class and (not only or name in only)]
+        if not found:
+            raise Refusal(Code.DEPLOYMENT, "no resource of these device classes is known here")
+        return found
+
+    def _of_classes(self, ven: Ven, classes: Collection[str]) -> list[str]:
+        """The resources that a VEN's metadata say are of a device class (rule 307)."""
+        return [
+            name
+            for offered in self._state.reports(ven.venID).metadata
+            for point in offered.oadrReportDescription
+            if point.reportSubject and not set(point.reportSubject.endDeviceAsset).isdisjoint(classes)
+            for name in (point.reportDataSource.resourceID if point.reportDataSource else ())
+        ]
 
     def _event(self, payload: OadrCreateOpt, ven: Ven) -> tuple[EventRecord, Delivery]:
         qualified = payload.qualifiedEventID

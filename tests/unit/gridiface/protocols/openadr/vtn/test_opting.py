@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from gridiface.protocols.openadr.payloads import opt
+from gridiface.protocols.openadr.payloads import opt, report
 from gridiface.protocols.openadr.payloads.common import EiTarget, Properties, QualifiedEventID, Tolerate
 from gridiface.protocols.openadr.vtn import Ven
 
@@ -101,6 +101,65 @@ def test_r200_a_schedule_has_no_tolerance_and_ramps(kit, create):
     spans.components.available[0].properties.tolerance = Tolerate(startafter=3)
     assert create(vavailability=spans).eiResponse.responseCode == "459"
     assert create(vavailability=calendar((kit.now, -5))).eiResponse.responseCode == "454"
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ({"groupID": ["g"]}, "200"),
+        ({"groupName": ["own"]}, "200"),
+        ({"meterAsset": ["m1", "m2"]}, "200"),
+        ({"groupID": ["elsewhere"]}, "462"),
+        ({"partyID": ["elsewhere"]}, "462"),
+        ({"meterAsset": ["m3"]}, "462"),
+        ({"pnode": ["p"]}, "462"),
+        ({"meterAsset": ["m1"]}, "469"),
+    ],
+)
+def test_37_r206_an_opt_to_an_event_names_parts_of_its_target_only(kit, ven, create, target, code):
+    kit.vtn.vens[ven].groups = ["own"]
+    kit.send([ven], target=EiTarget(groupID=["g"], meterAsset=["m1", "m2"]))
+    kit.request(ven)
+    answer = create(event="E", eiTarget=EiTarget(**target))
+    assert answer.eiResponse.responseCode == code
+    assert kit.vtn.opt_of(ven, "E", None, kit.now) == ("optOut" if code == "200" else None)
+    kit.store = kit.vtn.export()
+
+
+def test_37_r209_device_classes_narrow_an_opt_to_an_event(kit, ven, create):
+    points = [
+        report.OadrReportDescription(
+            rID=name,
+            reportSubject=EiTarget(endDeviceAsset=[kind]),
+            reportDataSource=EiTarget(resourceID=[name]),
+            reportType="usage",
+            readingType="Direct Read",
+        )
+        for name, kind in (("a", "Thermostat"), ("b", "Water_Heater"), ("c", "Thermostat"))
+    ]
+    offer = report.OadrReport(
+        duration=60,
+        oadrReportDescription=points,
+        reportRequestID="0",
+        reportSpecifierID="s",
+        reportName="METADATA_HISTORY_USAGE",
+        createdDateTime=kit.now,
+    )
+    kit.handle(report.OadrRegisterReport(requestID="m", oadrReport=[offer], venID=ven))
+    kit.send([ven])
+    kit.request(ven)
+    kit.answer(ven, "E", 0, "optIn")
+    words = lambda: [kit.vtn.opt_of(ven, "E", name, kit.now) for name in "abc"]  # noqa: E731 - said four times
+    thermostats = EiTarget(endDeviceAsset=["Thermostat"])
+    answer = create(event="E", resources=["b"], oadrDeviceClass=thermostats)
+    assert (answer.eiResponse.responseCode, words()) == ("469", ["optIn", "optIn", "optIn"])
+    answer = create(event="E", resources=["a", "b"], oadrDeviceClass=thermostats)
+    assert (answer.eiResponse.responseCode, words()) == ("200", ["optOut", "optIn", "optIn"])
+    answer = create(event="E", oadrDeviceClass=thermostats)
+    assert (answer.eiResponse.responseCode, words()) == ("200", ["optOut", "optIn", "optOut"])
+    assert [notice.resources for notice in kit.told("OptChanged")] == [("a",), ("a", "c")]
+    answer = create(event="E", oadrDeviceClass=EiTarget(endDeviceAsset=["Sauna"]))
+    assert (answer.eiResponse.responseCode, words()) == ("469", ["optOut", "optIn", "optOut"])
 
 
 def test_37_r206_an_opt_of_resources_to_an_event_wins_over_created_event(kit, ven, create):
