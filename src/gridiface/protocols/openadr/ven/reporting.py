@@ -257,6 +257,9 @@ class ReportDesk:
         request = running.request
         offer = self._offers[request.specifier]
         values = self._values(running, offer, at)
+        # What was recorded and not over yet comes whole with the next report.
+        covered = _until(values, at, running.covered) if offer.is_recorded else at
+        values = _with_durations(values, offer, request.granularity)
         intervals = intervals_of(values, one_point_each=self._state.config.one_point_each)
         # A long history goes in several messages, so that none is too large for its receiver.
         step = 1 if any(value.feed is not None for value in values) else _per_message(len(request.rids))
@@ -276,8 +279,7 @@ class ReportDesk:
                 requestID=self._state.new_id(), oadrReport=[report], venID=self._state.registration.venID
             )
             self._state.post("update_report", payload)
-        # What was recorded and not over yet comes whole with the next report.
-        return _until(values, at, running.covered) if offer.is_recorded else at
+        return covered
 
     def _values(self, running: Running, offer: ReportOffer, at: float) -> list[ReportValue]:
         points = {point.rid: point for point in offer.points}
@@ -331,6 +333,15 @@ class ReportDesk:
             return [value_of(point.rid, sample) for sample in samples]
         status = point.report_type == "x-resourceStatus"
         return [value_at(point.rid, None, max(start, 0.0), 0, is_status=status, duration=None)]
+
+
+def _with_durations(values: Iterable[ReportValue], offer: ReportOffer, granularity: int) -> list[ReportValue]:
+    """Placeholders of interval data have a duration as the others do (rules 315, 342)."""
+    lengths = {point.rid: max(granularity, point.min_period) for point in offer.points if point.interval_data}
+    return [
+        replace(value, duration=lengths[value.rid]) if value.duration is None and value.rid in lengths else value
+        for value in values
+    ]
 
 
 def _until(values: Sequence[ReportValue], at: float, before: float) -> float:

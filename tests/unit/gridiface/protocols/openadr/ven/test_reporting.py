@@ -373,6 +373,38 @@ def test_history_comes_in_the_granularity_asked_for(made):
     assert [points[0][1] for _, points in rows(one)] == [2.0, 7.0]
 
 
+@pytest.mark.parametrize("granularity", [0, 600])
+def test_67_r315_r342_what_is_missing_of_interval_data_has_a_duration_too(talk, granularity):
+    points = tuple(DataPoint(rid=rid, unit=energy_real(), interval_data=True, min_period=60) for rid in ("p", "q"))
+    made = talk(offers=(ReportOffer(specifier="history", name="HISTORY_USAGE", points=points),))
+    made.run()
+    start = made.now - 600
+    hours(made, 5, start)
+    both = demand(made, rids=("p", "q"), start=start, granularity=granularity)
+    made.run(5)
+    (one,) = reports(made, both)
+    found = [
+        (row.duration, point.rID, point.oadrDataQuality[8:12])
+        for row in one.intervals.interval
+        for point in row.streamPayloadBase
+    ]
+    assert (granularity or 60, "q", "Bad ") in found
+    assert {length for length, _, _ in found} == {granularity or 60}
+
+
+def test_a_periodic_history_of_nothing_yet_loses_nothing(talk):
+    point = DataPoint(rid="p", unit=energy_real(), interval_data=True, min_period=300)
+    made = talk(offers=(ReportOffer(specifier="history", name="HISTORY_USAGE", points=(point,)),))
+    made.run()
+    start = made.now
+    request = demand(made, back=60)
+    made.run(130)
+    made.samples.record("history", "p", Sample(at=start, value=7.0, duration=100))
+    made.run(70)
+    values = [points[0][1:] for one in reports(made, request) for _, points in rows(one)]
+    assert (7.0, "Quality Good - Non Specific") in values
+
+
 def test_a_periodic_history_goes_on_where_the_last_report_ended(made):
     start = made.now
     request = demand(made, back=120)
