@@ -81,6 +81,15 @@ class ReportDesk:
                 self._state.drop("request", request_id)
         self._changed()
 
+    def loaded(self) -> None:
+        """After a restart: what is not offered any more is not reported; the new metadata will say so (rule 306)."""
+        offered = {name: {point.rid for point in offer.points} for name, offer in self._offers.items()}
+        for request_id, running in list(self._state.requests.items()):
+            request = running.request
+            if request.specifier != METADATA and not set(request.rids) <= offered.get(request.specifier, set()):
+                self._state.drop("request", request_id)
+        self._changed()
+
     def request_metadata(self) -> None:
         """Post a request for what the VTN offers, once (rule 327)."""
         wanted = metadata_request(self._state.new_id())
@@ -221,14 +230,16 @@ class ReportDesk:
         if old is None and len(self._state.requests) >= self._state.config.most_requests:
             raise Refusal(Code.DEPLOYMENT, "too many report requests")
         begin = now if request.start is None else request.start
-        if request.kind is not ReportKind.PERIODIC:
+        if request.back == 0:
             # Whatever its reportInterval says: of a one-shot it is ignored (rule 324).
             due = now
+        elif request.specifier == METADATA:
+            due = max(now, begin)
         else:
             # A point report whose granularity is its period starts with a value at once (section 8.3.2.2).
             offer = self._offers.get(request.specifier)
             points = request.granularity == request.back and offer is not None and not offer.is_recorded
-            due = begin if request.specifier == METADATA or points else begin + request.back
+            due = begin if points else begin + request.back
             # Reports that were due before the request came are made up for, as far back as there can be data.
             oldest = now - min(offer.duration if offer else 0, _MOST_MISSED * request.back)
             skipped = max(0, math.ceil((oldest - due) / request.back))

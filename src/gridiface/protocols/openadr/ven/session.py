@@ -95,6 +95,7 @@ class Ven:
     def load(self, documents: Mapping[str, bytes]) -> None:
         """Go on after a restart with what the store holds."""
         self._state.load(documents)
+        self._reports.loaded()
         self.start()
 
     def export(self) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
@@ -117,6 +118,16 @@ def test_periodic_reports_go_on_in_their_beat_when_the_clock_was_set_back(made, 
     assert reports(made, later)
     dues = {running.due % 20 for name, running in made.ven._state.requests.items() if name == request}
     assert dues == {(began - 50) % 20}
+
+
+def test_68_periodic_metadata_begin_when_they_are_asked_for_and_at_once_where_that_is_over(made):
+    for name, start in (("soon", made.now + 30), ("over", made.now - 5)):
+        asked = ReportRequest(id=name, specifier="METADATA", rids=("0",), back=1000, start=start)
+        assert push(made, request_to_wire(asked)).eiResponse.responseCode == "200"
+    made.run(29)
+    assert [one.reportRequestID for one in made.payloads(report.OadrRegisterReport)] == ["over"]
+    made.run(2)
+    assert [one.reportRequestID for one in made.payloads(report.OadrRegisterReport)] == ["over", "soon"]
 
 
 def test_68_periodic_metadata_go_on_when_the_clock_was_set_back(made, kit):
@@ -390,6 +401,25 @@ def test_67_r315_r342_what_is_missing_of_interval_data_has_a_duration_too(talk, 
     ]
     assert (granularity or 60, "q", "Bad ") in found
     assert {length for length, _, _ in found} == {granularity or 60}
+
+
+@pytest.mark.parametrize("left", [(), ("p",)])
+def test_r306_a_restart_with_less_on_offer_ends_what_cannot_be_reported_any_more(talk, left):
+    kept = tuple(point for point in USAGE.points if point.rid in left)
+    fewer = (dataclasses.replace(USAGE, points=kept), STATUS) if kept else (STATUS,)
+    before, after = talk(offers=(USAGE, STATUS)), talk(offers=fewer)
+    before.run()
+    gone = ask(before, rids=("p", "q"), granularity=10, back=10)
+    stays = ask(before, specifier="status", rids=("s",), granularity=10, back=10)
+    metadata = ReportRequest(id="again", specifier="METADATA", rids=("0",), back=1000, start=before.now + 9000)
+    push(before, request_to_wire(metadata))
+    before.run(11)
+    assert {gone, stays, "again"} == set(before.ven.pending_reports)
+    after.ven.load(before.ven.export())
+    assert set(after.ven.pending_reports) == {stays, "again"}
+    after.ven.handle_timer(before.now + 60)
+    after.ven.take_changes()
+    assert after.ven.next_requests(before.now + 60)
 
 
 def test_a_periodic_history_of_nothing_yet_loses_nothing(talk):
