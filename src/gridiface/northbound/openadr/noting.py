@@ -15,6 +15,7 @@ from gridiface.protocols.openadr.vtn.notices import (
     Undelivered,
     VenCancelled,
     VenRegistered,
+    WishUnmet,
 )
 
 _log = logging.getLogger("gridiface.openadr")
@@ -39,6 +40,8 @@ class Troubles:
         match notice:
             case ReportsPending(refused=refused) if refused:
                 self._last[notice.venID] = f"a report request: {refused}"
+            case WishUnmet():
+                self._last[notice.venID] = f"{notice.name} cannot be requested: {notice.reason}"
             case Undelivered():
                 self._last[notice.venID] = f"never answered {notice.kind}"
             case VenCancelled() | VenRegistered(again=False) | CertificateDropped():
@@ -70,6 +73,8 @@ def _say_of(notice: Notice) -> None:
             _log.warning("VEN %s is not registered any more, by %s", notice.venID, notice.by)
         case Undelivered():
             _log.warning("VEN %s never answered %s, sent %d times", notice.venID, notice.kind, notice.attempts)
+        case WishUnmet():
+            _log.warning("VEN %s: %s cannot be requested: %s", notice.venID, notice.name, notice.reason)
         case ReportsPending(refused=refused) if refused:
             _log.warning("VEN %s refused a report request: %s", notice.venID, refused)
         case _:

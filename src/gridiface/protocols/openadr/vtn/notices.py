@@ -100,6 +100,15 @@ class ReportsPending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WishUnmet:
+    """A VEN offers a report that is wished for, and nothing of it that can be asked for."""
+
+    venID: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Undelivered:
     """A payload was given up after its last attempt: the VEN never gave the logical answer."""
 
@@ -126,6 +135,7 @@ Notice = (
     | MetadataReceived
     | ReportReceived
     | ReportsPending
+    | WishUnmet
     | Undelivered
     | EventStatusChanged
 )

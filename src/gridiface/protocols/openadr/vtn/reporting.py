@@ -37,7 +37,7 @@ from gridiface.protocols.openadr.reports import (
 from gridiface.protocols.openadr.vtn import mailbox as box
 from gridiface.protocols.openadr.vtn.entities import Entry, ReportWish, RunningReport, Ven
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
-from gridiface.protocols.openadr.vtn.notices import MetadataReceived, ReportReceived, ReportsPending
+from gridiface.protocols.openadr.vtn.notices import MetadataReceived, ReportReceived, ReportsPending, WishUnmet
 from gridiface.protocols.openadr.vtn.state import State
 
 _ASKED, _RUNNING, _CANCELLING, _DONE = "asked", "running", "cancelling", "done"
@@ -235,7 +235,8 @@ class ReportDesk:
         elif request.back > 0:
             _check_rates(request, points)
         span = request.duration if name.startswith("HISTORY") else request.back
-        if span > (offered.duration or math.inf):
+        # A single value can be had of whoever keeps less than the time between two.
+        if span > max(offered.duration or math.inf, request.granularity):
             raise RefusedControl(f"the VEN keeps no more than {offered.duration} s of data (rule 340)")
         return name
 
@@ -245,7 +246,13 @@ class ReportDesk:
             name = (offered.reportName or "").removeprefix(METADATA_PREFIX)
             for wish in (*self._state.config.wishes, *ven.wishes):
                 if wish.name == name and (request := _request_for(wish, offered, now)):
-                    requests.append(request)
+                    try:
+                        self._check(ven, request)
+                    except RefusedControl as problem:
+                        # What a VEN offers may contradict itself; its metadata are taken all the same.
+                        self._state.notices.append(WishUnmet(venID=ven.venID, name=name, reason=str(problem)))
+                    else:
+                        requests.append(request)
         room = self._state.config.most_requests - len(self._state.reports(ven.venID).running)
         return self.ask(ven, requests[: max(0, room)], queue=False)
 
@@ -362,7 +369,8 @@ def _request_for(wish: ReportWish, offered: OadrReport, now: float) -> ReportReq
     granularity = min(granularity, slowest) if slowest else granularity
     # History has no granularity (rule 317), and no more is asked for than there is (rule 340).
     periodic = wish.back > 0 and not wish.name.startswith("HISTORY")
-    back = int(min(max(wish.back, granularity), offered.duration or math.inf)) if periodic else 0
+    most = max(offered.duration or math.inf, granularity)
+    back = int(min(max(wish.back, granularity), most)) if periodic else 0
     begin = default_start(wish.name, offered.duration, back, now) if wish.start is None else wish.start
     return ReportRequest(
         id="",

@@ -16,6 +16,7 @@ from gridiface.protocols.openadr.vtn.notices import (
     Undelivered,
     VenCancelled,
     VenRegistered,
+    WishUnmet,
 )
 
 
@@ -34,6 +35,11 @@ from gridiface.protocols.openadr.vtn.notices import (
             ReportsPending(venID="A", ids=(), refused="461 no"),
             logging.WARNING,
             "VEN A refused a report request: 461 no",
+        ),
+        (
+            WishUnmet(venID="A", name="TELEMETRY_USAGE", reason="b is not sampled so often"),
+            logging.WARNING,
+            "VEN A: TELEMETRY_USAGE cannot be requested: b is not sampled so often",
         ),
         (ReportsPending(venID="A", ids=("R",)), logging.DEBUG, "ReportsPending"),
         (EventStatusChanged(eventID="E", status="active"), logging.DEBUG, "active"),
@@ -58,6 +64,8 @@ def test_the_last_trouble_of_a_ven_is_kept_until_it_registers_anew() -> None:
     troubles.note(Undelivered(venID="A", kind="events", attempts=3), 0.0)
     troubles.note(VenRegistered(venID="A", registrationID="R", again=True), 0.0)
     assert (troubles.of("A"), troubles.of("B")) == ("never answered events", "")
+    troubles.note(WishUnmet(venID="A", name="X", reason="why"), 0.0)
+    assert troubles.of("A") == "X cannot be requested: why"
     troubles.note(VenCancelled(venID="A", by="ven"), 0.0)
     assert troubles.of("A") == ""
 

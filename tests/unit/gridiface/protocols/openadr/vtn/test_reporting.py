@@ -303,6 +303,35 @@ def test_41_r300_r317_r340_no_more_is_asked_for_than_is_offered(kit, offered, fi
         ask(kit, offered, **fields)
 
 
+@pytest.mark.parametrize(
+    ("rates", "duration", "asked"),
+    [
+        (((60, 90), (10, 30)), 3600, None),  # No rate is offered by both.
+        (((0, 0), (0, 0)), 3600, (1, 2)),
+        (((10, 10), (10, 10)), 5, (10, 10)),  # Less is kept than lies between two values.
+        (((10, 10), (10, 10)), 0, (10, 10)),
+        (((10, 10), (10, 10)), None, (10, 10)),
+    ],
+)
+def test_40_metadata_are_taken_whatever_becomes_of_our_wishes(vtn_kit, rates, duration, asked):
+    kit = vtn_kit(wishes=(ReportWish(name="TELEMETRY_USAGE", granularity=1, back=2),))
+    ven = kit.register()
+    points = [
+        point(rid, oadrSamplingRate=report.OadrSamplingRate(oadrMinPeriod=low, oadrMaxPeriod=high, oadrOnChange=False))
+        for rid, (low, high) in zip("ab", rates, strict=True)
+    ]
+    offer = metadata(kit, ven, "usage")
+    offer.oadrReport[0].oadrReportDescription, offer.oadrReport[0].duration = points, duration
+    answer = kit.handle(offer)
+    assert answer.eiResponse.responseCode == "200"
+    assert len(kit.vtn.reports(ven).metadata) == 1
+    found = [
+        (one.reportSpecifier.granularity, one.reportSpecifier.reportBackDuration) for one in answer.oadrReportRequest
+    ]
+    assert found == ([asked] if asked else [])
+    assert len(kit.told("WishUnmet")) == (0 if asked else 1)
+
+
 def test_41_r324_r340_wishes_are_fitted_to_what_is_offered(vtn_kit):
     kit = vtn_kit(
         wishes=(
