@@ -303,8 +303,13 @@ def _settle_der(state: State, record: EndDeviceRecord, fleet: FleetView) -> None
 
 
 def client_default(name: str, record: EndDeviceRecord, fleet: FleetView) -> Any:
-    """What dercap, derg, ders or dera shows of a client that has not written it yet."""
+    """What dercap, derg, ders or dera shows of a client that has not written it yet.
+
+    A member of the fleet without a rating is one that nobody has described: nothing is said in its name.
+    """
     device = fleet.device(record.device_id) if record.device_id else None
+    if device is not None and not (device.nameplate.max_w or device.nameplate.max_charge_w):
+        device = None
     match name:
         case "dercap":
             empty = DERCapability(modesSupported=0, rtgMaxW=ActivePower(multiplier=0, value=0), type=DERType.UNKNOWN)

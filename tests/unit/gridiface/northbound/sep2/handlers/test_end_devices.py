@@ -52,6 +52,18 @@ async def test_a_client_registers_under_the_identity_of_its_certificate(open_kit
     assert (await kit.get(programs.DERProgramListLink.href, by="stranger")).all == 1
 
 
+async def test_nothing_is_said_in_the_name_of_a_der_that_told_nothing(open_kit: Any) -> None:
+    edev = (await open_kit.send("POST", "/edev", body(open_kit.lfdi["stranger"]), by="stranger")).headers["Location"]
+    shown = []
+    for each in (open_kit, await open_kit.restarted()):
+        capability = await each.get(f"{edev}/der/1/dercap", by="stranger")
+        assert (capability.modesSupported, capability.type, capability.rtgMaxW.value) == (0, 0, 0)
+        settings = await each.get(f"{edev}/der/1/derg", by="stranger")
+        assert (settings.modesEnabled, settings.setMaxW.value) == (None, 0)
+        shown.append((capability, settings))
+    assert shown[0] == shown[1]
+
+
 async def test_a_client_that_knows_only_its_sfdi_registers_too(open_kit: Any) -> None:
     lfdi = open_kit.lfdi["stranger"]
     assert (await open_kit.send("POST", "/edev", body(None, sfdi(lfdi)), by="stranger")).status == 201
