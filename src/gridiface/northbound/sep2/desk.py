@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Principal, Role
 from gridiface.domain.ports import Change
-from gridiface.errors import RemoteProtocolError
+from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.sep2 import desk_rows as rows
 from gridiface.northbound.sep2.access import Caller
 from gridiface.northbound.sep2.along import along_with
@@ -228,6 +229,31 @@ class Sep2Desk(Sep2DevicesDesk):
         with along_with(along):
             await self._act("PUT", node, wanted, by)
         return self.show(path)
+
+    async def add_file(
+        self,
+        file: Any,
+        octets: bytes,
+        *,
+        by: str,
+        device: str | None = None,
+        group: str | None = None,
+        along: Sequence[Change] = (),
+    ) -> dict[str, Any]:
+        """Offer a file for download with its octets, both or nothing.
+
+        Raises:
+            RemoteProtocolError: as the utility would be answered; 413 where the octets are too many.
+        """
+        self.core.files.check(octets)
+        path, new = await self.create("/file", file, by=by, device=device, group=group, along=along)
+        try:
+            return await self.store_file(path, octets)
+        except StoreUnavailable:
+            if new:
+                with suppress(StoreUnavailable):  # then it is there without octets, which the log tells
+                    await self.core.publishing.remove(self._item(path), self._clock.now())
+            raise
 
     async def store_file(self, path: str, octets: bytes, *, along: Sequence[Change] = ()) -> dict[str, Any]:
         """Keep the octets of the File at `path` on this server.

@@ -224,7 +224,7 @@ class LimitSettings:
     responses_per_set: int = 100_000
     published_per_list: int = 1000
     own_per_list: int = 64
-    file_bytes: int = 16 * 1024 * 1024
+    file_bytes: int = 18_000_000
     end_devices: int = 100_000
 
 

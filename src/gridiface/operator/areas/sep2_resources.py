@@ -48,8 +48,10 @@ class ResourcesPort(Protocol):
         """Cancel an event."""
         ...
 
-    async def store_file(self, path: str, octets: bytes, *, along: Sequence[Change]) -> Words:
-        """Keep the octets of a File."""
+    async def add_file(
+        self, file: Words, octets: bytes, *, by: str, device: str | None, group: str | None, along: Sequence[Change]
+    ) -> Words:
+        """Offer a file with its octets."""
         ...
 
     async def message(self, asked: Mapping[str, Any], *, by: str, along: Sequence[Change]) -> Words:
@@ -295,9 +297,8 @@ class Sep2ResourcesArea(Area):
             file["activateTime"] = asked.activate
 
         async def add(along: list[Change]) -> Words:
-            path, _ = await self._port.create(
-                "/file", file, by=call.caller.name, device=asked.device, group=asked.group, along=along
+            return await self._port.add_file(
+                file, octets, by=call.caller.name, device=asked.device, group=asked.group, along=along
             )
-            return await self._port.store_file(path, octets, along=[])
 
         return await acted(call, "sep2.file.add", f"{asked.model} {asked.version}"[:64], add, after=file)

@@ -87,6 +87,15 @@ class Files:
     def __init__(self, services: Services) -> None:
         self._s = services
 
+    def check(self, octets: bytes) -> None:
+        """Whether a file is one that is kept here.
+
+        Raises:
+            RemoteProtocolError: 413 where its octets are too many.
+        """
+        if len(octets) > self._s.settings.limits.file_bytes:
+            raise RemoteProtocolError("the file is too large", answer=413)
+
     async def store(self, item: Item, octets: bytes, now: Instant) -> None:
         """Keep the octets of a File on this server; its size and fileURI follow.
 
@@ -94,8 +103,7 @@ class Files:
             RemoteProtocolError: 413 where they are too many.
             StoreUnavailable: nothing was changed.
         """
-        if len(octets) > self._s.settings.limits.file_bytes:
-            raise RemoteProtocolError("the file is too large", answer=413)
+        self.check(octets)
         file = replace(item.obj, fileURI=content_path(item.path), size=len(octets))
         head: dict[str, Any] = {"target": None, "by": item.data.by}
         if item.data.target is not None:

@@ -12,7 +12,7 @@ from gridiface.domain.ports import PutDocument
 from gridiface.errors import ConfigConflict, ConfigError, RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.desk import Sep2Desk
-from gridiface.northbound.sep2.settings import CsipAusSettings
+from gridiface.northbound.sep2.settings import CsipAusSettings, LimitSettings
 
 AUDIT = PutDocument("operator/audit", "1", b"{}")
 
@@ -210,6 +210,31 @@ async def test_a_file_is_handed_in(kit: Any, desk: Sep2Desk) -> None:
     assert (await other.get("/file", by="inv-1")).members[0].size == 3
     with pytest.raises(RemoteProtocolError):
         await desk.store_file(kit.edev("inv-1"), b"abc")
+
+
+async def test_a_file_that_is_not_kept_is_not_offered(make_kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kit = await make_kit(limits=LimitSettings(file_bytes=10))
+    desk, file = Sep2Desk(kit.core, kit.clock), {"fileURI": "/", "mfID": 1, "mfModel": "m", "mfVer": "1", "size": 0,
+                                                 "type": "00"}  # fmt: skip
+    kept = dict(kit.ledger.kept)
+    with pytest.raises(RemoteProtocolError, match="too large"):
+        await desk.add_file(file, b"x" * 11, by="ann")
+    assert (kit.ledger.kept, (await kit.get("/file", by="inv-1")).all) == (kept, 0)
+    commit = kit.ledger.commit
+
+    async def full(changes: Any) -> None:
+        if any(getattr(change, "space", "") == documents.CONTENTS and change.body for change in changes
+               if isinstance(change, PutDocument)):  # fmt: skip
+            raise StoreUnavailable("the disk is full")
+        await commit(changes)
+
+    monkeypatch.setattr(kit.ledger, "commit", full)
+    with pytest.raises(StoreUnavailable):
+        await desk.add_file(file, b"abc", by="ann")
+    assert (await kit.get("/file", by="inv-1")).all == 0
+    assert not [key for space, key in kit.ledger.kept if space in {documents.PUBLISHED, documents.CONTENTS}]
+    monkeypatch.setattr(kit.ledger, "commit", commit)
+    assert (await desk.add_file(file, b"abc", by="ann"))["size"] == 3
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,9 @@ class Port:
     async def create(self, path: str, resource: Any, **_: Any) -> tuple[str, bool]:
         return f"{path}/1", True
 
-    async def store_file(self, path: str, octets: bytes, *, along: Any) -> dict[str, Any]:
-        self.files[path] = octets
-        return {"href": path, "size": len(octets)}
+    async def add_file(self, file: Any, octets: bytes, **_: Any) -> dict[str, Any]:
+        self.files["/file/1"] = octets
+        return {"href": "/file/1", "size": len(octets)}
 
 
 async def hand_in(house: Any, content: str) -> tuple[int, Any]:
