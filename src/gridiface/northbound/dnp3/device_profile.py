@@ -233,6 +233,10 @@ def _seconds(value: float | None) -> str:
 # --- points ---------------------------------------------------------------------------------------------------------
 
 
+_IDENTITY = frozenset({"index", "name"})
+_CLASS_WORDS = {0: "none", 1: "one", 2: "two", 3: "three"}
+
+
 def point_items(entry: PointEntry) -> Iterator[Item]:
     """What is to be said of a point, the same in both forms."""
     kind = KINDS[entry.type]
@@ -263,10 +267,44 @@ def _meaning(entry: PointEntry) -> str:
 
 
 def _bound(value: float) -> str:
-    return "" if math.isinf(value) else f"{value:g}"
+    return "" if math.isinf(value) else f"{value:.12g}"
 
 
 # --- the two forms --------------------------------------------------------------------------------------------------
+
+
+def _declared(entry: PointEntry) -> Iterator[Item]:
+    """A point by the element names of the DNP3 Device Profile, in the order of its lists; a / leads inwards."""
+    word, always = _CLASS_WORDS[entry.event_class], "always"
+    yield Item("index", str(entry.index))
+    yield Item("name", entry.name)
+    match entry.type:
+        case PointType.COUNTER:
+            frozen = entry.frozen_class is not None
+            yield Item("countersIncludedInClass0", always)
+            yield Item("counterEventClass", word)
+            yield Item("frozenCounterExists", str(frozen).lower())
+            if frozen:
+                yield Item("frozenCountersIncludedInClass0", always)
+                yield Item("frozenCounterEventClass", _CLASS_WORDS[entry.frozen_class or 0])
+            return
+        case PointType.ANALOG_INPUT | PointType.ANALOG_OUTPUT:
+            own = "IntegerTransmitted" if entry.type is PointType.ANALOG_INPUT else "Transmitted"
+            bounds = [("min", entry.minimum), ("max", entry.maximum)]
+        case _:
+            own, bounds = "", []
+    yield Item("changeEventClass", word)
+    yield Item("includedInClass0Response", always)
+    for end, value in bounds:
+        if not math.isinf(value):
+            yield Item(f"{end}{own}Value", _bound(value))
+    if bounds and entry.offset:
+        yield Item("scaleOffset", f"{entry.offset:g}")
+    if bounds:
+        yield Item("scaleFactor", f"{entry.sign * entry.scale:g}")
+        yield Item("units", entry.unit)
+    if entry.type is PointType.ANALOG_INPUT and entry.event_class:
+        yield Item("dnpData/deadband", f"{entry.deadband:g}")
 
 
 def profile_xml(station: StationSettings, endpoints: Sequence[EndpointSettings] = ()) -> bytes:
@@ -285,11 +323,18 @@ def profile_xml(station: StationSettings, endpoints: Sequence[EndpointSettings] 
         entries = [entry for entry in station.points if entry.type is kind]
         if not entries:
             continue
-        listed = etree.SubElement(points, f"{tag}Points")
+        section_ = etree.SubElement(points, f"{tag}Points")
+        definition = etree.SubElement(etree.SubElement(section_, "configuration"), "pointListDefinition")
+        etree.SubElement(definition, "fixed")
+        listed = etree.SubElement(section_, "dataPoints")
         for entry in entries:
             element = etree.SubElement(listed, tag)
-            for item in point_items(entry):
-                etree.SubElement(element, item.name.replace(" ", "-")).text = item.value
+            for item in (*_declared(entry), *(item for item in point_items(entry) if item.name not in _IDENTITY)):
+                holder = element
+                *nested, name = item.name.replace(" ", "-").split("/")
+                for outer in nested:
+                    holder = etree.SubElement(holder, outer)
+                etree.SubElement(holder, name).text = item.value
     text: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return text
 

@@ -57,7 +57,7 @@ def test_55_the_xml_equals_the_configuration_point_by_point(station_settings, po
     core = {(config.type, config.index): config for config in settings.points.core()}
     shown = 0
     for kind, tag in TAGS.items():
-        for element in root.findall(f".//{tag}Points/{tag}"):
+        for element in root.findall(f".//{tag}Points/dataPoints/{tag}"):
             said = {item.tag: item.text or "" for item in element}
             config = core[kind, int(said["index"])]
             entry = settings.points.by_key[kind, config.index]
@@ -68,9 +68,17 @@ def test_55_the_xml_equals_the_configuration_point_by_point(station_settings, po
             assert float(said["SI-per-unit"]) == pytest.approx(entry.sign * entry.scale, rel=1e-5)
             if kind is PointType.ANALOG_INPUT:
                 assert float(said["dead-band"]) == pytest.approx(config.deadband)
-            if kind is PointType.ANALOG_OUTPUT:
-                assert said["minimum"] == ("" if math.isinf(config.minimum) else f"{config.minimum:g}")
-                assert said["maximum"] == ("" if math.isinf(config.maximum) else f"{config.maximum:g}")
+                if config.event_class:
+                    assert float(element.findtext("dnpData/deadband")) == pytest.approx(config.deadband)
+            word = ("none", "one", "two", "three")[config.event_class]
+            assert said["counterEventClass" if kind is PointType.COUNTER else "changeEventClass"] == word
+            if kind in {PointType.ANALOG_INPUT, PointType.ANALOG_OUTPUT}:
+                own = "IntegerTransmitted" if kind is PointType.ANALOG_INPUT else "Transmitted"
+                for end, bound in (("min", config.minimum), ("max", config.maximum)):
+                    # every digit: 2147483647 is not 2.14748e+09
+                    told = "" if math.isinf(bound) else str(int(bound)) if bound == int(bound) else repr(bound)
+                    assert said[f"{end}imum"] == told
+                    assert said.get(f"{end}{own}Value", "") == told
             shown += 1
     assert shown == len(settings.points)
 
