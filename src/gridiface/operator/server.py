@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from gridiface.domain.clock import Clock
 from gridiface.errors import StoreUnavailable, cannot_listen
 from gridiface.httpname import name_ourselves
-from gridiface.operator.access import CALLER, Access, AccessRules, Needs, is_loopback
+from gridiface.operator.access import CALLER, Access, AccessRules, Caller, Needs, is_loopback
 from gridiface.operator.answers import Speaker, answer, no_http_log, refusal
 from gridiface.operator.areas.oauth import OAuthArea
 from gridiface.operator.areas.oidc import OidcArea
@@ -243,17 +243,24 @@ class OperatorServer:
         self.desk.events.close()
 
     async def _for_people(self, request: web.Request, problem: web.StreamResponse) -> web.StreamResponse:
-        """A problem as a page; as it is where not even the reader can be told."""
+        """A problem as a page, for nobody in particular where not even the reader can be told."""
         if self._refused is None or not isinstance(problem, web.Response) or problem.text is None:
             return problem
         said = json.loads(problem.text)
         try:
             request[CALLER] = await self._access.reader(request)
         except (Refused, StoreUnavailable):
-            return problem
+            request[CALLER] = Caller()
         page = self._refused(request, problem.status, said["detail"], said.get("fix", ""))
         page.headers.update({name: value for name, value in problem.headers.items() if name in _KEPT})
         return page
+
+    def _is_browser(self, request: web.Request, route: str) -> bool:
+        """Whether somebody looks for a page: at one, at none of our routes, or on the way from a provider."""
+        sought = route in self._paths or route.startswith(_PROVIDER)
+        if not route:
+            sought = not request.path.startswith("/api/")
+        return sought and request.method == "GET" and "text/html" in request.headers.get("Accept", "")
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -268,18 +275,12 @@ class OperatorServer:
                 response = await handler(request)
         except Exception as error:
             response = refusal(error)
-            if self._refused is not None and _is_browser(request, route):
+            if self._refused is not None and self._is_browser(request, route):
                 response = await self._for_people(request, response)
             if response.status == 401 and route in self._paths and request.method == "GET":
                 response = _to_sign_in(request)
         self.desk.figures.on_request(request.method, route, response.status)
         return response
-
-
-def _is_browser(request: web.Request, route: str) -> bool:
-    """Whether somebody looks for a page, and not a program for a route: at no route, or on the way from a provider."""
-    sought = route.startswith(_PROVIDER) if route else not request.path.startswith("/api/")
-    return sought and request.method == "GET" and "text/html" in request.headers.get("Accept", "")
 
 
 def _to_sign_in(request: web.Request) -> web.Response:

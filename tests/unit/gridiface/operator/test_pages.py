@@ -114,6 +114,39 @@ async def test_the_apis_own_page_tells_what_is_mounted_and_fetches_nothing(house
     assert "unsafe" not in headers["Content-Security-Policy"]
 
 
+async def test_what_fails_at_a_page_is_told_people_as_a_page(make_house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = await make_house(rules={"requests_per_s": 1.0, "burst": 3})
+    browser = {"Accept": "text/html,*/*;q=0.8"}
+
+    async def broken(*_: object) -> None:
+        raise KeyError("a fault of ours")
+
+    check = house.pages._access.check
+    monkeypatch.setattr(house.pages._access, "check", broken)
+    status, page, headers = await house.ask("GET", "/devices", headers=browser)
+    assert (status, headers["Content-Type"]) == (500, "text/html; charset=utf-8")
+    assert "Something failed inside the server" in page
+    assert "a fault of ours" not in page
+    assert (await house.ask("GET", "/devices"))[2]["Content-Type"].startswith("application/problem+json")
+    monkeypatch.setattr(house.pages._access, "check", check)
+    answers = [await house.ask("GET", "/devices", headers=browser) for _ in range(200)]
+    status, page, headers = next(one for one in answers if one[0] != 200)
+    assert (status, headers["Content-Type"]) == (429, "text/html; charset=utf-8")
+    assert int(headers["Retry-After"]) >= 1
+    assert "Too many requests" in page
+
+
+async def test_a_page_says_that_sessions_cannot_be_read(make_house: Any, signed_in: Any) -> None:
+    house = await make_house(rules={"open_reads": False})
+    browser = await signed_in(house, "viewer")
+    house.clock.at += 61
+    house.records.down = True
+    status, page, headers = await browser.ask("GET", "/devices", headers={"Accept": "text/html"})
+    assert (status, headers["Retry-After"]) == (503, "5"), page
+    assert headers["Content-Type"].startswith("text/html")
+    assert "he store does not answer" in page
+
+
 async def test_a_browser_at_no_page_of_ours_is_shown_one_and_a_program_the_problem(house: Any) -> None:
     browser = {"Accept": "text/html,*/*;q=0.8"}
     status, page, headers = await house.ask("GET", "/nothing", headers=browser)
