@@ -11,6 +11,7 @@ import asyncio
 import importlib.metadata
 import io
 import json
+import os
 import platform
 import re
 import sys
@@ -35,7 +36,8 @@ REMOVED = "[removed]"
 
 #: Keys whose values are secrets, whatever they are; paths to secrets stay.
 _SECRET_KEY = re.compile(
-    r"pass|secret|token|credential|api_?key|^pin$|^auth$|authorization|private_key|^user$|community",
+    r"pass|pwd|secret|token|credential|(api|access|private|shared)[-_]?key|^(pin|psk|sas|auth|user|username)$"
+    r"|authorization|cookie|signature|community",
     re.IGNORECASE,
 )
 
@@ -48,6 +50,9 @@ _SECRET_TEXT = (
     re.compile(r"(?i)(?<=authorization: )\S+ \S+"),
     re.compile(r"(?i)(?<=bearer )[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
+    re.compile(r"(?im)(?<=cookie: )[^\r\n]+"),
+    re.compile(r"(?i)(api|access)[-_]?key[\"']?\s*[:=]\s*[^\s,&]+"),
+    re.compile(r"(?i)\bpin[\"']?\s*[:=]\s*\d{4,}"),
     re.compile(r"(?i)(?<=password=)[^\s&]+|(?<=secret=)[^\s&]+|(?<=token=)[^\s&]+"),
     re.compile(r"\$argon2id?\$\S+"),
 )
@@ -102,7 +107,8 @@ def write_bundle(
 def masked(value: Any, key: str = "") -> Any:
     """A configuration as plain values without secrets: by the name of the key, and by the form of the text."""
     if isinstance(value, Mapping):
-        return {name: masked(part, str(name)) for name, part in value.items()}
+        # A header field of an address that is asked may be anything; what it is called tells enough.
+        return {name: REMOVED if key == "headers" else masked(part, str(name)) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [masked(part, key) for part in value]
     if value in (None, "") or isinstance(value, bool):
@@ -153,7 +159,8 @@ def _valued(value: Any, key: str = "") -> Iterable[str]:
 
 
 def _is_path(value: object) -> bool:
-    return isinstance(value, str) and value.startswith("/") and len(value) < 4096 and "\n" not in value
+    """Whether it names a file that is there: secrets of base64 may begin with a slash, too."""
+    return isinstance(value, str) and value.startswith("/") and len(value) < 4096 and os.path.exists(value)  # noqa: PTH110 - Path raises for long names
 
 
 def _machine() -> dict[str, Any]:

@@ -123,3 +123,36 @@ def test_what_is_no_secret_stays() -> None:
 def test_a_bundle_without_a_configuration(tmp_path: Path) -> None:
     sizes = write_bundle(tmp_path / "b.tar.gz", findings=[], config=None, log=None, remote=None)
     assert set(sizes) == {"README.txt", "doctor.json", "machine.json"}
+
+
+def test_secrets_of_every_kind_are_taken_out_whatever_their_key_is_called(tmp_path: Path) -> None:
+    there = tmp_path / "password"
+    there.touch()
+    planted = {
+        "headers": {"X-Api-Key": "planted-1", "X-Site": "planted-2"},
+        "query": {"access_key": "planted-3", "appid": "west"},
+        "username": "planted-4", "pwd": "planted-5", "psk": "planted-6", "api-key": "planted-7",
+        "password": "/planted-8", "token_file": str(there), "shared_key": ["planted-9"],
+    }  # fmt: skip
+    told = str(masked(planted))
+    assert "planted" not in told
+    assert ("west" in told, str(there) in told, "X-Api-Key" in told) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Cookie: gridiface-12ab34cd=planted; other=planted",
+        "GET /data?api_key=planted&x=1",
+        '{"X-Api-Key": "planted"}',
+        "the PIN: 11111planted".replace("planted", "5"),
+        "client_secret=planted&grant_type=client_credentials",
+        "https://user:planted@host/path",
+        "Authorization: Basic planted",
+    ],
+)
+def test_lines_of_a_log_lose_what_looks_like_a_secret(line: str) -> None:
+    told = scrubbed(line)
+    assert REMOVED in told
+    assert "planted" not in told
+    assert "111115" not in told
