@@ -78,7 +78,7 @@ class AlarmSources:
         blocked = self._desk.blocks.is_blocked
         found = self._server.engine.qualities()
         return {
-            name: f"its data are {quality.value}"
+            name: f"its data are {quality.value}{f': {loss}' if (loss := self._desk.status.loss(name)) else ''}"
             for name, quality in found.items()
             if quality in _LOST and not blocked(name)
         }

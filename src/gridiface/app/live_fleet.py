@@ -97,7 +97,7 @@ class LiveFleet:
                 await self._drop(entry.id, now)
         known = self._members.known(entry.id)
         # What a 2030.5 device stated of itself is the 2030.5 server's to tell again.
-        if known is not None and (entry.driver != SEP2 or server.engine.device(entry.id) is None):
+        if entry.driver != SEP2 or server.engine.device(entry.id) is None:
             server.engine.add_device(known, now)
         if made is not None:
             server.southbound.add(*made)

@@ -51,11 +51,14 @@ class Members:
         self._found.pop(device_id, None)
 
     def initial(self) -> list[Device]:
-        """The devices that can be told of before any has answered: known from before, rated, or 2030.5 inverters."""
-        return [device for name in self._entries if (device := self.known(name)) is not None]
+        """All devices of the configuration, as far as each can be told of before it has answered."""
+        return [self.known(name) for name in self._entries]
 
-    def known(self, device_id: str) -> Device | None:
-        """A device of the configuration as far as it can be told of without asking it; None: not yet."""
+    def known(self, device_id: str) -> Device:
+        """A device of the configuration as far as it can be told of without asking it.
+
+        One that nothing is known of has no rating and no capability: it is seen, and nothing is asked of it.
+        """
         entry = self._entries[device_id]
         found = self._found.get(device_id)
         if found is not None:
@@ -63,7 +66,7 @@ class Members:
         if entry.driver == SEP2 or entry.rating.max_w is not None:
             traits = DriverTraits(answers_itself=entry.driver == SEP2)
             return self._device(entry, _assumed(Nameplate(max_w=0.0)), Settings(), traits, None)
-        return None
+        return self._device(entry, Nameplate(max_w=0.0), Settings(), DriverTraits(), None)
 
     def opened(
         self, device_id: str, nameplate: Nameplate, settings: Settings, traits: DriverTraits, kind: DeviceKind

@@ -112,7 +112,7 @@ class GridServer(Running):
             store,
             on_snapshots=self._on_snapshots,
             on_open=self._on_open,
-            on_lost=lambda name, reason: self._on_lost(status, name, reason),
+            on_lost=status.on_lost,
             on_reassert=dispatch.reasserted,
         )
         dispatch.channels.append(self.southbound.dispatcher)
@@ -335,11 +335,6 @@ class GridServer(Running):
 
     def _counters(self) -> Mapping[str, int]:
         return {} if self.dispatch is None else dataclasses.asdict(self.dispatch.counters)
-
-    @staticmethod
-    def _on_lost(status: Status, name: str, reason: str) -> None:
-        _log.warning("device %s is lost: %s", name, reason)
-        status.on_lost(name, reason)
 
     async def _on_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
         assert self.dispatch is not None

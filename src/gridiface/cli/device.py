@@ -86,6 +86,7 @@ def show(
         ("charge, %", percent(found["soc"])),
         ("data", found["quality"]),
         ("state", found["state"]),
+        ("why it does not follow", found["why"] or "-"),
         ("blocked", "no" if block is None else f"by {block['by']} at {utc(block['at'])} {block['reason']}"),
     ]
     show_table("", ("", ""), facts)

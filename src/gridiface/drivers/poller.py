@@ -71,6 +71,7 @@ class _Polled:
         "pause",
         "period_s",
         "settings",
+        "silent",
         "task",
     )
 
@@ -84,6 +85,8 @@ class _Polled:
         self.online = False
         self.lost_since: float | None = None
         self.task: asyncio.Task[None] | None = None
+        #: Why it has not answered yet.
+        self.silent = ""
         #: Between two readings.
         self.pause: asyncio.Future[bool] | None = None
 
@@ -102,7 +105,7 @@ class Poller:
             makes batches larger. What it raises is logged and counted, the batch is lost.
         on_open: a device was opened: its driver and nameplate. Called at each reconnection too.
         on_settings: the same, at the reading after its settings have changed: it holds what it was told.
-        on_lost: a device does not answer any more.
+        on_lost: a device does not answer any more, or has not yet: its id and why.
         precedence: the large batches of commands that readings give way to, where there are any.
         settings: bounds.
         chance: jitter; a seeded one makes it repeatable.
@@ -277,6 +280,13 @@ class Poller:
             if self._on_lost is not None:
                 self._on_lost(polled.driver.device_id, reason)
         if polled.last is None:
+            lost = polled.nameplate is None or polled.failures >= self._settings.failures_to_reopen
+            if lost and reason != polled.silent:
+                # A wrong address or unit says so from the start, and again only where the reason is another.
+                polled.silent = reason
+                _log.warning("device %s has not answered yet: %s", polled.driver.device_id, reason)
+                if self._on_lost is not None:
+                    self._on_lost(polled.driver.device_id, reason)
             at = self._clock.now()
             never = Snapshot(device_id=polled.driver.device_id, source_time=at, received=at, quality=Quality.BAD)
             self._gather(never)

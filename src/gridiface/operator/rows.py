@@ -134,8 +134,9 @@ class DeviceFacts(TypedDict):
 
 
 class DeviceDetail(DeviceRow, DeviceFacts):
-    """All that is known of one device."""
+    """All that is known of one device. `why` it does not do what it is asked, for people; empty: nothing speaks so."""
 
+    why: str
     groups: list[str]
     snapshot: dict[str, Any] | None
     setpoint: dict[str, Any] | None

@@ -256,6 +256,21 @@ async def test_a_device_that_goes_away_and_comes_back(site: Site) -> None:
     assert next(one["event"] for one in site.told if one["alarm"]["kind"] == "device_lost")
 
 
+async def test_a_device_that_never_answered_is_seen_with_the_reason(site: Site) -> None:
+    """A wrong address; the group that it is in goes on with the others."""
+    place = {"host": "127.0.0.1", "port": free_port(), "timeout_s": 0.3}
+    made = {"id": "absent", "driver": "sunspec", "connection": place, "group": "fleet"}
+    await site.ask("POST", "/devices", made)
+    lost = await site.raised("device_lost", "absent")
+    assert "cannot be reached" in lost["text"]
+    seen = await site.ask("GET", "/devices/absent")
+    assert "cannot be reached" in seen["why"]
+    assert (seen["quality"], seen["nameplate"]["max_w"], seen["nameplate"]["capabilities"]) == ("bad", 0.0, [])
+    control = {"target": {"kind": "group", "id": "fleet"}, "values": {"set_w": 1000.0}, "duration_s": 60}
+    said = await site.ask("POST", "/controls", control | {"preview": True})
+    assert (said["will_run"], said["feasible_W"]) == (True, 1000.0)
+
+
 @contextlib.contextmanager
 def held(database: Path) -> Iterator[None]:
     """Another program holds the database's write lock."""

@@ -129,9 +129,11 @@ class DevicesArea(Area):
         deliveries = await records.deliveries(device.id, start=now - _DELIVERIES_S, end=now + 1)
         readings = await records.readings(device.id, start=now - readings_s, end=now + 1) if readings_s else []
         rows = [row for one in reversed(deliveries) if (row := delivery_row(one)) is not None]
+        known = self._status.device_row(device)
         return {
-            **self._status.device_row(device),
+            **known,
             **device_facts(device),
+            "why": self._status.why(known),
             "groups": groups,
             "snapshot": plain(fleet.snapshot(Target(TargetKind.DEVICE, device.id))),
             "setpoint": plain(fleet.setpoint(device.id)),

@@ -186,8 +186,7 @@ class DevicesScreen:
     async def _one(self, request: web.Request) -> dict[str, Any]:
         device = self._device(request)
         detail = await self._area.detail(device, 60.0, request[CALLER])
-        why = self._house.status.why(detail)
-        return {"device": detail, "why": why, "now": self._house.now()}
+        return {"device": detail, "why": detail["why"], "now": self._house.now()}
 
     async def block(self, request: web.Request) -> web.StreamResponse:
         """Release the device and leave it out."""

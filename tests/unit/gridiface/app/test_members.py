@@ -34,9 +34,11 @@ FOUND = (
 )
 
 
-def test_devices_nobody_knows_yet_wait_until_they_are_opened() -> None:
+def test_devices_nobody_knows_yet_are_seen_and_nothing_is_asked_of_them() -> None:
     first = {device.id: device for device in Members(CONFIG).initial()}
-    assert set(first) == {"rated", "inv"}
+    assert set(first) == {"plain", "rated", "inv"}
+    assert (first["plain"].nameplate.max_w, first["plain"].nameplate.capabilities) == (0.0, frozenset())
+    assert first["rated"].nameplate.capabilities == frozenset(Capability)
     assert first["inv"].traits.answers_itself
     assert first["inv"].kind is DeviceKind.PV
 

@@ -145,6 +145,7 @@ def test_a_device_that_never_answered_is_bad(virtual: Any, virtual_clock: Any, s
         assert {snapshot.quality for snapshot in watch.of("d")} == {Quality.BAD}
         assert watch.of("d")[0].w is None
         assert device.opens < 15
+        assert watch.lost == [("d", "no marker")], "told once, although it is tried again and again"
 
     virtual(tale())
 
