@@ -80,6 +80,8 @@ class GridServer(Running):
         self._timers: TimerLoop | None = None
         self._loop_task: asyncio.Task[None] | None = None
         self._refresh: asyncio.Task[None] | None = None
+        #: Devices that were opened and not shown since.
+        self._opened: set[str] = set()
         self._collector = Collector(self._hurried, lambda: self.engine.pace_s < LONGEST_PERIOD_S)
 
     async def start(self) -> None:
@@ -345,17 +347,19 @@ class GridServer(Running):
         self.dispatch.opened(driver.device_id, nameplate, driver.settings, driver.traits, driver.kind)
         if self._operator is not None:
             self._operator.desk.blocks.renew(driver.device_id, self.clock.now())
+        self._opened.add(driver.device_id)
         if self._refresh is None:
             self._refresh = asyncio.create_task(self._show_new_devices())
 
     async def _show_new_devices(self) -> None:
         """Devices that open together are shown together."""
         await asyncio.sleep(_GATHER_S)
-        self._refresh = None
+        self._refresh, opened, self._opened = None, self._opened, set()
         try:
             for front in self.fronts:
-                await front.show_fleet()
+                await front.show_fleet(opened)
         except StoreUnavailable as problem:
+            self._opened |= opened
             _log.warning("new devices are not shown to peers yet, the next one to open tries again: %s", problem)
 
 

@@ -205,16 +205,14 @@ class Access:
 
     async def _bearer(self, request: web.Request, given: str) -> Caller:
         """The caller of an Authorization header."""
+        address, tried = request.remote or "", self._clock.monotonic()
+        wait_s = self._throttle.wait_s(address, tried)
+        if wait_s > 0:
+            text = f"too many wrong tokens or passwords from {address}"
+            raise Refused(429, text, "wait, then use the right one", headers={"Retry-After": str(int(wait_s) + 1)})
         kind, _, text = given.partition(" ")
-        # A token is not guessed (256 bits), so the right one passes although somebody beside it, behind the same
-        # proxy say, guesses at passwords.
         caller = await self._token(text.strip()) if kind.lower() == "bearer" else None
         if caller is None:
-            address, tried = request.remote or "", self._clock.monotonic()
-            wait_s = self._throttle.wait_s(address, tried)
-            if wait_s > 0:
-                text = f"too many wrong tokens or passwords from {address}"
-                raise Refused(429, text, "wait, then use the right one", headers={"Retry-After": str(int(wait_s) + 1)})
             self._throttle.failed(address, tried)
             headers = {"WWW-Authenticate": f'{_BEARER}, error="invalid_token"'}
             raise Refused(401, "the token is unknown, revoked or expired", _MAKE_ONE, headers=headers)

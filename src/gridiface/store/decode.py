@@ -26,8 +26,10 @@ from gridiface.store.codec import control_from_json, setpoint_from_json
 
 
 def document(row: Row[Any]) -> Document:
-    """One row of `documents`."""
-    return Document(row.space, row.key, row.body, row.version)
+    """One row of `documents`. SQLite gives text back where somebody has written text by hand."""
+    body = row.body
+    octets = body.encode("utf-8", "surrogateescape") if isinstance(body, str) else bytes(body)
+    return Document(row.space, row.key, octets, row.version)
 
 
 def control(row: Row[Any]) -> Control:

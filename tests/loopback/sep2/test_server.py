@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -300,6 +301,18 @@ async def test_new_groups_and_devices_get_their_end_devices(start: Any) -> None:
     del running.house.known["bat-2"]
     await running.server.refresh_fleet()
     assert "bat-2" not in running.server.core.state.by_device
+
+
+async def test_a_device_that_tells_its_nameplate_later_says_so_in_its_device_information(start: Any) -> None:
+    running = await start()
+    plain = running.house.known["bat-1"]
+    path = f"{running.server.core.state.by_device['bat-1'].path}/di"
+    running.house.known["bat-1"] = replace(plain, nameplate=replace(plain.nameplate, model="B5", serial="77"))
+    await running.server.refresh_fleet()
+    assert etree.fromstring((await running.send("GET", path))[2]).findtext("{*}mfModel") != "B5"
+    await running.server.refresh_fleet(["bat-1", "nobody"])
+    told = etree.fromstring((await running.send("GET", path))[2])
+    assert (told.findtext("{*}mfModel"), told.findtext("{*}mfSerNum")) == ("B5", "77")
 
 
 async def test_the_status_flips_when_the_timers_say_so(start: Any) -> None:

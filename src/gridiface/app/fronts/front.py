@@ -7,7 +7,7 @@ a protocol costs a start more than starting it, so a front's module is imported 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import import_module
 
 from gridiface.app.config.model import Config
@@ -89,7 +89,7 @@ class Front(ABC):
         """How a control that came in over a protocol is cancelled where its sender sees it, by the protocol's name."""
         return {}
 
-    async def show_fleet(self) -> None:  # noqa: B027 - most have nobody to show it to
+    async def show_fleet(self, opened: Collection[str]) -> None:  # noqa: B027 - most have nobody to show it to
         """Show its peers devices that have just been opened.
 
         Raises:

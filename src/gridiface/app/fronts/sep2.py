@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gridiface.app.descriptors import kept_from
 from gridiface.app.dispatch import Dispatch
@@ -85,9 +85,9 @@ class Sep2Front(Front):
         """See Front."""
         return {SEP2: self._sep2.cancel_control}
 
-    async def show_fleet(self) -> None:
-        """Give devices that were just opened their EndDevices."""
-        await self._sep2.refresh_fleet()
+    async def show_fleet(self, opened: Collection[str]) -> None:
+        """Give devices that were just opened their EndDevices, and those what they told of themselves."""
+        await self._sep2.refresh_fleet(opened)
 
     @property
     def _sep2(self) -> Sep2Server:

@@ -160,11 +160,18 @@ def settle_speaking(state: State, record: EndDeviceRecord, fleet: FleetView) -> 
     else:
         for below in SPEAKERS_ONLY:
             tree.remove(f"{record.path}/{below}")
-    information = tree.item(f"{record.path}/di")
-    if information is not None and not information.stated:
-        tree.set(information, _device_resources(record, fleet)["di"])
+    settle_information(state, record, fleet)
     if record.role is Role.DEVICE:
         _settle_der(state, record, fleet)
+
+
+def settle_information(state: State, record: EndDeviceRecord, fleet: FleetView) -> None:
+    """Let DeviceInformation say what the fleet knows of the device by now, unless the device itself has written it."""
+    information = state.tree.item(f"{record.path}/di")
+    if information is not None and not information.stated:
+        known = _device_resources(record, fleet)["di"]
+        if information.obj != known:
+            state.tree.set(information, known)
 
 
 def _device_resources(record: EndDeviceRecord, fleet: FleetView) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ from gridiface.northbound.sep2.handlers.services import Counts
 from gridiface.northbound.sep2.http_server import MOST_PLAIN, Sep2Http
 from gridiface.northbound.sep2.locks import NamedLocks
 from gridiface.northbound.sep2.notifier import Notifier
+from gridiface.northbound.sep2.placing import settle_information
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.subscriptions import Outgoing
 from gridiface.northbound.sep2.writer import BackgroundWriter
@@ -277,13 +278,18 @@ class Sep2Server:
 
     # --- operator's verbs -------------------------------------------------------------------------------------------
 
-    async def refresh_fleet(self) -> None:
+    async def refresh_fleet(self, opened: Iterable[str] = ()) -> None:
         """Give new devices and groups of the fleet their EndDevices, take away those that are gone.
+
+        Args:
+            opened: devices that have told their nameplate meanwhile.
 
         Raises:
             StoreUnavailable: nothing was changed.
         """
         await self.core.reconcile(self._clock.now())
+        for record in filter(None, map(self.core.state.by_device.get, opened)):
+            settle_information(self.core.state, record, self.core.services.fleet)
 
     async def add_end_device(
         self, lfdi: str, *, device_id: str | None = None, pin: int | None = None, role: Role = Role.DEVICE

@@ -137,3 +137,9 @@ def test_a_null_reading_is_not_a_number() -> None:
     row = dict(zip(COLUMNS[Op.APPEND_READING], batch.reading_row(reading), strict=True))
     assert row["value"] is None
     assert math.isnan(decode.reading(SimpleNamespace(**row)).value)  # type: ignore[arg-type]  # stands for a Row
+
+
+@pytest.mark.parametrize("body", [b"{}", "{}", memoryview(b"{}")])
+def test_a_document_that_was_written_as_text_by_hand_is_read_as_its_octets(body: Any) -> None:
+    found = decode.document(SimpleNamespace(space="s", key="k", body=body, version=1))  # type: ignore[arg-type]  # a row
+    assert found.body == b"{}"
