@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,20 @@ def test_generated_page_is_current(path: Path) -> None:
 def test_verb_has_help_with_an_example(name: str) -> None:
     text = COMMANDS[name].help or ""
     assert "Example" in text, f"`{name} --help` has no example"
+
+
+def examples(text: str) -> list[list[str]]:
+    """The words of each example, as a shell takes them, as far as its first command goes."""
+    found = re.findall(r"^ *(?:Example|then|or): *(gridiface .*)$", re.sub(r"\\ *\n *", "", text), re.MULTILINE)
+    return [list(takewhile(lambda word: word not in {"&&", "|", ">", ";"}, shlex.split(line))) for line in found]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_are_what_the_verb_takes(name: str) -> None:
+    """No option that is not there, no word too few or too many, no value of another kind."""
+    for words in examples(COMMANDS[name].help or ""):
+        verb = max((one for one in COMMANDS if words[: len(one.split())] == one.split()), key=len)
+        COMMANDS[verb].make_context(verb, words[len(verb.split()) :])
 
 
 @pytest.mark.parametrize("name", COMMANDS)

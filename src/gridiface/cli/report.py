@@ -92,10 +92,10 @@ def baseline(
     meters: Meters = None,
     as_json: Json = False,
 ) -> None:
-    """What each meter would have shown during an event without it. Power in W, + delivered to the grid.
+    r"""What each meter would have shown during an event without it. Power in W, + delivered to the grid.
 
-    Example: gridiface report baseline july.csv --zone America/Los_Angeles
-    --start 2026-07-22T16:00 --end 2026-07-22T18:00
+    Example: gridiface report baseline july.csv --zone America/Los_Angeles \
+        --start 2026-07-22T16:00 --end 2026-07-22T18:00
     """
     calendar = _calendar(zone_name, holidays, start, nerc=nerc)
     event = SettlementEvent(
@@ -151,13 +151,13 @@ def settle_event(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the settlement here (JSON).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Settle an event: baseline, metered, delivered and committed power of each resource and interval.
+    r"""Settle an event: baseline, metered, delivered and committed power of each resource and interval.
 
     Late data: settle again with --previous; there is a new revision where a figure changed. 72 h after the event it
     is final. Exit code 1: a final settlement would change.
 
-    Example: gridiface report settle july.csv late.csv --event ev-7 --zone America/Los_Angeles
-    --start 2026-07-22T16:00 --end 2026-07-22T18:00 --committed-kw 2 --previous ev-7.json --output ev-7.json
+    Example: gridiface report settle july.csv late.csv --event ev-7 --zone America/Los_Angeles \
+        --start 2026-07-22T16:00 --end 2026-07-22T18:00 --committed-kw 2 --previous ev-7.json --output ev-7.json
     """
     calendar = _calendar(zone_name, holidays, start, nerc=nerc)
     begin, finish = _instant(start, calendar), _instant(end, calendar)
