@@ -20,6 +20,8 @@ from gridiface.streams.bodies import BodyTooLarge, whole_body
 MAX_BYTES = 16 * 1024
 MAX_DEPTH = 8
 WITHIN_S = 10.0
+#: Octets per second that whoever sends a larger one has at least (files): 2 Mbit/s.
+SLOWEST = 250_000
 
 #: What no id has, for no database keeps it: NUL, and halves of characters, as which octets come that are no UTF-8.
 _NOWHERE = re.compile("[\x00\ud800-\udfff]")
@@ -59,16 +61,17 @@ async def body_of(request: web.Request, model: type[_Model], most: int = MAX_BYT
     _check_plain(request)
     if request.can_read_body and request.content_type != "application/json":
         raise Refused(415, f"the body is {request.content_type}", "send Content-Type: application/json")
+    within = WITHIN_S + (most - MAX_BYTES) / SLOWEST
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(within):
             raw = await _read(request, most)
-            if len(raw) > MAX_BYTES:
-                # Large ones take long to look through: others are answered meanwhile.
-                return await asyncio.to_thread(parse, raw, model, most)
-            return parse(raw, model)
     except TimeoutError as error:
-        text = f"the body did not come within {WITHIN_S:.0f} s"
+        text = f"the body did not come within {within:.0f} s"
         raise Refused(408, text, "send it at once", headers={"Connection": "close"}) from error
+    if len(raw) > MAX_BYTES:
+        # Large ones take long to look through: others are answered meanwhile.
+        return await asyncio.to_thread(parse, raw, model, most)
+    return parse(raw, model)
 
 
 async def form_of(request: web.Request) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gridiface.operator import bodies
 from gridiface.operator.areas import sep2_resources
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
@@ -47,6 +48,18 @@ async def test_a_file_of_the_size_of_firmware_is_taken(make_house: Any, size: in
     house = await make_house(areas=lambda _: [Sep2DevicesArea(port), Sep2ProgramsArea(port), Sep2ResourcesArea(port)])
     octets = bytes(range(256)) * (size // 256)
     assert await hand_in(house, base64.b64encode(octets).decode()) == (201, {"href": "/file/1", "size": len(octets)})
+    assert port.files == {"/file/1": octets}
+
+
+async def test_a_file_has_the_time_that_its_size_takes_on_a_slow_line(
+    make_house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is looked through is here already: that takes none of the time in which it is to come."""
+    monkeypatch.setattr(bodies, "WITHIN_S", 0.001)
+    port: Any = Port()
+    house = await make_house(areas=lambda _: [Sep2DevicesArea(port), Sep2ProgramsArea(port), Sep2ResourcesArea(port)])
+    octets = bytes(4_000_000)
+    assert (await hand_in(house, base64.b64encode(octets).decode()))[0] == 201
     assert port.files == {"/file/1": octets}
 
 
