@@ -139,7 +139,7 @@ class Target:
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class Source:
     """Where a control came from. `authority`: larger wins; translators map primacy and priority into it."""
 
@@ -185,7 +185,7 @@ CONTROL_TRANSITIONS: Mapping[ControlState, frozenset[ControlState]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class Control:
     """One request to a device or to the total of a group.
 
@@ -242,7 +242,7 @@ class Verdict(StrEnum):
 RUNNING_VERDICTS = frozenset({Verdict.ACCEPTED, Verdict.PARTIAL})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class Acceptance:
     """What the asker is told at once.
 
@@ -306,7 +306,7 @@ class Setpoint:
     starts: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made
 class Agenda:
     """What lies ahead of one device that can hold set-points with a start, in order and not overlapping.
 

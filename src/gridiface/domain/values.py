@@ -1,8 +1,8 @@
-"""How the values are made of which one command to a fleet makes ten thousand: set-points, deliveries, readings.
+"""How the values are made of which one command to a fleet makes ten thousand, or one of many commands several.
 
-A frozen dataclass sets each of its fields by a call of its own, which costs a set-point 3 us and all that one command
-makes of values a quarter of the time to hand it out. Owned here: the decorator of those that are made so often. Values
-of which there are few stay frozen dataclasses.
+A frozen dataclass sets each of its fields by a call of its own: a set-point with its fifteen takes four times as long
+to make as an ordinary one. Owned here: the decorator of those that are made so often (set-points, deliveries, readings,
+controls that move from state to state). Values of which there are few stay frozen dataclasses.
 """
 
 from __future__ import annotations
