@@ -155,6 +155,9 @@ class Dnp3Config(DriverConfig):
     server_name: str = Field(default="", description="TLS: the name in its certificate; empty: `host`.")
     user: int = Field(default=1, ge=1, le=65_535, description="Secure authentication: number of the user.")
     update_key: Path | None = Field(default=None, description="Secure authentication: file with 32 or 64 hex digits.")
+    mac: Literal["hmac-sha-256-16", "hmac-sha-256-8", "aes-gmac-12", "hmac-sha-1-10", "hmac-sha-1-8"] = Field(
+        default="hmac-sha-256-16", description="Secure authentication: the weakest algorithm that is taken."
+    )
     max_charge_w: float | None = Field(
         default=None, ge=0, description="Charge rating of a device that does not tell it, W."
     )

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 from gridiface.errors import DeviceRejected, DeviceTimeout, LocalProtocolError
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
+from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
 from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
 from gridiface.protocols.dnp3.master import Master
 from gridiface.protocols.dnp3.master_settings import (
@@ -255,4 +255,6 @@ def _authentication(config: Dnp3Config) -> MasterAuthentication | None:
         key = b""
     if len(key) not in {16, 32}:
         raise DeviceRejected(f"{config.update_key}: an update key is 32 or 64 hex digits in a file that can be read")
-    return MasterAuthentication(AuthenticationSettings(), User(config.user, "gridiface", key, _ALL_ROLES))
+    algorithm = MacAlgorithm[config.mac.upper().replace("-", "_")]
+    settings = AuthenticationSettings(mac=algorithm, allow_sha_1="sha-1-" in config.mac)
+    return MasterAuthentication(settings, User(config.user, "gridiface", key, _ALL_ROLES))

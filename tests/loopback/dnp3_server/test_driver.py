@@ -9,9 +9,9 @@ import pytest
 from gridiface.app.clock import SystemClock
 from gridiface.domain.controls import ControlMode, Setpoint, Verdict
 from gridiface.domain.telemetry import Quality
-from gridiface.errors import DeviceRejected
+from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, SecureAuthentication, Transport
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
+from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
 from gridiface_southbound.dnp3.driver import Dnp3Driver
 
 
@@ -58,6 +58,29 @@ async def test_with_secure_authentication(serve, house, make_station, tmp_path):
         with pytest.raises(DeviceRejected):
             await other.write(Setpoint(device_id="plant", issued=time.time(), active_power_w=2e6))
         await other.close()
+    assert len(house.controls_seen) == 1
+
+
+@pytest.mark.parametrize("mac", ["hmac-sha-256-8", "aes-gmac-12", "hmac-sha-1-10"])
+async def test_with_a_weaker_algorithm_only_where_it_is_allowed(serve, house, make_station, tmp_path, mac):
+    key = bytes(range(16))
+    path = tmp_path / "update.key"
+    path.write_text(key.hex())
+    algorithm = MacAlgorithm[mac.upper().replace("-", "_")]
+    own = AuthenticationSettings(mac=algorithm, allow_sha_1="sha-1-" in mac)
+    secure = SecureAuthentication(settings=own, users=(User(1, "gridiface", key, 32_768),))
+    station = make_station(masters=(MasterEntry(name="iso", address=1),), authentication=secure)
+    async with serve([station]) as server:
+        driver = driver_for(server.port, update_key=path, unsolicited=False, mac=mac)
+        await driver.open()
+        await driver.write(Setpoint(device_id="plant", issued=time.time(), active_power_w=1e6))
+        await driver.close()
+        assert len(house.controls_seen) == 1
+        strict = driver_for(server.port, update_key=path, unsolicited=False, timeout_s=0.5)
+        with contextlib.suppress(DeviceTimeout, DeviceRejected):
+            await strict.open()
+            await strict.write(Setpoint(device_id="plant", issued=time.time(), active_power_w=2e6))
+        await strict.close()
     assert len(house.controls_seen) == 1
 
 
