@@ -246,3 +246,47 @@ async def test_a_page_that_is_not_there_says_so_without_a_barrier(on: Any) -> No
     answer = await page.goto(on.home + "/devices/nobody")
     assert answer.status == 404
     assert not await on.barriers(page)
+
+
+@one_world
+async def test_what_is_unfolded_wrong_or_refused_has_no_barrier_either(on: Any, known: dict[str, str]) -> None:
+    """Menus and folded parts open, faults in forms, answers of buttons, a sign-in that fails; on a desk and a phone."""
+    barriers: list[str] = []
+    page = await on.page(width=1280)
+    await on.sign_in(page)
+    for route in ("/devices", "/groups", "/openadr/events/new", "/sep2/curves/new", "/controls/new"):
+        await page.goto(on.home + address(route, known))
+        await page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        barriers += await on.barriers(page)
+    await page.goto(on.home + "/controls/new")
+    # What the browser itself would keep back, the server refuses in the form.
+    await page.evaluate("document.querySelector('form#ask').noValidate = true")
+    await page.get_by_role("button", name="Send").click()
+    await page.locator("[aria-invalid=true], .notice.bad, .fault").first.wait_for()
+    barriers += await on.barriers(page)
+    await page.goto(on.home + "/certificates")
+    await page.locator("textarea").first.fill("no certificate")
+    await page.get_by_role("button", name="Inspect").click()
+    await page.locator(".notice.bad").wait_for()
+    barriers += await on.barriers(page)
+    await page.goto(on.home + "/account")
+    await page.locator("input[type=password]").first.fill("not my password")
+    await page.locator("input[type=password]").nth(1).fill("another long password 1")
+    await page.get_by_role("button", name="Set it").click()
+    await page.locator(".answer.bad:not(:empty)").wait_for()
+    barriers += await on.barriers(page)
+    phone = await on.page(width=390, height=844, signed_in=page)
+    for route in ("/", "/devices", "/audit"):
+        await phone.goto(on.home + route)
+        await phone.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        barriers += await on.barriers(phone)
+    stranger = await on.page()
+    await stranger.goto(on.home + "/login")
+    await stranger.locator("input").first.fill("admin")
+    await stranger.locator("input[type=password]").fill("a wrong one, long enough")
+    await stranger.locator("form button").first.click()
+    await stranger.locator("[role=alert]:not(:empty)").first.wait_for()
+    barriers += await on.barriers(stranger)
+    assert not barriers
+    # The browser tells of each answer that is no success; nothing else may be wrong.
+    assert all("status of 4" in one for one in on.problems), on.problems

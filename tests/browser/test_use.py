@@ -150,6 +150,47 @@ async def test_keyboard_reaches_everything_in_order(rest: Any) -> None:
     assert await page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
+async def reach(page: Any, words: str) -> None:
+    """Press Tab until what has the focus is called so."""
+    name = """(one => [...(one.labels ?? [])].map(label => label.textContent).join(" ")
+                      || one.getAttribute("aria-label") || one.textContent)(document.activeElement).trim()"""
+    for _ in range(150):
+        await page.keyboard.press("Tab")
+        if words in await page.evaluate(name):
+            return
+    pytest.fail(f"no key leads to {words!r} on {page.url}")
+
+
+async def test_a_control_is_made_changed_and_cancelled_with_the_keyboard_alone(rest: Any) -> None:
+    page = rest.reader
+    page.on("dialog", lambda asked: asked.accept())
+    await page.goto(rest.home + "/controls")
+    await reach(page, "New control")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/controls/new*")
+    await reach(page, "How much")
+    await page.keyboard.type("5")
+    await reach(page, "Send")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_contain_text("5.00", timeout=STEP)
+    await reach(page, "Change it")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/controls/new*")
+    await reach(page, "How much")
+    await page.keyboard.press("Control+A")
+    await page.keyboard.type("6")
+    await reach(page, "Send")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_contain_text("6.00", timeout=STEP)
+    await reach(page, "Reason")
+    await page.keyboard.type("all done")
+    await reach(page, "Cancel this control")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("main")).to_contain_text("cancelled", timeout=STEP)
+    running = [one for one in (await rest.api_get(page, "/controls"))["controls"] if not one["over"]]
+    assert running == []
+
+
 #: By kind: what is filled in, what the list then shows, what is changed, and what it shows then.
 EVENTS: dict[str, tuple[dict[str, str], str, tuple[str, str], str]] = {
     "messages": ({"Text": "Storm ahead"}, "Storm ahead", ("Text", "Calm again"), "Calm again"),
