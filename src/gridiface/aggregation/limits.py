@@ -261,6 +261,26 @@ class Limits:
         """The tightest bound on the net total downwards (its watts are a magnitude)."""
         return _tightest(bound for bound in (self.draw, self.load) if bound is not None)
 
+    def members(self, beside_w: float) -> tuple[float, float]:
+        """(low, high) of the members' net, W, with so much beside them: a load there leaves generation as it is."""
+        given, taken = max(beside_w, 0.0), max(-beside_w, 0.0)
+        highs = (_left(self.export, beside_w), _left(self.generation, given))
+        lows = (_left(self.draw, -beside_w), _left(self.load, taken))
+        return -min(lows), min(highs)
+
+    def reached(self, powers: FloatArray, beside_w: float) -> Bound | None:
+        """Which of the limits these powers of the members, W, and what lies beside them come up to; None: none."""
+        net = float(powers.sum()) + beside_w
+        given = float(np.maximum(powers, 0.0).sum()) + max(beside_w, 0.0)
+        there = ((self.export, net), (self.generation, given), (self.draw, -net), (self.load, given - net))
+        slack = 1e-6 * max(abs(net), 1.0) + 1e-3
+        return next((bound for bound, watts in there if bound is not None and watts >= bound.watts - slack), None)
+
+
+def _left(bound: Bound | None, taken_w: float) -> float:
+    """What a bound leaves where so much of it is taken, W."""
+    return np.inf if bound is None else bound.watts - taken_w
+
 
 #: Which field of `Limits` a mode tightens.
 FIELD_OF = {

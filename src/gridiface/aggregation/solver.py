@@ -125,13 +125,11 @@ class Solver:
         """The account of the nodes inside that only have limits: their totals, and which limit holds them."""
         for child in node.limited_below():
             own = self._own[child.rows]
-            total = float(np.where(own, self._solution.watts[child.rows], self._will[child.rows]).sum())
-            total += self.leeway.residual(child)
+            powers = np.where(own, self._solution.watts[child.rows], self._will[child.rows])
+            beside = self.leeway.residual(child)
+            total = float(powers.sum()) + beside
+            clipped = child.limits.reached(powers, beside)
             high, low = child.limits.high, child.limits.low
-            slack = 1e-6 * max(abs(total), 1.0) + 1e-3
-            clipped = high if high is not None and total >= high.watts - slack else None
-            if clipped is None and low is not None and total <= -low.watts + slack:
-                clipped = low
             most = np.inf if high is None else high.watts
             least = -np.inf if low is None else -low.watts
             self._solution.results[child.id] = NodeResult(None, total, total, 0.0, least, most, clipped)

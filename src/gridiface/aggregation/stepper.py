@@ -221,9 +221,7 @@ class Stepper:
         if not rows.size:
             return
         rest = np.setdiff1d(node.rows, rows, assume_unique=True)
-        held = float(bounds.held[rest].sum()) + beside_w
-        high = np.inf if node.limits.high is None else node.limits.high.watts
-        low = -np.inf if node.limits.low is None else -node.limits.low.watts
+        held = float(bounds.held[rest].sum())
         wanted = solution.watts[rows]
         safe = twin.overshoot(
             self._c,
@@ -231,7 +229,7 @@ class Stepper:
             bounds.position[rows],
             wanted,
             held,
-            (low, high),
+            node.limits.members(beside_w),
             horizon_s=self._config.lookahead_s,
             response_s=self._config.response_s,
         )

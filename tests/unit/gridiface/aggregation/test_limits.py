@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gridiface.aggregation.columns import Columns
-from gridiface.aggregation.limits import Bound, envelope, intersect
+from gridiface.aggregation.limits import Bound, Limits, envelope, intersect
 from gridiface.domain.controls import ControlMode, Source
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate, Settings
 
@@ -107,3 +107,28 @@ def test_limits_intersect_whatever_the_order_and_keep_their_source():
         assert found.high.watts == 3.0
         assert found.low is None
     assert not intersect([]).any
+
+
+def test_what_lies_beside_the_members_counts_by_its_direction():
+    def bound(watts, mode):
+        return Bound(watts, mode, Source(protocol="utility"), "c")
+
+    limits = Limits(
+        export=bound(1_000.0, ControlMode.EXPORT_LIMIT),
+        generation=bound(5_000.0, ControlMode.GENERATION_LIMIT),
+        draw=bound(2_000.0, ControlMode.IMPORT_LIMIT),
+        load=bound(6_000.0, ControlMode.LOAD_LIMIT),
+    )
+    # (beside, what the members' net may be): a load beside lets them export more and is part of the load
+    for beside, around in ((0.0, (-2_000.0, 1_000.0)), (-3_000.0, (1_000.0, 4_000.0)), (2_500.0, (-4_500.0, -1_500.0))):
+        assert limits.members(beside) == around
+    assert limits.members(-4_500.0) == (2_500.0, 5_000.0)
+    assert Limits().members(700.0) == (-np.inf, np.inf)
+    for powers, beside, reached in (
+        ([4_000.0, 0.0], -3_000.0, limits.export),
+        ([5_000.0, -2_000.0], -3_000.0, limits.generation),
+        ([0.0, 0.0], -2_000.0, limits.draw),
+        ([4_500.0, -3_000.0], -3_000.0, limits.load),
+        ([500.0, 0.0], 0.0, None),
+    ):
+        assert limits.reached(np.array(powers), beside) is reached

@@ -118,3 +118,14 @@ def test_an_answer_takes_what_meters_see_into_account_and_changes_nothing(site):
     assert sum(preview) == pytest.approx(4_000.0)
     answer = world.world.engine.decide(ask("c", group="site", set_w=30_000.0), world.world.now)[0]
     assert answer.feasible_w == pytest.approx(20_000.0 + LOAD)
+
+
+def test_a_ceiling_on_the_feeder_is_named_whatever_its_meter_sees_beside_the_members(site):
+    world = site()
+    world.world.submit(ask("c", group="site", set_w=9_000.0))
+    world.world.submit(ask("ceiling", group="north", max_w_percent=20.0))
+    world.step()
+    told = world.world.told
+    assert told["a"] + told["b"] == pytest.approx(2_000.0)
+    assert world.net == pytest.approx(9_000.0)
+    assert ("limited", "north") in world.world.verdicts("max_w_percent")
