@@ -19,7 +19,7 @@ from math import inf
 from typing import Any, Protocol
 
 from gridiface.northbound.tls_limits import Deadlines
-from gridiface.northbound.tls_transport import CONNECTION, PEER, TALKING, Phase, TlsTransport
+from gridiface.northbound.tls_transport import CONNECTION, PEER, TALKING, Phase, TlsTransport, reason_of
 from gridiface.pki.alerts import Alert
 from gridiface.pki.contexts import peer_chain
 from gridiface.pki.identity import PeerIdentity
@@ -84,7 +84,7 @@ class TlsConnection(asyncio.BufferedProtocol):
         self._tls: ssl.SSLObject | None = None
         self._tap: HandshakeTap | None = HandshakeTap()
         self._surplus = False
-        self._write_deadline = inf
+        self._write_deadline, self._unread = inf, 0
         self._began = owner.clock()
         self._phase_deadline = self._began + owner.deadlines.handshake
 
@@ -130,9 +130,15 @@ class TlsConnection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """The peer reads slower than we write."""
-        self._write_deadline = self._owner.clock() + self._owner.deadlines.write
+        self._watch_writing()
         if self.app is not None:
             self.app.pause_writing()
+
+    def _watch_writing(self) -> None:
+        self._write_deadline, self._unread = self._owner.clock() + self._owner.deadlines.write, self._left()
+
+    def _left(self) -> int:
+        return self.tcp.get_write_buffer_size() if self.tcp is not None else 0
 
     def resume_writing(self) -> None:
         """The peer caught up."""
@@ -165,7 +171,7 @@ class TlsConnection(asyncio.BufferedProtocol):
         presented = self._tap.certificates if self._tap is not None else ()
         verdict = self._owner.judge(list(presented)) if presented else None
         refusal = verdict.refusal if verdict is not None else None
-        self._owner.refused(self, _reason(error), verdict if refusal is not None else None)
+        self._owner.refused(self, reason_of(error), verdict if refusal is not None else None)
         if refusal is not None:
             # Certificates in clear text mean a TLS 1.2 handshake before our ChangeCipherSpec: our alert can be read.
             self._refuse(refusal.alert)
@@ -334,11 +340,14 @@ class TlsConnection(asyncio.BufferedProtocol):
     def expire(self, now: float) -> None:
         """The deadline has passed: end the connection."""
         if self.phase is Phase.CLOSING:
-            size = self.tcp.get_write_buffer_size() if self.tcp is not None else 0
-            if size and now < self._began + self._owner.deadlines.write:
+            if self._left() and now < self._began + self._owner.deadlines.write:
                 self._phase_deadline = now + _LINGER_SECONDS
             else:
                 self.abort()
+            return
+        writing = self._write_deadline <= now < self._phase_deadline
+        if writing and self._owner.deadlines.keeps_up(self._unread, self._left()):
+            self._watch_writing()
             return
         late = "write" if self._write_deadline <= now else self.phase.value
         self._owner.expired(self, late)
@@ -387,13 +396,3 @@ class TlsConnection(asyncio.BufferedProtocol):
         app, self.app = self.app, None
         if app is not None:
             app.connection_lost(exc)
-
-
-def _reason(error: ssl.SSLError) -> str:
-    """OpenSSL's reason in plain words."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate verification failed: {error.verify_message}"
-    words = (error.reason or str(error)).replace("_", " ").lower()
-    if "alert" in words:
-        return f"the client refused: {words}"
-    return words

@@ -19,6 +19,7 @@ class Deadlines:
         write: for taking what was sent to it once our buffer is full.
         idle: between two requests; longer than the longest common pollRate, 900 s, so that no poll meets a closing
             connection.
+        slowest: octets per second of a long answer that a peer takes at least to be given `write` seconds more.
     """
 
     handshake: float = 10.0
@@ -26,6 +27,11 @@ class Deadlines:
     body: float = 12.0
     write: float = 12.0
     idle: float = 960.0
+    slowest: float = 8_000.0
+
+    def keeps_up(self, before: int, left: int) -> bool:
+        """Whether who had so many octets waiting for it `write` seconds ago, and has these left, took enough."""
+        return before - left >= self.write * self.slowest
 
     @property
     def step(self) -> float:

@@ -6,6 +6,7 @@ The connection itself is in `tls_connection`.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from enum import Enum
 from typing import Any, Protocol
 
@@ -137,3 +138,13 @@ class TlsTransport(asyncio.Transport):
         """Set the marks of the socket's transport."""
         if self._connection.tcp is not None:
             self._connection.tcp.set_write_buffer_limits(high, low)
+
+
+def reason_of(error: ssl.SSLError) -> str:
+    """OpenSSL's reason in plain words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verification failed: {error.verify_message}"
+    words = (error.reason or str(error)).replace("_", " ").lower()
+    if "alert" in words:
+        return f"the client refused: {words}"
+    return words

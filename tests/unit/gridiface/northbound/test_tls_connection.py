@@ -381,6 +381,27 @@ async def test_a_peer_that_does_not_read_is_dropped(wire: Callable[..., Wire], o
     assert not line.tcp.sent
 
 
+async def test_a_peer_that_takes_a_long_answer_slowly_has_the_time_that_it_takes(
+    wire: Callable[..., Wire], owner: Owner
+) -> None:
+    """A file over a slow line; who takes next to nothing of it is dropped as who takes nothing."""
+    line, took = wire(), int(owner.deadlines.write * owner.deadlines.slowest)
+    line.shake_hands()
+    line.connection.request_begins(body_complete=True)
+    line.tcp.buffered = 5 * took
+    line.connection.pause_writing()
+    for _ in range(3):
+        owner.time += owner.deadlines.write
+        line.tcp.buffered -= took
+        line.connection.expire(owner.time)
+        assert (owner.late, line.tcp.state) == ([], "open")
+        assert line.connection.deadline == owner.time + owner.deadlines.write
+    owner.time += owner.deadlines.write
+    line.tcp.buffered -= took - 1
+    line.connection.expire(owner.time)
+    assert (owner.late, line.tcp.state) == (["write"], "aborted")
+
+
 async def test_reading_can_be_paused(wire: Callable[..., Wire], owner: Owner) -> None:
     line = wire()
     line.shake_hands()
