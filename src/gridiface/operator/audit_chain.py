@@ -111,7 +111,7 @@ class AuditChain:
         except StoreUnavailable as problem:
             _log.warning("the audit log is sealed later: %s", problem)
             return 0
-        _log.info("sealed %d entries: %s", len(some), found)
+        _log.info("sealed %d %s: %s", len(some), "entry" if len(some) == 1 else "entries", found)
         self._number += 1
         self._heads = [found]
         for key, _ in some:
