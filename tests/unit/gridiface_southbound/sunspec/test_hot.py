@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_pdu import ExceptionReply, Request, reply_data
 from gridiface_southbound.sunspec.config import SunSpecConfig
+from gridiface_southbound.sunspec.controls import fall_back_s
 from gridiface_southbound.sunspec.driver import SunSpecDriver
 
 PLATE = {"WMaxRtg": 10_000, "W_SF": 0, "WChaRteMaxRtg": 5_000, "WDisChaRteMaxRtg": 8_000}
@@ -121,6 +123,13 @@ async def test_both_ways_are_one(device: Any) -> None:
         assert short_link.sent == long_link.sent, command
         assert short_link.memory == long_link.memory
     assert used >= 4
+
+
+@pytest.mark.parametrize("left", [0.5, 58.9, 59.0, 59.1, 59.999, 60.0, 60.001, 2000.0, math.inf, None])
+async def test_the_short_way_is_for_commands_that_outlive_the_devices_timer(device: Any, left: float | None) -> None:
+    driver, _ = await device()
+    command = told(500.0, valid_until=None if left is None else 1000.0 + left)
+    assert hot(driver).fits(command, 1000.0) == (fall_back_s(command, 60.0, 1000.0) == 60.0)
 
 
 async def test_a_refusal_and_a_lie_are_found_on_the_short_way(device: Any) -> None:
