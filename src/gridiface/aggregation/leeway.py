@@ -173,7 +173,9 @@ class Leeway:
         for child in node.limited_below():
             self.keep_limits(child, free, part_of(fixed, child), left)
         if node.limits.any:
+            before = fixed.wanted
             self._reduce(node, free, fixed, around)
+            fixed.narrow(before)
         self._watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
 
     def _reduce(self, node: Node, free: IntArray, fixed: Fixed, around: tuple[float, float]) -> None:

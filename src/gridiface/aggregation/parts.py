@@ -42,6 +42,17 @@ class Fixed:
             changed[self.places] = wanted
             self.whole.take(changed)
 
+    def narrow(self, before: FloatArray) -> None:
+        """What a limit took from, or gave to, these parts since `before` is not undone by one around it."""
+        lo = np.where(self.wanted > before, np.maximum(self.lo, self.wanted), self.lo)
+        hi = np.where(self.wanted < before, np.minimum(self.hi, self.wanted), self.hi)
+        part: Fixed = self
+        part.lo, part.hi = lo, hi
+        while part.whole is not None and part.places is not None:
+            whole, lo, hi = part.whole, part.whole.lo.copy(), part.whole.hi.copy()
+            lo[part.places], hi[part.places] = part.lo, part.hi
+            whole.lo, whole.hi, part = lo, hi, whole
+
 
 def part_of(fixed: Fixed, node: Node) -> Fixed:
     """Those of the parts that lie inside `node`."""

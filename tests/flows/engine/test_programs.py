@@ -675,3 +675,25 @@ def test_a_ramp_is_walked_in_small_steps_and_reaches_its_end(make_world, ask, ra
     assert world.total == pytest.approx(20_000, rel=1e-3)
     half = sum(steps[: int(ramp_s)])
     assert half == pytest.approx(10_000, rel=0.25)
+
+
+@pytest.mark.parametrize("where", ["all", "f1"])
+def test_what_a_generation_limit_takes_off_a_group_is_not_given_back_to_make_up_for_an_import(
+    make_world, ask, make_battery, where
+):
+    devices = [make_battery(name) for name in ("a", "b", "c", "d")]
+    groups = [
+        Group(id="all", members=("a", "b", "c", "d")),
+        Group(id="f1", members=("a", "b"), parent="all"),
+        Group(id="s1", members=("a", "b"), parent="f1"),
+        Group(id="f2", members=("c", "d"), parent="all"),
+    ]
+    world = make_world(devices=devices, groups=groups)
+    world.submit(ask("c1", target="s1", set_w=6_000, program="p1"))
+    world.submit(ask("c2", target="f2", set_w=-8_000, program="p2"))
+    world.submit(ask("c3", target="all", import_limit=0.0, program="p3"))
+    world.submit(ask("c4", target=where, generation_limit=3_000, program="p4"))
+    world.run(20)
+    watts = {name: unit.w for name, unit in world.units.items()}
+    assert watts["a"] + watts["b"] == pytest.approx(3_000)
+    assert watts["c"] + watts["d"] == pytest.approx(-3_000)
