@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,13 @@ class House:
     async def cancel(self, control_id: str, now: float, *, reason: str = "", along: Sequence[Any] = ()) -> bool:
         await self.commit(along)
         return self.controls.pop(control_id, None) is not None
+
+    async def rank(self, control_ids: Sequence[str], authority: float, now: float, *, along: Sequence[Any] = ()) -> int:
+        await self.commit(along)
+        known = [self.controls[name] for name in control_ids if name in self.controls]
+        for control in known:
+            self.controls[control.id] = replace(control, source=replace(control.source, authority=authority))
+        return len(known)
 
     def preview(self, control: Control, now: float) -> Acceptance:
         return Acceptance(control_id=control.id, verdict=Verdict.ACCEPTED)
