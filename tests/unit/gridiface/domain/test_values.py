@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+import pickle
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 
 import pytest
@@ -48,6 +50,27 @@ def test_it_is_equal_hashed_and_shown_by_its_fields() -> None:
     assert Plain(name="a") != Plain(name="b")
     assert len({Plain(name="a"), Plain(name="a"), Plain(name="b")}) == 2
     assert repr(Plain(name="a")) == "Plain(name='a', watts=0.0)"
+    stood_for: object = Frozen(name="a")
+    assert Fast(name="a") != stood_for
+
+
+@pytest.mark.parametrize("kind", [Fast, Frozen])
+def test_one_that_holds_a_mapping_is_compared_but_not_hashed(kind: type[Fast] | type[Frozen]) -> None:
+    assert kind(name="a", passed={"x": 1.0}) == kind(name="a", passed={"x": 1.0})
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(kind(name="a"))
+
+
+def test_the_type_checker_alone_keeps_it_from_being_changed() -> None:
+    """What this module promises, and no more: a frozen one raises here."""
+    made = Plain(name="a")
+    made.name = "b"  # type: ignore[misc]  # what is tried here
+    assert made.name == "b"
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_is_equal(again: Callable[[Plain], Plain]) -> None:
+    assert again(Plain(name="a", watts=1.0)) == Plain(name="a", watts=1.0)
 
 
 def test_another_is_made_of_it_by_replace() -> None:
@@ -58,7 +81,7 @@ def test_another_is_made_of_it_by_replace() -> None:
 
 def test_it_takes_keywords_alone_and_no_other_fields() -> None:
     with pytest.raises(TypeError):
-        Plain("a")  # type: ignore[misc]  # what is tried here
+        Plain("a")  # type: ignore[call-arg]  # what is tried here
     with pytest.raises(TypeError):
         Plain(name="a", amps=1.0)  # type: ignore[call-arg]  # what is tried here
     with pytest.raises(AttributeError):
