@@ -40,6 +40,7 @@ ILLEGAL_FUNCTION = 1
 PASSING = frozenset({5, 6, 10, 11})
 
 _MBAP = struct.Struct(">HHHB")
+_TRANSACTION = 2  # octets of a header before what is the same for each frame of a kind
 _MAX_LENGTH = 254  # unit id and a PDU of at most 253 bytes
 
 
@@ -143,13 +144,14 @@ class PairShape:
         self.unit = unit
         self._head = head = struct.pack(">BHHB", WRITE_MULTIPLE, address, count, 2 * count)
         self._read = read
-        self._lead = encode_frame(0, unit, head + bytes(2 * count))[2 : 7 + len(head)]
-        self._between = encode_frame(0, unit, read.pdu)[2:]
-        self._taken = _MBAP.pack(0, 0, 6, unit)[2:] + head[:5]
-        self._shown = _MBAP.pack(0, 0, read.length + 1, unit)[2:] + read.head
-        self.shown_at = 2 + len(self._taken)
-        self.data_at = self.shown_at + 2 + len(self._shown)
-        self.size = self.shown_at + 7 + read.length
+        # Each is cut behind its transaction, which alone is new each time; the reply to a write repeats five octets.
+        self._lead = encode_frame(0, unit, head + bytes(2 * count))[_TRANSACTION : _MBAP.size + len(head)]
+        self._between = encode_frame(0, unit, read.pdu)[_TRANSACTION:]
+        self._taken = encode_frame(0, unit, head[:5])[_TRANSACTION:]
+        self._shown = _MBAP.pack(0, 0, read.length + 1, unit)[_TRANSACTION:] + read.head
+        self.shown_at = _TRANSACTION + len(self._taken)
+        self.data_at = self.shown_at + _TRANSACTION + len(self._shown)
+        self.size = self.shown_at + _MBAP.size + read.length
 
     def frames(self, first: bytes, second: bytes, registers: bytes) -> bytes:
         """Both requests as bytes; `first` and `second` are their transactions, two octets each."""
