@@ -53,7 +53,10 @@ def hailed(columns: Columns, rows: IntArray, now: Instant) -> None:
 
 
 class Hailing:
-    """Of one control step.
+    """Of one control step: made anew for each.
+
+    `_mute` are those that it is about: not heard or just failed, with a part in a sum, and to be led by a power or a
+    ceiling. What each may do, and what limits leave to it, is a power up (>= 0) and one down (<= 0), W.
 
     Args:
         columns: the fleet.
@@ -61,6 +64,7 @@ class Hailing:
         solution: what the others do; what is to be told is put into it.
         leeway: what meters see.
         band: what a value must move by to be told, W, over the rows.
+        now: s since 1970.
     """
 
     def __init__(

@@ -23,6 +23,9 @@ MARGIN = 0.05
 #: A share this near to all that is known is all of it, part of a margin: what is seen is a little unsteady.
 _NEAR = 0.6
 
+#: More of a margin is worth a message, and sun that a margin showed a new split, from this part of the margin on.
+_WORTH = 0.5
+
 
 def margins(
     columns: Columns, plan: Plan, bounds: Envelope, watts: FloatArray, residuals: dict[str, float]
@@ -59,14 +62,14 @@ def margins(
 def news(columns: Columns, wanted: FloatArray, deadband: FloatArray) -> BoolArray:
     """Whose margin is to be told anew: less of it at once, more only where it is worth a message."""
     more = wanted - columns.margin_w
-    found: BoolArray = (-more > deadband) | (more > np.maximum(deadband, 0.5 * wanted))
+    found: BoolArray = (-more > deadband) | (more > np.maximum(deadband, _WORTH * wanted))
     return found
 
 
 def found_more(columns: Columns, bounds: Envelope, watts: FloatArray) -> bool:
     """Whether a margin has shown more sun than shares make use of: the last split is worth no more then."""
     probed = columns.margin_w > 0.0
-    return bool(probed.any() and (bounds.hi[probed] - watts[probed] > 0.5 * columns.margin_w[probed]).any())
+    return bool(probed.any() and (bounds.hi[probed] - watts[probed] > _WORTH * columns.margin_w[probed]).any())
 
 
 def _keep_limits(
