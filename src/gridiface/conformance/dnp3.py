@@ -120,7 +120,12 @@ class Dnp3Session:
         self._expect(step.get("expect", {}))
 
     def repeat(self, step: Mapping[str, Any]) -> None:
-        """The last request once more, octet by octet; expect, and `identical`: the answer is what it was before."""
+        """The last request once more, octet by octet; expect, and `identical`: the answer is what it was before.
+
+        Raises:
+            Failed: the answer is not as expected.
+            Inconclusive: the outstation does not have this function.
+        """
         before = self._octets
         self._send(step, self._last)
         self._expect(step.get("expect", {}))
@@ -128,7 +133,12 @@ class Dnp3Session:
             raise Failed("the answer to a repeated request differs from the first one")
 
     def link(self, step: Mapping[str, Any]) -> None:
-        """Arguments: function (of the link layer), expect (ACK, NACK, LINK_STATUS, NOT_SUPPORTED, silence)."""
+        """Arguments: function (of the link layer), expect (ACK, NACK, LINK_STATUS, NOT_SUPPORTED, silence).
+
+        Raises:
+            Failed: the answer is another.
+            Inconclusive: there is no such function.
+        """
         control = _LINK_FUNCTIONS.get(str(step["function"]))
         if control is None:
             raise Inconclusive(f"no link function is called {step['function']}")

@@ -66,7 +66,12 @@ class HttpSession:
         self.exchange(lines + b"\r\n\r\n" + str(step.get("body", "")).encode(), method, step)
 
     def take(self, step: Mapping[str, Any]) -> None:
-        """Of a kept answer: places (name -> place), header (name -> header); they become `${name}`."""
+        """Of a kept answer: places (name -> place), header (name -> header); they become `${name}`.
+
+        Raises:
+            Failed: the answer has no such header.
+            Inconclusive: the document has no such place, or none was kept.
+        """
         kept = str(step["of"])
         for name, path in step.get("places", {}).items():
             found = at(self.document(kept), path)
@@ -80,7 +85,12 @@ class HttpSession:
             self.names[name] = value
 
     def same(self, step: Mapping[str, Any]) -> None:
-        """The documents under the names `a` and `b` hold the same at each of `places`, or are the same as a whole."""
+        """The documents under the names `a` and `b` hold the same at each of `places`, or are the same as a whole.
+
+        Raises:
+            Failed: they differ.
+            Inconclusive: one was not kept.
+        """
         first, second = self.document(str(step["a"])), self.document(str(step["b"]))
         places = step.get("places")
         if places is None:

@@ -100,7 +100,12 @@ class Sep2Session(HttpSession):
             self._utility.close()
 
     def follow(self, step: Mapping[str, Any]) -> None:
-        """Arguments: from (a kept document), link (its element), query, expect, as: GET what the link names."""
+        """Arguments: from (a kept document), link (its element), query, expect, as: GET what the link names.
+
+        Raises:
+            Failed: the answer is not as expected.
+            Inconclusive: the document has no such link.
+        """
         document = self.document(str(step["from"]))
         found = at(document, f"{step['link']}/@href")
         if not found:
@@ -111,7 +116,11 @@ class Sep2Session(HttpSession):
         self.request({**step, "at": _path(found[0]) + query, "expect": expect})
 
     def pick(self, step: Mapping[str, Any]) -> None:
-        """Arguments: of (a kept list), member (a name), where (place -> text), as: the first; `${as.href}`."""
+        """Arguments: of (a kept list), member (a name), where (place -> text), as: the first; `${as.href}`.
+
+        Raises:
+            Inconclusive: the list has no such member.
+        """
         document = self.document(str(step["of"]))
         where = {path: str(text).upper() for path, text in step.get("where", {}).items()}
         for member in document.iterfind(f"{{*}}{step['member']}"):
@@ -124,7 +133,12 @@ class Sep2Session(HttpSession):
         raise Inconclusive(f"{step['of']} has no {step['member']}{' with ' + wanted if wanted else ''}")
 
     def every_link(self, step: Mapping[str, Any]) -> None:
-        """Arguments: of (a kept document): each link below it answers 200 with a valid body that names its own href."""
+        """Arguments: of (a kept document): each link below it answers 200 with a valid body that names its own href.
+
+        Raises:
+            Failed: one does not.
+            Inconclusive: the document was not kept.
+        """
         links = [
             (etree.QName(element).localname, _path(element.get("href", "")))
             for element in self.document(str(step["of"])).iter("{*}*")
@@ -140,7 +154,12 @@ class Sep2Session(HttpSession):
                 raise Failed(f"{name} {href}: the body says that it is {shown}")
 
     def handshake(self, step: Mapping[str, Any]) -> None:
-        """Arguments: certificate (own, none, self-signed), suites, suite, version (1.2, 1.3), expect."""
+        """Arguments: certificate (own, none, self-signed), suites, suite, version (1.2, 1.3), expect.
+
+        Raises:
+            Failed: the handshake ends otherwise than expected.
+            Inconclusive: what is expected has no meaning, or this OpenSSL has no such suites.
+        """
         wanted, allowed = str(step.get("expect", "accepted")), {"accepted", "refused"}
         if wanted not in allowed:
             raise Inconclusive(f"handshake expects one of {', '.join(sorted(allowed))}")
@@ -187,7 +206,12 @@ class Sep2Session(HttpSession):
         return context
 
     def as_utility(self, step: Mapping[str, Any]) -> None:
-        """The same arguments as `request`, said with the utility's certificate."""
+        """The same arguments as `request`, said with the utility's certificate.
+
+        Raises:
+            Failed: the answer is not as expected.
+            Inconclusive: there is no such certificate.
+        """
         if self._target.utility is None:
             raise Inconclusive("needs --utility")
         if self._utility is None:
@@ -212,7 +236,12 @@ class Sep2Session(HttpSession):
         self.keep(step.get("as"), answer)
 
     def near_now(self, step: Mapping[str, Any]) -> None:
-        """Arguments: of, place, within (s): a time that is ours within so many seconds."""
+        """Arguments: of, place, within (s): a time that is ours within so many seconds.
+
+        Raises:
+            Failed: there is no such time, or it is further from ours.
+            Inconclusive: the document was not kept.
+        """
         found = at(self.document(str(step["of"])), str(step["place"]))
         if not found:
             raise Failed(f"there is no {step['place']}")

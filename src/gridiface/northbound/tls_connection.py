@@ -96,7 +96,7 @@ class TlsConnection(asyncio.BufferedProtocol):
     # From the socket -------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is ready: begin the handshake."""
+        """The socket is ready: begin the handshake. Raises TypeError where it is no stream."""
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("a stream transport is wanted")
         self.tcp = transport

@@ -73,13 +73,21 @@ class TlsTransport(asyncio.Transport):
         return tcp.get_extra_info(name, default) if tcp is not None else default
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Hand the decrypted stream to another protocol."""
+        """Hand the decrypted stream to another protocol.
+
+        Raises:
+            TypeError: it is no `asyncio.Protocol`.
+        """
         if not isinstance(protocol, asyncio.Protocol):
             raise TypeError("only asyncio.Protocol is served")
         self._connection.app = protocol
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """The application's protocol."""
+        """The application's protocol.
+
+        Raises:
+            RuntimeError: the connection is closed.
+        """
         if self._connection.app is None:
             raise RuntimeError("the connection is closed")
         return self._connection.app
@@ -109,7 +117,11 @@ class TlsTransport(asyncio.Transport):
         return False
 
     def write_eof(self) -> None:
-        """TLS knows no half-closed connection."""
+        """TLS knows no half-closed connection.
+
+        Raises:
+            NotImplementedError: always, as asyncio's own TLS transport.
+        """
         raise NotImplementedError("TLS has no write_eof")
 
     def pause_reading(self) -> None:

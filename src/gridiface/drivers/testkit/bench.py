@@ -89,14 +89,22 @@ Check = Callable[[Bench], Awaitable[None]]
 
 
 def require(condition: object, sentence: str) -> None:
-    """Fail with this sentence unless it holds."""
+    """Fail with this sentence unless it holds.
+
+    Raises:
+        AssertionError: it does not.
+    """
     if not condition:
         raise AssertionError(sentence)
 
 
 @contextlib.asynccontextmanager
 async def raises(kind: type[DeviceError], what: str) -> AsyncIterator[None]:
-    """What is done inside must raise an error of this kind."""
+    """What is done inside must raise an error of this kind.
+
+    Raises:
+        AssertionError: it raised another error of a device, or none.
+    """
     try:
         yield
     except kind:

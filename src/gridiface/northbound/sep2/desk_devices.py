@@ -68,6 +68,7 @@ class Sep2DevicesDesk:
         Raises:
             ConfigConflict: it is registered with another device, PIN or role than the one that is named.
             ConfigError: the LFDI, PIN or role is not one, or another certificate is that device.
+            LocalProtocolError: it is not there though it was registered: an error of ours.
             StoreUnavailable: nothing was changed.
         """
         lfdi, known = lfdi.upper(), self.core.state.by_lfdi.get(lfdi.upper())

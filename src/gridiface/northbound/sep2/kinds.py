@@ -359,7 +359,11 @@ MIRRORED: Mapping[str, AnyKind] = {
 
 
 def kind(template: str, table: Mapping[str, AnyKind] = KINDS) -> Kind:
-    """The kind of single resource at a template."""
+    """The kind of single resource at a template.
+
+    Raises:
+        KeyError: there is none at it.
+    """
     found = table[template]
     if isinstance(found, Kind):
         return found
@@ -367,7 +371,11 @@ def kind(template: str, table: Mapping[str, AnyKind] = KINDS) -> Kind:
 
 
 def list_kind(template: str, table: Mapping[str, AnyKind] = KINDS) -> ListKind:
-    """The kind of list at a template."""
+    """The kind of list at a template.
+
+    Raises:
+        KeyError: there is none at it.
+    """
     found = table[template]
     if isinstance(found, ListKind):
         return found

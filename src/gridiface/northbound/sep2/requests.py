@@ -246,6 +246,7 @@ class Requests:
         """What the table's handler makes of a call that is past the doors; for the operator.
 
         Raises:
+            MethodNotAllowed: 405, with the methods that the resource has.
             RemoteProtocolError: as a utility would be answered.
             StoreUnavailable: nothing was changed.
         """

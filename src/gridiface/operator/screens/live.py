@@ -67,7 +67,11 @@ class Live:
             reader.set()
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """Points as Server-Sent Events."""
+        """Points as Server-Sent Events.
+
+        Raises:
+            Refused: 503, too many pages are live already.
+        """
         if request.method == "HEAD":
             return web.Response(content_type="text/event-stream")
         if len(self._readers) >= READERS:

@@ -57,7 +57,11 @@ class TraceScreen:
         }
 
     async def show_one(self, request: web.Request) -> web.StreamResponse:
-        """One message, decoded."""
+        """One message, decoded.
+
+        Raises:
+            Refused: 404, it is not kept any more.
+        """
         name, trace = name_of(request), self._house.desk.trace
         line = trace.line(int(name)) if name.isascii() and name.isdigit() and len(name) < 16 else None
         if line is None:

@@ -57,7 +57,12 @@ class _Slot(NamedTuple):
 
 
 def control(state: AssociationState, request: Fragment, now: float) -> Reply:
-    """Judges or executes all commands of a request in order; the echo holds a status for each."""
+    """Judges or executes all commands of a request in order; the echo holds a status for each.
+
+    Raises:
+        RemoteProtocolError: the echo would not fit into a fragment, or the objects are no commands; with the IIN to
+            answer.
+    """
     if len(request.octets) + 2 > state.settings.max_tx_fragment:
         # the echo is the request with two octets of indications more
         raise RemoteProtocolError("the echo would not fit into a fragment", answer=IIN.PARAMETER_ERROR)

@@ -47,7 +47,11 @@ class NonceMemory:
         self._documents = Documents()
 
     def use(self, signer: str, nonce: str, timestamp: float, now: float) -> None:
-        """As NonceStore.use; the nonce is then among `take_changes`."""
+        """As NonceStore.use; the nonce is then among `take_changes`.
+
+        Raises:
+            RemoteProtocolError: 403, signed at another time, without a fit nonce or received before; 503, too many.
+        """
         if abs(now - timestamp) > self._window:
             # By how much helps whoever has to find the clock that is wrong.
             raise RemoteProtocolError(

@@ -42,7 +42,11 @@ def primitive_reader(kind: Primitive) -> Reader:
 
 
 def simple_content_reader(spec: WireType) -> Reader:
-    """The compiled reader of a class whose element holds a plain value beside attributes."""
+    """The compiled reader of a class whose element holds a plain value beside attributes.
+
+    Raises:
+        LocalProtocolError: the class declares no such value.
+    """
     cls: Any = spec.cls
     body = spec.content
     if body is None or not isinstance(body.kind, Primitive):

@@ -32,7 +32,11 @@ def writer_of(spec: WireType) -> Writer:
 
 
 def tag_of(vocabulary: Vocabulary, ns: str, local: str) -> str:
-    """The name as it is written: with the prefix of its namespace, if that is not the default one."""
+    """The name as it is written: with the prefix of its namespace, if that is not the default one.
+
+    Raises:
+        LocalProtocolError: the vocabulary has no prefix for the namespace.
+    """
     if ns == vocabulary.default:
         return local
     try:

@@ -109,7 +109,11 @@ class LoadClient:
         self._context = context
 
     def get(self, path: str, connections: int, seconds: float) -> dict[str, Any]:
-        """Keep-alive GETs of one path over `connections` connections, one in flight on each."""
+        """Keep-alive GETs of one path over `connections` connections, one in flight on each.
+
+        Raises:
+            LoadFailed: one was answered with anything but 200.
+        """
         wire = request("GET", path, self._host)
         opened = [Connection(self._address, self._context) for _ in range(connections)]
         times: list[float] = []
@@ -143,7 +147,11 @@ class LoadClient:
         }
 
     def connect(self, path: str, seconds: float) -> dict[str, Any]:
-        """New connections, each with one GET, one after the other."""
+        """New connections, each with one GET, one after the other.
+
+        Raises:
+            LoadFailed: one was answered with anything but 200.
+        """
         wire = request("GET", path, self._host)
         times: list[float] = []
         began = time.perf_counter()
@@ -164,7 +172,11 @@ class LoadClient:
         }
 
     def send(self, requests: Sequence[tuple[str, str, str]], connections: int) -> dict[str, Any]:
-        """Each request once, spread over `connections` connections with one in flight on each."""
+        """Each request once, spread over `connections` connections with one in flight on each.
+
+        Raises:
+            LoadFailed: one was answered with anything but 201 and 204.
+        """
         wires = deque(request(method, path, self._host, body.encode()) for method, path, body in requests)
         opened = [Connection(self._address, self._context) for _ in range(min(connections, len(wires)))]
         statuses: dict[str, int] = {}

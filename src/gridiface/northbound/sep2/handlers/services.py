@@ -134,21 +134,33 @@ def named(mrid: str, what: str) -> None:
 
 
 def item_of(node: Node) -> Item:
-    """The node as a single resource; what the route table promised."""
+    """The node as a single resource; what the route table promised.
+
+    Raises:
+        RemoteProtocolError: 404, it is none.
+    """
     if isinstance(node, Item):
         return node
     raise RemoteProtocolError("no such resource", answer=404)
 
 
 def record_of(node: Node) -> EndDeviceRecord:
-    """The end device below which a node is."""
+    """The end device below which a node is.
+
+    Raises:
+        RemoteProtocolError: 404, it is below none.
+    """
     if isinstance(node.data, EndDeviceRecord):
         return node.data
     raise RemoteProtocolError("no such end device", answer=404)
 
 
 def program_of(node: Node) -> Program:
-    """The program to which a node belongs."""
+    """The program to which a node belongs.
+
+    Raises:
+        RemoteProtocolError: 404, it belongs to none.
+    """
     if isinstance(node.data, Program):
         return node.data
     raise RemoteProtocolError("no such program", answer=404)

@@ -49,6 +49,9 @@ class OptDesk:
 
         It is kept until it is over or taken back, and told again to a VTN that we register with anew. As at the VTN
         (rule 203) it replaces those of its type and market context: all, or those of its resources.
+
+        Raises:
+            RefusedControl: there is no span, or one has a negative duration.
         """
         made = OptSchedule(
             optID=self._state.new_id(),

@@ -45,7 +45,11 @@ class MetadataDesk:
         )
 
     def create(self, payload: OadrCreateReport, ven: Ven, now: float) -> Payload:
-        """A VEN asks us for reports: we have none, but our (empty) metadata may be asked for (rule 327)."""
+        """A VEN asks us for reports: we have none, but our (empty) metadata may be asked for (rule 327).
+
+        Raises:
+            Refusal: another report is asked for, or too much is waiting for this VEN.
+        """
         requests = [_checked(wire) for wire in payload.oadrReportRequest]
         asked = self._state.reports(ven.venID).asked
         if len(requests) + len(asked) + self._mailbox.count(ven.venID) > _MOST_WAITING:

@@ -182,7 +182,11 @@ class ReportDesk:
         return OadrResponse(eiResponse=ok(request_id_of(payload)), venID=ven.venID)
 
     def canceled(self, payload: OadrCanceledReport, ven: Ven) -> Payload:
-        """The VEN answers our cancellation."""
+        """The VEN answers our cancellation.
+
+        Raises:
+            Refusal: 452, nothing was cancelled that this could answer.
+        """
         again = self._mailbox.was_answered(ven.venID, payload.eiResponse.requestID)
         entry = self._mailbox.answered(ven.venID, box.CANCEL_REPORT, request_id=payload.eiResponse.requestID)
         if entry is None and again:
