@@ -216,3 +216,86 @@ async def test_the_configured_master_is_told_of_the_start_before_it_speaks(serve
         other.send(request(3, 1, CLASS_0))
         await other.answer(3)
         assert len(master.datagrams) == told
+
+
+def set_point(sequence: int, mw: float, function: int = 5) -> bytes:
+    """DIRECT_OPERATE, or SELECT and OPERATE, of analog output 0."""
+    return request(sequence, function, b"\x29\x03\x28\x01\x00\x00\x00" + struct.pack("<f", mw) + b"\0")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
+async def test_a_command_repeated_from_another_port_is_done_once(serve, make_station, peers, host):
+    """IEEE 1815 clause 13.2.3: an association is a pair of addresses; where its datagrams come from is none of it."""
+    async with serve([make_station(masters=QUIET)], [UDP]) as server:
+        before, after = await peers(server.port), await peers(server.port, host)
+        after.joiner = before.joiner  # one dialogue: segments are numbered on
+        before.send(set_point(3, 1.5))
+        first = await before.answer(3)
+        after.send(set_point(3, 1.5))
+        assert await after.answer(3) == first
+        assert server.counters["CommandDone"] == 1
+        before.send(set_point(3, 1.5))  # and back
+        await until(lambda: len(before.answers(3)) == 2)
+        assert server.counters["CommandDone"] == 1
+        before.send(set_point(4, 2.5))
+        await before.answer(4)
+        assert server.counters["CommandDone"] == 2
+        assert [session.peer[1] for session in server.endpoints[0].sessions] == [
+            before.transport.get_extra_info("sockname")[1]
+        ]
+
+
+async def test_what_was_selected_is_operated_from_another_port(serve, make_station, peers, house):
+    async with serve([make_station(masters=QUIET)], [UDP]) as server:
+        before, after = await peers(server.port), await peers(server.port)
+        before.send(set_point(3, 1.5, 3))
+        await before.answer(3)
+        after.send(set_point(4, 1.5, 4))
+        assert (await after.answer(4))[-1] == 0
+        assert len(house.controls_seen) == 1
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["durable", "lost"])
+async def test_a_repeat_from_another_port_is_answered_once_the_command_is_durable(
+    serve, make_station, peers, house, broken
+):
+    let_go, asked = asyncio.Event(), []
+    submit = house.submit
+
+    async def slowly(control, now, *, along=()):
+        asked.append(control)
+        await let_go.wait()
+        return await submit(control, now, along=along)
+
+    house.submit = slowly
+    async with serve([make_station(masters=QUIET)], [UDP], store_pause_s=0.05) as server:
+        before, after = await peers(server.port), await peers(server.port)
+        before.send(set_point(3, 1.5))
+        await until(lambda: asked)
+        after.send(set_point(3, 1.5))
+        third = await peers(server.port)
+        await until(lambda: len(server.endpoints[0].sessions) == 1 and server.endpoints[0].counters["admitted"] == 2)
+        third.send(set_point(3, 1.5))
+        await until(lambda: server.endpoints[0].counters["admitted"] == 3)
+        house.broken = broken
+        let_go.set()
+        if broken:
+            await until(lambda: not server.endpoints[0].sessions, "its answer must not go out")
+            house.broken = False
+            await until(lambda: server.now() > server.station("gateway").handler._trouble_until)
+            third.send(set_point(3, 1.5))  # that was not done: now it is
+        await third.answer(3)
+        assert not before.datagrams
+        assert not after.datagrams
+        assert (len(asked), len(house.controls_seen)) == (1 + broken, 1)
+
+
+async def test_reports_follow_the_master_to_its_new_port(serve, make_station, peers, house):
+    async with serve([make_station(masters=TOLD)], [UDP]) as server:
+        before, after = await peers(server.port), await peers(server.port)
+        await settle(before)
+        after.send(request(2, 1, CLASS_0))
+        await after.answer(2)
+        await change(server, house, 2.5e6)
+        await until(lambda: tells(after, 2.5))
+        assert not any(struct.pack("<f", 2.5) in one for one in reports(before))

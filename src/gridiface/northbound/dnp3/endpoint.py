@@ -245,8 +245,10 @@ class Endpoint:
         self.sessions.pop(session, None)
 
     def displaced(self, by: Session) -> None:
-        """A master came by another connection: those that carry nobody any more are closed."""
+        """A master came by another connection, or from another port: those that carry nobody any more are closed."""
         for session in list(self.sessions):
+            if session is not by and self.settings.transport is Transport.UDP:
+                by.follow(session)
             if session is not by and session.displaced:
                 session.dismiss("its master came again by another connection")
 

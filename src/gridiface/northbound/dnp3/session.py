@@ -76,7 +76,8 @@ class Session:
         now = hub.now()
         self.peer = peer
         self.channels: list[tuple[Station, Channel]] = [
-            (station, station.outstation.open(now, masters, probes=probes, greets=greets)) for station, masters in reach
+            (station, station.outstation.open(now, masters, probes=probes, greets=greets, datagrams=datagram))
+            for station, masters in reach
         ]
         self.identified = False
         self.closed = False
@@ -90,8 +91,10 @@ class Session:
         self._deadlines = deadlines
         self.began = self.heard_at = now
         self._write_deadline: Instant | None = None
-        self._carried = 0
+        self._taken = 0
         self._waiting = 0
+        self._after: set[Session] = set()
+        self._followers: set[Session] = set()
         self._held: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = 0.0
@@ -103,27 +106,27 @@ class Session:
         now = self._hub.now()
         self.heard_at = now
         self._hub.journal.note(now, self.peer, data, received=True, datagram=self._datagram)
-        carried = 0
+        taken = 0
         asked: list[tuple[Station, Commission]] = []
         for station, channel in self.channels:
             station.touch(now)
             channel.receive(data, now, datagram=self._datagram)
             if station.handler.pending:
                 asked += [(station, commission) for commission in station.handler.take()]
-            carried += channel.carried
+            taken += channel.taken
         # one may be done in the call that begins it: only then is everything said that came, and all of them counted
         self._waiting += len(asked)
         if self._first is not None:
             self._identify(data)
-        if carried != self._carried and self.identified:
-            self._carried = carried
+        if taken != self._taken and self.identified:
+            self._taken = taken
             self._hub.heard(self)
         for station, commission in asked:
             self._hub.commissioned(self, station, commission)
-        if asked and not self._waiting:
+        if asked and not self._holds:
             return  # all of it is durable already: the answers have left
         self.pump(now)
-        if not self._waiting:
+        if not self._holds:
             self._take_notices()
 
     def _take_notices(self) -> None:
@@ -147,7 +150,33 @@ class Session:
     def release(self) -> None:
         """What one commission asked for is durable: when it was the last, what was held goes out."""
         self._waiting -= 1
-        if self._waiting or self.closed:
+        if not self._waiting:
+            for follower in self._leave():
+                follower._let_go()
+        self._let_go()
+
+    def follow(self, other: Session) -> None:
+        """Answer only once the commands of another session are durable, too: what is repeated here may be theirs."""
+        for one in (other, *other._after):
+            if one is not self and one._waiting:
+                self._after.add(one)
+                one._followers.add(self)
+
+    def _leave(self) -> set[Session]:
+        """Those that waited for this one, which wait no more."""
+        followers, self._followers = self._followers, set()
+        for follower in followers:
+            follower._after.discard(self)
+        return followers
+
+    @property
+    def _holds(self) -> bool:
+        """Whether answers are held back."""
+        return self._waiting > 0 or bool(self._after)
+
+    def _let_go(self) -> None:
+        """Write what was held, when nothing is waited for."""
+        if self._holds or self.closed:
             return
         held, self._held = b"".join(self._held), []
         now = self._hub.now()
@@ -162,13 +191,16 @@ class Session:
         self._held.clear()
         self._take_notices()
         self._end(reason)
+        for follower in self._leave():
+            follower._held.clear()
+            follower.dismiss(reason)
 
     def dismiss(self, reason: str) -> None:
         """Close the peer for a reason of ours."""
         self._end(reason)
 
     def _send(self, octets: bytes, now: Instant) -> None:
-        if self._waiting:
+        if self._holds:
             self._held.append(octets)
         else:
             self._put(octets, now)

@@ -106,6 +106,17 @@ class Association:
         self._interrupt()
         self._send_frames = send
 
+    def move(self, send: Sender) -> None:
+        """The master's datagrams come from another port now; that ends no dialogue: addresses make an association.
+
+        What it asked and was answered, selected and opened stays, so that a repeat is executed no second time; what
+        was told unasked is told anew.
+        """
+        self._held = None
+        if self._reporter is not None:
+            self._reporter.interrupt()
+        self._send_frames = send
+
     def detach(self) -> None:
         """The connection is gone: the selection is dropped, unconfirmed events stay (clause 13.2)."""
         self._interrupt()

@@ -48,7 +48,9 @@ class Channel:
         *,
         probes: bool = True,
         greets: bool = True,
+        datagrams: bool = False,
     ) -> None:
+        self.datagrams = datagrams
         self._station = station
         self._address = station.settings.address
         self._associations = associations
@@ -62,6 +64,8 @@ class Channel:
         self._silence = SilenceWatch(keep_alive, station.settings.link_timeout)
         self._silence.heard(now)
         self.lost = False
+        self.taken = 0
+        """How often this connection took up a master, from another one or anew."""
         self._greets = greets
         self.greet()
 
@@ -193,10 +197,11 @@ class Channel:
         if fragment is not None:
             association.receive(fragment, now, broadcast)
 
-    def _attach(self, association: Association) -> None:
-        master = association.settings.master
-        association.attach(self._queue)
-        self._mine[master] = association
+    def _attach(self, association: Association, *, moved: bool = False) -> None:
+        """Take up a master; `moved`: from another address of its datagrams, which ends no dialogue."""
+        (association.move if moved else association.attach)(self._queue)
+        self._mine[association.settings.master] = association
+        self.taken += 1
 
     def _queue(self, octets: bytes) -> None:
         self._out.append(octets)

@@ -148,7 +148,8 @@ class FileTransfer:
             return FileStatus.INVALID_MODE
         if len(block.data) > file.block_size:
             return FileStatus.BLOCK_SIZE
-        if block.block == file.next_block - 1 and len(block.data) == file.last_length:
+        if block.block == file.next_block - 1 and block.data == file.data[len(file.data) - file.last_length :]:
+            # told again, its answer was lost; other octets under this number are none that were taken
             return FileStatus.SUCCESS
         if block.block != file.next_block or file.complete:
             return FileStatus.BLOCK_SEQUENCE

@@ -71,12 +71,20 @@ class Outstation:
         self._channels: list[Channel] = []
 
     def open(
-        self, now: float, masters: Iterable[int] | None = None, *, probes: bool = True, greets: bool = True
+        self,
+        now: float,
+        masters: Iterable[int] | None = None,
+        *,
+        probes: bool = True,
+        greets: bool = True,
+        datagrams: bool = False,
     ) -> Channel:
         """A new connection; frames of masters other than those given (None: all configured) are ignored on it.
 
         `probes` False: a silent peer is never asked for its link status, as on a line that several stations share.
         `greets` False: the peer is told nothing before it showed a frame of a master, as anyone who sent a datagram.
+        `datagrams`: it is where datagrams come from; a master that goes on from another such place goes on with its
+        dialogue, where a new connection begins one (IEEE 1815 clause 13.2.3).
 
         Raises:
             LocalProtocolError: a master that is not configured.
@@ -86,7 +94,7 @@ class Outstation:
         if unknown:
             raise LocalProtocolError(f"no association with master {unknown[0]}")
         reach = {master: self.associations[master] for master in allowed}
-        channel = _Registered(self, reach, now, probes=probes, greets=greets)
+        channel = _Registered(self, reach, now, probes=probes, greets=greets, datagrams=datagrams)
         self._channels.append(channel)
         return channel
 
@@ -138,11 +146,14 @@ class Outstation:
     def _unattached(self) -> list[Association]:
         return [item for item in self.associations.values() if not item.attached]
 
-    def claim(self, channel: Channel, master: int) -> None:
-        """A connection carries a master now; another one that did loses it."""
+    def claim(self, channel: Channel, master: int) -> bool:
+        """A connection carries a master now, another one that did loses it; whether its datagrams merely moved."""
+        moved = False
         for other in self._channels:
             if other is not channel:
+                moved = moved or (channel.datagrams and other.datagrams and other.carries(master))
                 other.release(master)
+        return moved
 
     def forget(self, channel: Channel) -> None:
         """A connection is closed; one that waited for its master to speak may greet it now."""
@@ -163,14 +174,15 @@ class _Registered(Channel):
         *,
         probes: bool,
         greets: bool,
+        datagrams: bool,
     ) -> None:
         self._outstation = outstation
-        super().__init__(outstation.station, associations, now, probes=probes, greets=greets)
+        super().__init__(outstation.station, associations, now, probes=probes, greets=greets, datagrams=datagrams)
 
     def close(self) -> None:
         super().close()
         self._outstation.forget(self)
 
-    def _attach(self, association: Association) -> None:
-        self._outstation.claim(self, association.settings.master)
-        super()._attach(association)
+    def _attach(self, association: Association, *, moved: bool = False) -> None:
+        moved = self._outstation.claim(self, association.settings.master)
+        super()._attach(association, moved=moved)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gridiface.errors import LocalProtocolError
 from gridiface.protocols.dnp3.application import FunctionCode, Qualifier
 from gridiface.protocols.dnp3.database import Database
+from gridiface.protocols.dnp3.handler import TimeWritten
 from gridiface.protocols.dnp3.link import Frame, encode
 from gridiface.protocols.dnp3.objects import TABLE
 from gridiface.protocols.dnp3.outstation import Outstation
@@ -185,6 +186,28 @@ def test_59_a_seeded_fuzzer_finds_no_exception_no_growth_and_a_living_outstation
 def test_59_any_request_octets_raise_nothing(build_once, requests):
     for function, body in requests:
         build_once.ask(bytes((0xC0, function)) + body)
+
+
+@pytest.mark.parametrize(("datagrams", "kept"), [(True, True), (False, False)])
+def test_datagrams_from_elsewhere_go_on_with_the_dialogue_and_a_new_connection_begins_one(datagrams, kept):
+    """Clause 13.2.3: an association is a pair of addresses; a connection that ends takes its dialogue along."""
+    outstation = Outstation(
+        OutstationSettings(10), [AssociationSettings(1)], Database([PointConfig(PointType.BINARY_INPUT, 0)])
+    )
+    association, writer = outstation.associations[1], FragmentWriter(0xC4, 10, 1)
+    write_time = bytes.fromhex("c3 02 32 01 07 01 00 00 00 00 00 00")
+    answers = []
+    for now in (0.0, 1.0):
+        channel = outstation.open(now, datagrams=datagrams)
+        channel.receive(writer.encode(write_time), now)
+        answers.append(channel.to_send(now))
+        assert channel.taken
+        assert channel.carries(1)
+    written = [notice for notice in iter(outstation.next_event, None) if isinstance(notice, TimeWritten)]
+    assert all(answers)
+    assert len(written) == (1 if kept else 2)
+    outstation.channels[0].close()  # whose master is gone already
+    assert association.attached
 
 
 @pytest.fixture(scope="module")
