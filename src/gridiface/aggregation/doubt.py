@@ -22,6 +22,10 @@ STRAYS = 0.05
 #: A group's meter shows what a device does that is not heard, once so much time has passed, s.
 METERED_AFTER_S = 30.0
 
+#: A roof that gave less than this part of its rating by itself when it fell silent went to sleep with the sun: many
+#: inverters switch their communication off at night. It counts as asleep for at most so long, s.
+ASLEEP, SLEEPS_S = 0.01, 14 * 3_600.0
+
 
 def keep(columns: Columns, rows: IntArray) -> None:
     """Before anything new is told, or doubted: what was acknowledged is sure, and whatever was told before is over."""
@@ -97,6 +101,7 @@ def range_of(columns: Columns, rows: IntArray, now: Instant) -> tuple[FloatArray
     last = known_or_zero(c.last_w[rows])
     up = np.where(strange, np.maximum(last, did), np.minimum(up, np.maximum(rated_up, did)))
     down = np.where(strange, np.minimum(last, did), np.maximum(down, np.minimum(rated_down, did)))
+    up = np.where(_asleep(c, rows, now), np.minimum(up, np.maximum(did, 0.0)), up)
     moving = now < arrived
     up = np.where(moving, np.maximum(up, did), up)
     down = np.where(moving, np.minimum(down, did), down)
@@ -116,6 +121,15 @@ def unsure(columns: Columns, bounds: Envelope) -> tuple[FloatArray | None, Float
     up[rows] = np.maximum(most - bounds.held[rows], 0.0)
     down[rows] = np.minimum(least - bounds.held[rows], 0.0)
     return up, down
+
+
+def _asleep(c: Columns, rows: IntArray, now: Instant) -> BoolArray:
+    """Which of these are silent since the sun went down: neither held back nor failing when they were heard last."""
+    dark = ASLEEP * c.export_w[rows]
+    with np.errstate(invalid="ignore"):
+        gave_nothing = (c.natural_w[rows] <= dark) & (c.w[rows] <= dark)
+    lately = now < c.received[rows] + SLEEPS_S
+    return c.natural[rows] & c.lost[rows] & ~c.quarantined[rows] & gave_nothing & lately
 
 
 def _range(watts: FloatArray, ceilings: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -5,7 +5,7 @@ import pytest
 
 from gridiface.aggregation import doubt
 from gridiface.aggregation.columns import Columns
-from gridiface.domain.fleet import DriverTraits
+from gridiface.domain.fleet import DeviceKind, DriverTraits
 
 from .conftest import battery
 
@@ -107,3 +107,33 @@ def test_who_never_spoke_nor_answered_counts_with_what_it_was_told_alone(columns
     columns.seen[0], columns.w[0], columns.holds[0], columns.acknowledged[0] = 0, np.nan, 0, False
     columns.last_w[0] = 3_000.0
     assert between(columns, 110.0) == (0.0, 3_000.0)
+
+
+@pytest.fixture
+def roof():
+    """A roof of 5 kW that nobody held and that was heard last at 100 s, when it gave nothing."""
+    made = Columns()
+    made.put(battery("r", kind=DeviceKind.PV))
+    made.seen[0], made.received[0], made.lost[0] = 5, 100.0, True
+    made.w[0], made.natural_w[0] = 0.0, 0.0
+    return made
+
+
+def test_a_roof_that_fell_silent_in_the_dark_is_asleep_for_a_night_and_no_longer(roof):
+    assert between(roof, 100.0 + doubt.SLEEPS_S - 1.0)[1] == 0.0
+    assert between(roof, 100.0 + doubt.SLEEPS_S)[1] == 5_000.0
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("natural_w", 3_000.0), ("natural_w", np.nan), ("w", 60.0), ("quarantined", True), ("natural", False)],
+    ids=["held at nothing", "never seen by itself", "gave something", "not believed", "no roof"],
+)
+def test_who_may_have_been_held_or_gave_something_is_not_asleep(roof, column, value):
+    getattr(roof, column)[0] = value
+    assert between(roof, 200.0)[1] == 5_000.0
+
+
+def test_a_roof_that_only_fails_is_not_asleep(roof):
+    roof.lost[0], roof.down[0], roof.down_at[0], roof.w[0] = False, True, 110.0, 20.0
+    assert between(roof, 200.0)[1] == 20.0
