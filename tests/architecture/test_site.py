@@ -28,8 +28,7 @@ def test_the_site_builds_without_a_warning_and_needs_nothing_from_outside(tmp_pa
         "-m",
         "mkdocs",
         "build",
-        "--strict",
-        "--quiet",
+        "--strict",  # never with --quiet: what is not told is not counted either
         "--site-dir",
         str(tmp_path),
     ]

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from gridiface.wordkeys import read_words
 from gridiface_southbound.points.table import Table
 
 #: No table of a real device comes near.
@@ -70,7 +71,8 @@ class Loader(Generic[T]):
             with path.open("rb") as stream:
                 data = stream.read(MAX_BYTES + 1)
         except OSError as error:
-            raise ValueError(f"{path} cannot be read: {error.strerror}; give the path of a {self._noun}") from error
+            place = path if path.is_absolute() else f"{path} (in {Path.cwd()}, where gridiface was started)"
+            raise ValueError(f"{place} cannot be read: {error.strerror}; give the file of the {self._noun}") from error
         if len(data) > MAX_BYTES:
             raise ValueError(f"{path} is larger than {MAX_BYTES} bytes: this is no {self._noun}")
         try:
@@ -80,7 +82,7 @@ class Loader(Generic[T]):
 
     def _parsed(self, text: str, name: str) -> dict[str, Any]:
         try:
-            found = yaml.safe_load(text)
+            found = read_words(text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise ValueError(f"{name} is not YAML: {' '.join(str(error).split())[:300]}") from error
         if not isinstance(found, dict):

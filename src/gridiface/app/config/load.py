@@ -14,6 +14,7 @@ from gridiface.app.config.checks import cross_checks, driver_checks, extra_check
 from gridiface.app.config.mistakes import Place, Wrong, dotted, line_of, of_model, of_yaml, refused
 from gridiface.app.config.model import Config
 from gridiface.errors import ConfigError
+from gridiface.wordkeys import keep_words
 
 _MAX_BYTES = 16 * 1024 * 1024
 #: Mappings and lists inside each other; no key of ours is a tenth as deep.
@@ -27,7 +28,7 @@ else:
 
 
 class _UniqueKeyLoader(SafeLoader):
-    """Safe loader that refuses a key written twice: YAML would silently keep the last."""
+    """Safe loader that refuses a key written twice (YAML would silently keep the last) and keeps keys as words."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -36,6 +37,7 @@ class _UniqueKeyLoader(SafeLoader):
                 mark = key.start_mark
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", mark)
             seen.add(str(key.value))
+        keep_words(node)
         return super().construct_mapping(node, deep=deep)
 
 
