@@ -32,6 +32,24 @@ _DROOP, _NO_MODEL = ControlMode.FREQUENCY_DROOP.value, "the device has no model 
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.02, 0.5
 
 
+class _Patience:
+    """How long a device is looked at again and again until it shows something; must be made in a running loop."""
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._pause = _FIRST_LOOK_S
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up: what has just been looked at was the last."""
+        return asyncio.get_running_loop().time() >= self._deadline
+
+    async def rest(self) -> None:
+        """Wait before the next look, each time twice as long up to the longest."""
+        await asyncio.sleep(self._pause)
+        self._pause = min(2 * self._pause, _LONGEST_LOOK_S)
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """One function of this device: its model, where it lies, how often its groups are there, and which curves."""
@@ -306,19 +324,18 @@ class Curves:
             return  # `_enable` chooses it
         stale = spec.result and store.block.raw(spec.result) == _FAILED
         await self._head(one, store, {spec.request: slot})
-        deadline, pause = asyncio.get_running_loop().time() + self._timeout_s, _FIRST_LOOK_S
+        patience = _Patience(self._timeout_s)
         while True:
             heads = await self._registers.blocks([one.place])
             said = heads[spec.id].raw(spec.result) if spec.id in heads else None
             if said is not None and said not in (0, _FAILED):
                 return
-            late = asyncio.get_running_loop().time() >= deadline
+            late = patience.over
             if said == _FAILED and (not stale or late):
                 raise DeviceRejected(f"model {spec.id}: the device did not adopt stored curve {slot}: it failed")
             if late:
                 raise DeviceBusy(f"model {spec.id}: stored curve {slot} is not adopted after {self._timeout_s:g} s")
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_LOOK_S)
+            await patience.rest()
 
     async def _enable(self, one: _Found, store: Store, timers: Mapping[str, int] | None, index: int) -> float:
         """Start the timer and enable the function; the time of the timer.
@@ -335,7 +352,7 @@ class Curves:
         Raises:
             DeviceBusy: it shows something else.
         """
-        deadline, pause = asyncio.get_running_loop().time() + self._timeout_s, _FIRST_LOOK_S
+        patience = _Patience(self._timeout_s)
         while True:
             store = await self._read(one)
             odd = [one.spec.enable] if store.enabled != enabled else []
@@ -343,10 +360,9 @@ class Curves:
                 odd += store.differing(store.in_force, content) if store.in_force else [one.spec.request]
             if not odd:
                 return store
-            if asyncio.get_running_loop().time() >= deadline:
+            if patience.over:
                 raise DeviceBusy(f"{one.spec.id} {odd[0]} reads {store.block.value(odd[0])} after it was written")
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_LOOK_S)
+            await patience.rest()
 
     @staticmethod
     def _tell(done: Done, one: _Found, shown: Store, content: Content) -> None:
