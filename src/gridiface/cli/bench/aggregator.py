@@ -49,6 +49,19 @@ def measure(sizes: tuple[int, ...]) -> dict[str, Any]:
     return report("sep2-aggregator", work, figures)
 
 
+class _Session(UpstreamSession):
+    """One that tells whether it is at work; else it waits for an answer, or for something to be due."""
+
+    busy = False
+
+    async def _round(self) -> float:
+        self.busy = True
+        try:
+            return await super()._round()
+        finally:
+            self.busy = False
+
+
 class _Clock:
     """Moved by hand."""
 
@@ -117,7 +130,7 @@ class _House:
                 for lfdi, name in zip(lfdis[1:], names, strict=True)
             ),
         )  # fmt: skip
-        self.session = UpstreamSession(
+        self.session = _Session(
             settings, clock=self.clock, ledger=store, inbox=self.dispatch, fleet=self.engine, history=store,
             link=self.server,
         )  # fmt: skip

@@ -68,9 +68,6 @@ class UpstreamSession:
         clock, ledger, inbox, fleet, history: the ports of the rest of the house.
         seed: of the random shifts of events and the jitter of retries; None: by chance.
         link: the way to the server; None: over TLS, as the settings say.
-
-    Attributes:
-        busy: whether it is at work; else it waits for an answer, or for something to be due.
     """
 
     def __init__(
@@ -124,7 +121,6 @@ class UpstreamSession:
         self._watch = ClockWatch(_JUMP_S)
         self._looked_at = float("-inf")
         self._look_took = 0.0
-        self.busy = False
         self._news = True
 
     def _listener_of(self, settings: UpstreamSettings) -> NotificationListener | None:
@@ -203,14 +199,7 @@ class UpstreamSession:
         with about(upstream=self.settings.name):
             who = f"upstream {self.settings.name}"
             while True:
-                await one_turn(self._turn, self._wake, who=who, log=_log, again_s=_STORE_S)
-
-    async def _turn(self) -> float:
-        self.busy = True
-        try:
-            return await self._round()
-        finally:
-            self.busy = False
+                await one_turn(self._round, self._wake, who=who, log=_log, again_s=_STORE_S)
 
     async def _round(self) -> float:
         """One look at what is due; returns how long nothing will be, s."""
