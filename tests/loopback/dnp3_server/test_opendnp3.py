@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from gridiface.domain.controls import Verdict
 from gridiface.northbound.dnp3.settings import MasterEntry
@@ -243,15 +244,13 @@ def free_port():
 
 
 async def listening(port):
-    async with asyncio.timeout(60):
-        while True:
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                with contextlib.suppress(ConnectionError):
-                    await writer.wait_closed()
-                return
-            await asyncio.sleep(0.05)
+    """Until it listens, by the kernel's list: a connection that only looks can cost the next one its first request."""
+
+    def seen():
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return any(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
+
+    await until(seen, "it listens")
 
 
 async def test_our_poll_reads_its_outstation(opendnp3):
