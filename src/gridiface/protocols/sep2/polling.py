@@ -1,7 +1,7 @@
 """The client's picture of a server: resources found by links, each fetched again when its pollRate says so.
 
-Owns discovery, paging, poll times and back-off of GETs. Does not own writes (outbox.py) nor what the resources mean
-(client.py). Pure: `now` is an argument, requests are values.
+Owns discovery, paging, poll times and back-off of GETs. Does not own what links are (links.py), writes (outbox.py) nor
+what the resources mean (client.py). Pure: `now` is an argument, requests are values.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
 from random import Random
 from urllib.parse import urljoin, urlsplit
 
 from gridiface.protocols.sep2.collecting import Collecting, as_before
+from gridiface.protocols.sep2.links import kind_of_link, links_of, without_default_port
 from gridiface.protocols.sep2.primitives import DEFAULT_POLL_RATE
 from gridiface.protocols.sep2.resources import ELEMENTS, Link, List, SubscribableList
 from gridiface.protocols.sep2.timetable import Timetable
-from gridiface.protocols.xmlwire import WireObject, spec_of
+from gridiface.protocols.xmlwire import WireObject
 
-_PREFIXES = ("Active", "Associated", "Current")
 _SHORTEST_POLL = 1
 # A pollRate may be of any size; a client that follows one of years would never hear of the server's mending it.
 _LONGEST_POLL = 86_400
@@ -29,7 +28,6 @@ _MOST_DANGLING = 100_000
 #: A path that means itself, whatever it is relative to.
 _PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9_~/-]*)?\Z")
 _NO_LINKS: frozenset[tuple[str, type[WireObject]]] = frozenset()
-_LINK_FIELDS: dict[type[WireObject], tuple[tuple[str, str], ...]] = {}
 AnyList = List | SubscribableList
 
 
@@ -358,42 +356,3 @@ class ResourceTree:
         forgotten = [self.nodes.pop(href) for href in self.nodes.keys() - reached]
         self.moved = {old: new for old, new in self.moved.items() if new in reached}
         return forgotten
-
-
-def without_paging(target: str) -> str:
-    """A list's own path, with what its server put into the query, without the part of it that was asked for."""
-    path, _, query = target.partition("?")
-    kept = [part for part in query.split("&") if part and part.partition("=")[0] not in {"s", "l", "a"}]
-    return f"{path}?{'&'.join(kept)}" if kept else path
-
-
-def without_default_port(authority: str) -> str:
-    """host[:port] in the form in which two of the same server are alike."""
-    return authority.lower().removesuffix(":443")
-
-
-def links_of(resource: WireObject) -> Iterator[tuple[str, Link]]:
-    """The links that a resource itself holds, by element name."""
-    for attr, name in _link_fields(type(resource)):
-        link = getattr(resource, attr)
-        if link is not None:
-            yield name, link
-
-
-def _link_fields(cls: type[WireObject]) -> tuple[tuple[str, str], ...]:
-    if cls not in _LINK_FIELDS:
-        _LINK_FIELDS[cls] = tuple(
-            (f.attr, f.wire)
-            for f in spec_of(cls).elements
-            if isinstance(f.kind, type) and issubclass(f.kind, Link) and f.wire.endswith("Link")
-        )
-    return _LINK_FIELDS[cls]
-
-
-@cache
-def kind_of_link(name: str) -> type[WireObject] | None:
-    """The type behind a link element: DERControlListLink -> DERControlList, ActiveDERControlListLink as well."""
-    target = name.removesuffix("Link")
-    if target not in ELEMENTS:
-        target = next((target.removeprefix(p) for p in _PREFIXES if target.startswith(p)), target)
-    return ELEMENTS.get(target)

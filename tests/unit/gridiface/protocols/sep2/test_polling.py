@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from gridiface.protocols.sep2.polling import Backoff, ResourceTree, kind_of_link, links_of, without_paging
+from gridiface.protocols.sep2.polling import Backoff, ResourceTree
 from gridiface.protocols.sep2.resources import (
     DERControlList,
     DERProgram,
@@ -204,34 +204,10 @@ def test_links_to_other_servers_are_left_alone(href: str, path: str | None) -> N
     assert tree().resolve(href) == path
 
 
-@pytest.mark.parametrize(
-    ("target", "own"),
-    [
-        ("/a", "/a"),
-        ("/a?s=0&l=255", "/a"),
-        ("/a?x=1&s=0&l=5&y=s", "/a?x=1&y=s"),
-        ("/a?", "/a"),
-        ("/a?list=s", "/a?list=s"),
-    ],
-)
-def test_a_lists_own_address_is_without_the_page_that_was_asked_for(target: str, own: str) -> None:
-    assert without_paging(target) == own
-
-
 def test_only_wanted_links_are_followed() -> None:
     t = ResourceTree("/dcap", "s", lambda _holder, name: name == "TimeLink", Random(1))
     give(t, "/dcap", DeviceCapability(TimeLink=Link(href="/tm"), EndDeviceListLink=ListLink(href="/edev")), 0)
     assert set(t.nodes) == {"/dcap", "/tm"}
-
-
-def test_the_kind_behind_a_link() -> None:
-    assert kind_of_link("DERControlListLink") is DERControlList
-    assert kind_of_link("ActiveDERControlListLink") is DERControlList
-    assert kind_of_link("CurrentDERProgramLink") is DERProgram
-    assert kind_of_link("NothingLink") is None
-    assert [name for name, _ in links_of(DERProgram(mRID="01", primacy=1, DERCurveListLink=ListLink(href="/dc")))] == [
-        "DERCurveListLink"
-    ]
 
 
 @pytest.mark.parametrize(("rate", "wait"), [(0, 1), (1, 1), (86_400, 86_400), (86_401, 86_400), (2**32 - 1, 86_400)])
