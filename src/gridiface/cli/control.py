@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import ConfigOption, Event, Remote, TokenFileOption, UrlOption, asking
+from gridiface.cli.event_stream import Event
+from gridiface.cli.remote import ConfigOption, Remote, TokenFileOption, UrlOption, asking
 from gridiface.cli.sep2_words import start_of
 from gridiface.cli.showing import asks, kw, printable, show_json, show_table, utc
 from gridiface.domain.controls import ControlState, ServiceClass

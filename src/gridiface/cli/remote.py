@@ -1,4 +1,6 @@
-"""The verbs' way to a running server: its REST API over HTTP, and what its answers mean. Owns no verb and no table.
+"""The verbs' way to a running server: its REST API over HTTP, and what its answers mean.
+
+Owns no verb, no table, and not how a stream of events is read (event_stream).
 
 The address is that of --url, GRIDIFACE_URL, or the configuration's operator.listen; the token that of --token-file or
 GRIDIFACE_TOKEN. Exit codes through the errors raised: 3 no answer, 2 no right or a wrong address, 1 refused.
@@ -13,7 +15,7 @@ import json
 import os
 import re
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -23,6 +25,7 @@ import typer
 
 from gridiface.app.config import load_config
 from gridiface.app.config.base import host_port
+from gridiface.cli.event_stream import Event, events_of, lines_of
 from gridiface.cli.hints import as_verbs
 from gridiface.cli.showing import printable
 from gridiface.cli.signatures import shown_as
@@ -33,8 +36,8 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 #: Time for one answer; for a stream the longest silence (the server says something every 15 s). Seconds.
 _ANSWER_S, _SILENCE_S = 15.0, 40.0
 
-#: Largest answer that is read, longest line of a stream. Bytes.
-_MOST, _LONGEST_LINE = 64 * 1024 * 1024, 1024 * 1024
+#: Largest answer that is read, bytes.
+_MOST = 64 * 1024 * 1024
 
 #: What a server's problem says for programs, beside the reason and the fix.
 _TOLD_BESIDE = ("errors", "verdict", "control")
@@ -56,15 +59,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the server's ans
 
 class ServerUnreachable(StoreUnavailable):
     """The server does not answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event of the stream."""
-
-    id: str
-    kind: str
-    data: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +183,7 @@ class Remote:
         try:
             if response.status != 200:
                 raise _refused(response.status, response.read(_MOST))
-            yield from events_of(_lines(response))
+            yield from events_of(lines_of(response))
         except (OSError, http.client.HTTPException) as problem:
             raise ServerUnreachable(
                 f"{self.url}: the stream broke off: {problem or type(problem).__name__}"
@@ -307,25 +301,6 @@ def read_token(path: Path | None) -> str | None:
     return text
 
 
-def events_of(lines: Iterable[str]) -> Iterator[Event]:
-    """Events of a Server-Sent-Events stream; comments and what is not JSON are left out."""
-    found: dict[str, str] = {}
-    for line in lines:
-        if line:
-            name, _, value = line.partition(":")
-            if name:
-                found[name] = value.removeprefix(" ")
-            continue
-        if "data" in found:
-            try:
-                data = json.loads(found["data"])
-            except ValueError:
-                data = None
-            if data is not None:
-                yield Event(found.get("id", ""), found.get("event", "message"), data)
-        found = {}
-
-
 # --- helpers --------------------------------------------------------------------------------------------------------
 
 
@@ -372,11 +347,6 @@ def _trusting(own: Path | None) -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
-
-
-def _lines(response: http.client.HTTPResponse) -> Iterator[str]:
-    while raw := response.readline(_LONGEST_LINE):
-        yield raw.decode("utf-8", "replace").rstrip("\r\n")
 
 
 def _refused(status: int, raw: bytes) -> GridifaceError:

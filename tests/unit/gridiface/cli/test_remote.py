@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridiface.cli.remote import Event, Remote, ServerUnreachable, events_of, read_token
+from gridiface.cli.remote import Remote, ServerUnreachable, read_token
 from gridiface.cli.showing import kw, percent, printable
 from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 from gridiface.segments import segment
@@ -130,28 +130,6 @@ def test_unencrypted_way_beyond_this_machine_is_said(monkeypatch: pytest.MonkeyP
     assert capsys.readouterr().err == ""
     Remote.of("http://192.0.2.1:1", None, None)
     assert "unencrypted" in capsys.readouterr().err
-
-
-def test_events_are_read_from_lines() -> None:
-    lines = [
-        "retry: 2000",
-        "",
-        ": still here",
-        "",
-        "id: r-1",
-        "event: outcome",
-        'data: {"a": 1}',
-        "",
-        "data: {",
-        "",
-        "x",
-    ]
-    assert list(events_of(lines)) == [Event("r-1", "outcome", {"a": 1})]
-
-
-@given(st.lists(st.text()))
-def test_no_stream_raises(lines: list[str]) -> None:
-    assert all(isinstance(event, Event) for event in events_of([*lines, ""]))
 
 
 @given(st.text())
