@@ -7,12 +7,13 @@ cannot be kept otherwise. Who gets how much of what is left is solver.py's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
-from gridiface.aggregation.allocate.tree import Cap, reach
-from gridiface.aggregation.allocate.water_filling import water_fill
+from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray, Problem, Strategy
+from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
+from gridiface.aggregation.allocate.water_filling import WaterFilling
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.doubt import METERED_AFTER_S, unsure
 from gridiface.aggregation.limits import Bound, Envelope
@@ -23,11 +24,46 @@ from gridiface.aggregation.rollup import speaks
 #: A bound on a sum, W, and whose it is; infinite and None where there is none.
 Room = tuple[float, Bound | None]
 
+#: How what a limit takes is spread over fixed parts.
+_EVENLY: Strategy = WaterFilling()
+
 #: So often fixed parts are bent and cut in turn, where limits on the net and on its parts work against each other.
 _PASSES = 4
 
 #: Least and most of a total, W.
 Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """How much more devices that are not heard may contribute than is counted, up (>= 0) and down (<= 0), W.
+
+    `up`, `down`: of a node in all. `ups`, `downs`: of that in each of its fixed parts, by whose net those count: such a
+    part can be asked for less than nothing, to make up for what is not heard inside.
+    """
+
+    up: float
+    down: float
+    ups: FloatArray
+    downs: FloatArray
+
+    @property
+    def loose_up(self) -> float:
+        """What of `up` is in no fixed part."""
+        return self.up - float(self.ups.sum())
+
+    @property
+    def loose_down(self) -> float:
+        """What of `down` is in no fixed part."""
+        return self.down - float(self.downs.sum())
+
+    def given(self, parts: FloatArray) -> float:
+        """The most that these fixed parts, and who is not heard beside them, may give, W."""
+        return self.loose_up + float(np.maximum(parts + self.ups, 0.0).sum())
+
+    def taken(self, parts: FloatArray) -> float:
+        """The most that they may take, W; <= 0."""
+        return self.loose_down + float(np.minimum(parts + self.downs, 0.0).sum())
 
 
 class Leeway:
@@ -121,15 +157,15 @@ class Leeway:
 
     def rooms(self, node: Node, fixed: Fixed, held: float) -> tuple[Room, Room, Room, Room]:
         """What the limits on export, generation, draw and load each leave to the sum of a node's loose devices."""
-        (up, down), limits = self._doubt(node), node.limits
-        part = float(fixed.wanted.sum())
-        positive, negative = float(np.maximum(fixed.wanted, 0.0).sum()), float(np.minimum(fixed.wanted, 0.0).sum())
+        doubt, limits = self._doubt(node, fixed), node.limits
+        part, up, down = float(fixed.wanted.sum()), doubt.up, doubt.down
+        given, taken = doubt.given(fixed.wanted), doubt.taken(fixed.wanted)
 
         def room(bound: Bound | None, sign: float, taken: float) -> Room:
             return (sign * np.inf, None) if bound is None else (sign * bound.watts - taken, bound)
 
-        generation, given_by = room(limits.generation, 1.0, max(held, 0.0) + up + positive)
-        load, taken_by = room(limits.load, -1.0, min(held, 0.0) + down + negative)
+        generation, given_by = room(limits.generation, 1.0, max(held, 0.0) + given)
+        load, taken_by = room(limits.load, -1.0, min(held, 0.0) + taken)
         return (
             room(limits.export, 1.0, held + up + part),
             (max(generation, 0.0), given_by),  # what others take does not make what is given any less
@@ -137,12 +173,16 @@ class Leeway:
             (min(load, 0.0), taken_by),
         )
 
-    def _doubt(self, node: Node) -> tuple[float, float]:
-        """How much more, up and down, silent devices may contribute than is counted, W."""
+    def _doubt(self, node: Node, fixed: Fixed) -> Doubt:
+        """How much more, up and down, silent devices may contribute than is counted, and in which fixed part."""
+        none = np.zeros(fixed.wanted.size)
         if self._unsure_up is None or self._unsure_down is None:
-            return 0.0, 0.0
-        rows = self._unmetered(node)
-        return float(self._unsure_up[rows].sum()), float(self._unsure_down[rows].sum())
+            return Doubt(0.0, 0.0, none, none)
+        rows, ups, downs = self._unmetered(node), none, none.copy()
+        for at, child in enumerate(fixed.nodes, fixed.rows.size):
+            inside = np.intersect1d(rows, child.rows, assume_unique=True)
+            ups[at], downs[at] = self._unsure_up[inside].sum(), self._unsure_down[inside].sum()
+        return Doubt(float(self._unsure_up[rows].sum()), float(self._unsure_down[rows].sum()), ups, downs)
 
     def metered(self, node: Node) -> bool:
         """Whether a meter shows what a node's members do together, those who are not heard included."""
@@ -193,18 +233,20 @@ class Leeway:
 
         Who was cut does not get it back when the net has to be made up for.
         """
-        (up, down), before = self._doubt(node), fixed.wanted
+        doubt, before = self._doubt(node, fixed), fixed.wanted
         if node.limits.generation is not None:
-            most = node.limits.generation.watts - max(held, 0.0) - up
-            cut = cut_part(fixed.wanted, fixed.lo, max(most, 0.0))
-            if cut is not fixed.wanted:
-                fixed.hi = np.where(fixed.wanted > 0, np.minimum(fixed.hi, cut), fixed.hi)
+            most, there = node.limits.generation.watts - max(held, 0.0) - doubt.loose_up, fixed.wanted + doubt.ups
+            cut = cut_part(there, fixed.lo + doubt.ups, max(most, 0.0))
+            if cut is not there:
+                cut -= doubt.ups
+                fixed.hi = np.where(there > 0, np.minimum(fixed.hi, cut), fixed.hi)
                 fixed.take(cut)
         if node.limits.load is not None:
-            most = node.limits.load.watts + min(held, 0.0) + down
-            cut = -cut_part(-fixed.wanted, -fixed.hi, max(most, 0.0))
-            if not np.array_equal(cut, fixed.wanted):
-                fixed.lo = np.where(fixed.wanted < 0, np.maximum(fixed.lo, cut), fixed.lo)
+            most, there = node.limits.load.watts + min(held, 0.0) + doubt.loose_down, -(fixed.wanted + doubt.downs)
+            cut = cut_part(there, -(fixed.hi + doubt.downs), max(most, 0.0))
+            if cut is not there:
+                cut = -cut - doubt.downs
+                fixed.lo = np.where(there > 0, np.maximum(fixed.lo, cut), fixed.lo)
                 fixed.take(cut)
         return not np.allclose(before, fixed.wanted, rtol=0.0, atol=1e-3)
 
@@ -225,8 +267,35 @@ class Leeway:
             return
         weight = np.maximum(np.abs(fixed.wanted), 1.0)
         lo, hi = np.minimum(fixed.lo, fixed.wanted), np.maximum(fixed.hi, fixed.wanted)
-        fixed.take(water_fill(float(fixed.wanted.sum()) + change, lo, hi, fixed.wanted, weight))
+        inner = self._inner_caps(node, mine, fixed, np.arange(fixed.wanted.size), down=change < 0)
+        target = float(fixed.wanted.sum()) + change
+        fixed.take(split_tree(_EVENLY, Problem(target=target, lo=lo, hi=hi, base=fixed.wanted, weight=weight), inner))
         self._watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
+
+    def _inner_caps(self, node: Node, mine: IntArray, fixed: Fixed, places: IntArray, *, down: bool) -> tuple[Cap, ...]:
+        """How far it helps a node to bend the fixed parts of nodes inside that have limits on their net, as caps.
+
+        Once an inner net can go as far as its own limit lets it, more of its parts would have to be made up for inside.
+
+        Args:
+            node, mine, fixed: as of `bend`.
+            places: where the parts of `node` stand among those that are bent.
+            down: whether less of them is wanted, or more.
+        """
+        found = []
+        for child in node.limited_below():
+            part = part_of(fixed, child)
+            if part.places is None or not part.places.size:
+                continue
+            here, loose = places[part.places], np.intersect1d(mine, child.rows)
+            least, most = reach(self._b.lo[loose], self._b.hi[loose], self.caps(child, loose, part))
+            export, generation, draw, load = self.rooms(child, part, self.held(child))
+            now, inside = float(part.wanted.sum()), self._inner_caps(child, loose, part, here, down=down)
+            if down:
+                found.append(Cap(here, low=now + min(draw[0] - max(least, load[0]), 0.0), inside=inside))
+            else:
+                found.append(Cap(here, high=now + max(export[0] - min(most, generation[0]), 0.0), inside=inside))
+        return tuple(found)
 
     def caps(self, node: Node, free: IntArray, fixed: Fixed) -> tuple[Cap, ...]:
         """The nodes inside that only have limits, as caps over positions in `free`."""
@@ -245,7 +314,7 @@ class Leeway:
             return None
         fixed_rows = node.loose[self._own[node.loose]]
         parts = [self._watts[fixed_rows], np.array([totals[child.id] for child in node.bound_below()])]
-        fixed = Fixed(fixed_rows, [], np.concatenate(parts), np.empty(0), np.empty(0))
+        fixed = Fixed(fixed_rows, node.bound_below(), np.concatenate(parts), np.empty(0), np.empty(0))
         low, high, _, _ = self.window(node, fixed, self.held(node))
         inside = tuple(cap for child in node.limited_below() if (cap := self._cap(child, place, totals)) is not None)
         return Cap(rows, low, high, inside)
@@ -260,11 +329,11 @@ class Leeway:
         if generation is None and load is None:
             return found
         rows = np.flatnonzero(np.isin(free, node.rows, assume_unique=True))
-        held, (up, down) = self.held(node), self._doubt(node)
+        held, doubt = self.held(node), self._doubt(node, fixed)
         if generation is not None:
-            given = max(held, 0.0) + up + float(np.maximum(fixed.wanted, 0.0).sum())
+            given = max(held, 0.0) + doubt.given(fixed.wanted)
             found.append(PartLimit(rows, 1.0, max(generation.watts - given, 0.0)))
         if load is not None:
-            given = max(-held, 0.0) - down - float(np.minimum(fixed.wanted, 0.0).sum())
-            found.append(PartLimit(rows, -1.0, max(load.watts - given, 0.0)))
+            taken = max(-held, 0.0) - doubt.taken(fixed.wanted)
+            found.append(PartLimit(rows, -1.0, max(load.watts - taken, 0.0)))
         return found

@@ -37,8 +37,8 @@ def node(name, rows, *, inside=(), asked=False, **limits):
     return made
 
 
-def leeway(*, own=None, targets=None, residuals=None):
-    """(Leeway, the powers it works on): `own` row -> its set-point, `targets` node -> its total."""
+def leeway(*, own=None, targets=None, residuals=None, silent=()):
+    """(Leeway, the powers it works on): `own` row -> its set-point, `targets` node -> its total, `silent`: rows."""
     columns = Columns()
     able = frozenset({Capability.SET_W, Capability.LIMIT_W})
     for number in range(BATTERIES):
@@ -47,6 +47,8 @@ def leeway(*, own=None, targets=None, residuals=None):
     columns.touched[:] = True
     columns.w[:] = 0.0
     columns.received[:] = 0.0
+    columns.seen[:] = 1
+    columns.lost[list(silent)] = True
     bounds = envelope(columns, 0.0, horizon_s=5.0, hold_time_s=300.0)
     watts, mine = np.full(columns.count, np.nan), np.zeros(columns.count, dtype=np.bool_)
     for row, power in (own or {}).items():
@@ -125,6 +127,51 @@ def test_fixed_parts_give_way_only_as_far_as_the_free_rows_cannot_make_up():
         found.keep_limits(whole, found.free(whole), fixed)
         assert fixed.wanted == pytest.approx(kept)
         assert watts[list(own)] == pytest.approx(kept)
+
+
+@pytest.mark.parametrize(("sign", "outer", "inner"), [(1.0, "export", "draw"), (-1.0, "draw", "export")])
+def test_parts_inside_do_not_bend_where_an_inner_limit_would_have_it_made_up_for_inside(sign, outer, inner):
+    feeder = node("feeder", [0, 1], **{inner: bound(1_500.0)})
+    whole = node("all", range(4), inside=(feeder,), **{outer: bound(0.0)})
+    found, watts = leeway(own={0: -3_000.0 * sign, 2: 5_000.0 * sign, 3: 5_000.0 * sign})
+    fixed = found.fixed(whole)
+    found.keep_limits(whole, found.free(whole), fixed)
+    # the feeder's net can be 1.5 kW at most, whatever row 0 does: what is beside it has to come down to that
+    assert watts[[0, 2, 3]] == pytest.approx([-3_000.0 * sign, 750.0 * sign, 750.0 * sign])
+
+
+def test_parts_inside_bend_as_far_as_the_inner_limit_lets_the_net_follow():
+    feeder = node("feeder", [0, 1], draw=bound(9_000.0))
+    whole = node("all", range(4), inside=(feeder,), export=bound(0.0))
+    found, watts = leeway(own={0: 1_000.0, 2: 5_000.0, 3: 5_000.0})
+    fixed = found.fixed(whole)
+    found.keep_limits(whole, found.free(whole), fixed)
+    assert watts[[0, 2, 3]].sum() == pytest.approx(5_000.0)
+    assert 0.0 <= watts[0] < 1_000.0
+
+
+@pytest.mark.parametrize(("sign", "limit"), [(1.0, "generation"), (-1.0, "load")])
+@pytest.mark.parametrize(("target", "kept"), [(4_000.0, -2_000.0), (-1_000.0, -2_000.0), (-6_000.0, -6_000.0)])
+def test_a_group_with_a_total_makes_up_inside_for_its_members_that_are_not_heard(sign, limit, target, kept):
+    inner = node("inner", [0, 1, 2], asked=True)
+    whole = node("all", range(4), inside=(inner,), **{limit: bound(3_000.0)})
+    found, _ = leeway(targets={"inner": sign * target}, silent=[2])
+    fixed = found.fixed(whole)
+    found.keep_limits(whole, found.free(whole), fixed)
+    # row 2 may be at 5 kW: the group counts by its net, so that its total is 2 kW the other way
+    assert fixed.wanted == pytest.approx([sign * kept])
+    assert found.rooms(whole, fixed, 0.0)[1 if sign > 0 else 3][0] == pytest.approx(
+        0.0 if kept == -2_000.0 else sign * 3_000.0
+    )
+
+
+def test_who_is_not_heard_beside_the_totals_inside_takes_its_part_of_a_limit():
+    inner = node("inner", [0, 1], asked=True)
+    whole = node("all", range(4), inside=(inner,), generation=bound(8_000.0))
+    found, _ = leeway(targets={"inner": 6_000.0}, silent=[3])
+    fixed = found.fixed(whole)
+    found.keep_limits(whole, found.free(whole), fixed)
+    assert fixed.wanted == pytest.approx([3_000.0])
 
 
 def test_parts_of_a_total_are_limited_by_what_is_left_of_each():
