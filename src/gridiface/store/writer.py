@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 #: Callers in one group from which on the next group is given time to form, and that time.
 _SIBLINGS = 4
 _GATHER_S = 0.003
+#: A statement that needs the database and changes nothing.
+_LOOK = "SELECT 1"
 
 
 class RefusedRows(Exception):
@@ -67,12 +69,22 @@ class GroupWriter:
         sink: where plans become durable.
         max_group_rows: rows after which a transaction takes no further caller.
         max_waiting_rows: rows that may wait before further callers are turned away.
+        look_s: after so many seconds without a write the database is asked whether it is there, so that `trouble` is
+            known before somebody's rows are lost on it.
     """
 
-    def __init__(self, sink: Sink, *, max_group_rows: int = 20_000, max_waiting_rows: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        max_group_rows: int = 20_000,
+        max_waiting_rows: int = 1_000_000,
+        look_s: float = 5.0,
+    ) -> None:
         self._sink = sink
         self._max_group_rows = max_group_rows
         self._max_waiting_rows = max_waiting_rows
+        self._look_s = look_s
         self._waiting: deque[_Waiting] = deque()
         self._waiting_rows = 0
         self._wake = asyncio.Event()
@@ -80,8 +92,9 @@ class GroupWriter:
         self.closing = False
         self._task: asyncio.Task[None] | None = None
         self._last_callers = 0
-        #: Why the last transaction failed; empty while the store is well.
+        #: Why the last transaction, or look, failed; empty while the store is well.
         self.trouble = ""
+        self._found_by_look = False
         #: Told why the database is out of reach while the fate of a transaction is still asked after, and "" once it
         #: is known: who holds something back behind that transaction can let go of it. Must not block nor raise.
         self.reach_watchers: list[Callable[[str], None]] = []
@@ -124,7 +137,11 @@ class GroupWriter:
 
     async def _run(self) -> None:
         while True:
-            await self._wake.wait()
+            try:
+                async with asyncio.timeout(self._look_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                await self._look()
             self._wake.clear()
             while self._waiting:
                 if self._last_callers >= _SIBLINGS and not self.closing:
@@ -134,6 +151,22 @@ class GroupWriter:
                 await self._write(group)
             if self.closing:
                 return
+
+    async def _look(self) -> None:
+        """Ask an idle database whether it is there.
+
+        An answer ends only the trouble that a look found: what a write met (a full disk) only a write can disprove.
+        """
+        if self.trouble and not self._found_by_look:
+            return
+        try:
+            await self._sink.execute(_LOOK)
+        except (StoreUnavailable, RefusedRows) as error:
+            # A database that takes not even this has no tables of ours any more, or no rights for us.
+            self._unavailable((), StoreUnavailable(str(error)))
+            self._found_by_look = True
+        else:
+            self._well()
 
     def _take(self) -> list[_Waiting]:
         """The next group: all that wait, up to a size; those who gave up waiting are dropped."""
@@ -189,10 +222,14 @@ class GroupWriter:
             error.__cause__ = refusal
             group[0].done.set_exception(error)
 
-    def _durable(self, group: Sequence[_Waiting]) -> None:
+    def _well(self) -> None:
         if self.trouble:
             _log.warning("the store is writable again")
             self.trouble = ""
+        self._found_by_look = False
+
+    def _durable(self, group: Sequence[_Waiting]) -> None:
+        self._well()
         self.groups += 1
         self.calls += len(group)
         for waiting in group:
@@ -204,6 +241,7 @@ class GroupWriter:
         if not self.trouble:
             _log.error("the store cannot be written: %s", error)
         self.trouble = str(error) or type(error).__name__
+        self._found_by_look = False
         late = list(self._waiting)
         self._waiting.clear()
         self._waiting_rows = 0

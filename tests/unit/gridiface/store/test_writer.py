@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from gridiface.domain.ports import PutDocument
 from gridiface.errors import LocalProtocolError, StoreUnavailable
@@ -24,6 +25,8 @@ class HeldSink:
         self.gate.set()
         self.error: Exception | None = None
         self.lost: Callable[[str], None] | None = None
+        self.looks = 0
+        self.away: Exception | None = None
 
     async def open(self) -> None:
         """Nothing to do."""
@@ -40,7 +43,11 @@ class HeldSink:
         self.written.append(keys)
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
-        raise NotImplementedError
+        assert not sql.startswith(("INSERT", "UPDATE", "DELETE"))
+        self.looks += 1
+        if self.away is not None:
+            raise self.away
+        return 0
 
     async def close(self) -> None:
         """Nothing to do."""
@@ -207,3 +214,37 @@ async def test_after_a_group_of_several_the_next_is_given_time_to_form(writer: G
     await asyncio.gather(*tasks)
     await asyncio.gather(*await start(writer, "g"))
     assert sink.written == [["alone"], ["a", "b", "c", "d"], ["e", "f"], ["g"]]
+
+
+@pytest.mark.parametrize("away", [StoreUnavailable("no route"), RefusedRows("no table")])
+async def test_an_idle_store_is_asked_whether_it_is_there(sink: HeldSink, away: Exception) -> None:
+    writer = GroupWriter(sink, look_s=0.01)
+    writer.start()
+    try:
+        sink.away = away
+        await until(lambda: writer.trouble == str(away), "nobody wrote, and the trouble is known")
+        sink.away = None
+        await until(lambda: not writer.trouble, "it is back")
+        await writer.commit(batch("a"))
+        assert sink.written == [["a"]]
+    finally:
+        await writer.close()
+
+
+async def test_what_a_write_met_only_a_write_disproves(sink: HeldSink) -> None:
+    writer = GroupWriter(sink, look_s=0.01)
+    writer.start()
+    try:
+        sink.error = StoreUnavailable("disk is full")
+        with pytest.raises(StoreUnavailable, match="disk is full"):
+            await writer.commit(batch("a"))
+        looks = sink.looks
+        for _ in range(5):
+            await asyncio.sleep(0.01)
+        assert (writer.trouble, sink.looks) == ("disk is full", looks)
+        sink.error = None
+        await writer.commit(batch("b"))
+        assert not writer.trouble
+        await until(lambda: sink.looks > looks, "it is looked at again")
+    finally:
+        await writer.close()
