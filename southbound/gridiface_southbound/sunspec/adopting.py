@@ -2,8 +2,9 @@
 
 Owned here: the procedure of models 705 to 712 (write a stored set that may be written, AdptCrvReq, wait for
 AdptCrvRslt, Ena) and of the older 126, 132 and 134 (ActCrv, ModEna), the revert timer, what was there before, and
-what this process has put in force. Not owned: values (curve_values), what is kept beyond a restart (memory), when it
-happens (driver). One attempt; a device that has not yet adopted what it was told is busy.
+what this process has put in force. Not owned: what is asked and what came of it (curve_tasks), values (curve_values),
+what is kept beyond a restart (memory), when it happens (driver). One attempt; a device that has not yet adopted what
+it was told is busy.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.curves import KIND_OF_MODE, BadCurve, Curve, CurveKind, Droop, curves_in
 from gridiface.domain.fleet import Capability
-from gridiface.drivers.api import Ack, DeviceBusy
+from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceRejected
 from gridiface_southbound.sunspec.curve_tables import CURVE_MODELS, CurveModel, Line
+from gridiface_southbound.sunspec.curve_tasks import Done, Task
 from gridiface_southbound.sunspec.curve_values import Asked, Content, Store, UnfitCurve, store_table
 from gridiface_southbound.sunspec.memory import CurveBefore, Memory
 from gridiface_southbound.sunspec.models import Block, scaler, whole_model
@@ -58,48 +60,6 @@ class _Found:
     place: ModelPlace
     counts: tuple[tuple[str, int], ...]
     lines: tuple[Line, ...] = ()
-
-
-@dataclass(slots=True)
-class Task:
-    """What a command asks of the functions with curves: what each has to hold, which are put back as they were."""
-
-    asked: dict[int, Asked] = field(default_factory=dict)
-    restored: list[int] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    undone: set[str] = field(default_factory=set)
-
-    def cannot(self, kind: str, why: str) -> None:
-        """Nothing of this can be carried out: a mode by its name, or `curve:` and a curve's name."""
-        self.skipped.append(f"{kind.removeprefix('curve:')}: {why}")
-        self.undone.add(kind)
-
-
-@dataclass(slots=True)
-class Done:
-    """What became of a task. `touched`: whether anything was written."""
-
-    written: dict[str, float] = field(default_factory=dict)
-    read_back: dict[str, float] = field(default_factory=dict)
-    revert_s: float | None = None
-    notes: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    undone: set[str] = field(default_factory=set)
-    touched: bool = False
-
-
-def with_curves(ack: Ack, done: Done) -> Ack:
-    """What one write did, with what it did to curves."""
-    timers = [timer for timer in (ack.revert_s, done.revert_s) if timer is not None]
-    return replace(
-        ack,
-        written={**ack.written, **done.written} if done.written else ack.written,
-        read_back={**ack.read_back, **done.read_back} if done.read_back else ack.read_back,
-        revert_s=min(timers, default=None),
-        notes=(*ack.notes, *done.notes),
-        skipped=(*ack.skipped, *done.skipped),
-        undone=ack.undone | done.undone,
-    )
 
 
 class Curves:

@@ -24,7 +24,7 @@ from gridiface_southbound.modbus_link import Link, TlsFiles, own_link, shared_li
 from gridiface_southbound.modbus_pdu import ExceptionReply
 from gridiface_southbound.modbus_turns import Turn
 from gridiface_southbound.sunspec import models, telemetry
-from gridiface_southbound.sunspec.adopting import Curves, with_curves
+from gridiface_southbound.sunspec.adopting import Curves
 from gridiface_southbound.sunspec.config import SunSpecConfig
 from gridiface_southbound.sunspec.controls import (
     CONTROL_MODELS,
@@ -34,6 +34,7 @@ from gridiface_southbound.sunspec.controls import (
     fall_back_s,
     functions_of,
 )
+from gridiface_southbound.sunspec.curve_tasks import with_curves
 from gridiface_southbound.sunspec.functions import Ratings
 from gridiface_southbound.sunspec.hot import HotPower
 from gridiface_southbound.sunspec.memory import Memory
