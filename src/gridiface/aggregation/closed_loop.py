@@ -10,6 +10,7 @@ it, would pass the target together with it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,7 @@ class Trim:
 
     watts: float = 0.0
     at: Instant | None = None
+    read: Instant = -math.inf  # when that reading of the meter came which was taken in last
 
     def update(self, missing_w: float | None, now: Instant, *, gain: float, limit_w: float, quiet_w: float) -> float:
         """The trim for the next step, W.
@@ -59,8 +61,15 @@ class Residual:
 
     watts: float = 0.0
     at: Instant | None = None
+    read: Instant = -math.inf  # when that reading of the meter came which was taken in last
 
-    def update(self, metered_w: float, members_w: float, now: Instant, *, filter_s: float) -> float:
+    def takes(self, read: Instant) -> bool:
+        """Whether a reading of the meter that came then is new; an old one tells nothing of what members do now."""
+        return read > self.read
+
+    def update(
+        self, metered_w: float, members_w: float, now: Instant, *, filter_s: float, read: Instant = -math.inf
+    ) -> float:
         """Take one pair of simultaneous values in; the smoothed difference, W.
 
         Args:
@@ -68,7 +77,9 @@ class Residual:
             members_w: what its members say, summed, W, + delivered.
             now: s since 1970; a pair that is not later than the last does not change the difference.
             filter_s: time constant of the smoothing, s; 0: none.
+            read: when the meter's reading came.
         """
+        self.read = read
         difference = metered_w - members_w
         if self.at is None:
             self.watts = difference

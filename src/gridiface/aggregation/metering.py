@@ -48,6 +48,7 @@ class Metering:
     def shift_time(self, seconds: float) -> None:
         """The clock was set: keep the distances."""
         for residual in self._residuals.values():
+            residual.read += seconds
             if residual.at is not None:
                 residual.at += seconds
 
@@ -61,16 +62,16 @@ class Metering:
         if c.quarantined[meter]:
             self._residuals.pop(group_id, None)  # what it told is no knowledge of what lies beside the members
         elif alive:
-            residual = self._residuals.setdefault(group_id, Residual())
-            residual.update(
-                float(c.w[meter]), self._members(group_id, bounds), now, filter_s=self._config.meter_filter_s
-            )
+            residual, read = self._residuals.setdefault(group_id, Residual()), float(c.received[meter])
+            if residual.takes(read):
+                members, smoothing = self._members(group_id, bounds), self._config.meter_filter_s
+                residual.update(float(c.w[meter]), members, now, filter_s=smoothing, read=read)
         return self.last(group_id)
 
     def _look(self, group_id: str, bounds: Envelope, now: Instant) -> float:
         c, meter, residual = self._c, self._meter(group_id), self._residuals.get(group_id)
         recent = residual is not None and residual.at is not None and now - residual.at < self._config.meter_filter_s
-        if recent or not speaks(c, meter):
+        if recent or (residual is not None and not residual.takes(float(c.received[meter]))) or not speaks(c, meter):
             return 0.0 if c.quarantined[meter] else self.last(group_id)
         return float(c.w[meter]) - self._members(group_id, bounds)
 

@@ -6,7 +6,7 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate
 from gridiface.domain.telemetry import Quality, Snapshot
 
-from .conftest import ask, battery
+from .conftest import T0, ask, battery
 
 #: What lies behind the feeder's meter beside the members, W.
 LOAD = -3_000.0
@@ -110,6 +110,29 @@ def test_what_a_silent_inner_meter_saw_last_stands_in_and_is_said(site):
     assert world.published().w == pytest.approx(2_000.0)
     assert world.published().quality is Quality.ESTIMATED
     assert ("lost", "north") in world.world.verdicts("meter")
+
+
+def test_what_members_do_after_the_last_reading_of_a_meter_is_not_taken_for_what_lies_beside_them(site):
+    world = site()
+    world.world.submit(ask("c", group="north", set_w=2_000.0))
+    world.step()
+    world.silent = True
+    for asked in (-1_000.0, -2_000.0, -500.0):  # each makes a step while the meter is stale, not lost yet
+        world.world.submit(ask(f"c{asked:.0f}", group="north", start=world.world.now - T0, set_w=asked))
+        world.step(1)
+        assert world.net == pytest.approx(asked)
+
+
+def test_a_preview_while_a_meter_is_silent_counts_with_what_it_saw_last(site):
+    world = site()
+    world.world.submit(ask("c", group="north", set_w=2_000.0))
+    world.step()
+    world.silent = True
+    world.world.submit(ask("later", group="north", start=world.world.now - T0, set_w=-1_000.0))
+    world.step(1)
+    world.look()
+    preview = world.world.engine.shares(ask("next", group="north", set_w=500.0), world.world.now)
+    assert sum(share.w for share in preview) == pytest.approx(500.0 - LOAD)
 
 
 def test_an_answer_takes_what_meters_see_into_account_and_changes_nothing(site):
