@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from gridiface import __version__
 from gridiface.cli.failing import run
 from gridiface.cli.lazy import LazyGroup, Verb
 from gridiface.cli.quiet import be_quiet
@@ -124,11 +125,21 @@ app = typer.Typer(
 )
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gridiface {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     *,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress and no notes; before the verb. Errors are told.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_tell_version, help="The version in one line, and no more."),
     ] = False,
 ) -> None:
     be_quiet(quiet=quiet)

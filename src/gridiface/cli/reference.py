@@ -42,6 +42,7 @@ def cli_page(app: typer.Typer) -> str:
         "This page is made from the code (`make reference`). Exit codes: 0 done; 1 what was asked for failed or a",
         "check did not hold; 2 wrong usage or configuration; 3 the server or the store cannot be reached.",
     ]
+    lines += ["", "## Before the verb", *_options(get_command(app))]
     for name, command in commands(get_command(app)):
         lines += ["", f"## {name}", _text(command.help), "", *_options(command)]
     return "\n".join(lines) + "\n"

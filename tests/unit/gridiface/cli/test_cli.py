@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from gridiface import __version__
 from gridiface.app.config.load import load_config
 from gridiface.cli import main, reference
 from gridiface.cli.main import app
@@ -31,6 +32,11 @@ def test_version_names_what_matters_on_the_wire() -> None:
     found = json.loads(RUN.invoke(app, ["version", "--json"]).stdout)
     assert {"gridiface", "python", "openssl", "aiohttp"} <= set(found)
     assert "gridiface" in RUN.invoke(app, ["version"]).stdout
+
+
+def test_the_version_alone_is_an_option_before_the_verb() -> None:
+    told = RUN.invoke(app, ["--version"])
+    assert (told.exit_code, told.stdout) == (0, f"gridiface {__version__}\n")
 
 
 def test_init_writes_a_configuration_that_check_accepts(site: Path) -> None:
