@@ -12,7 +12,7 @@ import numpy as np
 
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.plan import Node
-from gridiface.aggregation.rollup import speaks
+from gridiface.aggregation.rollup import shows, speaks
 
 #: A limit counts as passed by more than this part of it, and by more than so much, W.
 _REL, _LEAST_W = 0.005, 10.0
@@ -41,8 +41,7 @@ class Passing:
     def _measured(self, node: Node) -> tuple[float, float]:
         """By how much the limit that is passed most is passed, and what of that is nothing, W."""
         c, rows, limits = self._c, node.rows, node.limits
-        heard = c.counts[rows] & np.isfinite(c.w[rows]) & ~(c.lost[rows] | c.quarantined[rows])
-        watts = np.where(heard, c.w[rows], 0.0)
+        watts = np.where(shows(c, rows), c.w[rows], 0.0)
         given, taken = float(np.maximum(watts, 0.0).sum()), float(np.maximum(-watts, 0.0).sum())
         net = given - taken
         if node.meter is not None and speaks(c, node.meter):

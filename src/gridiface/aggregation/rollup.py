@@ -37,6 +37,13 @@ def speaks(columns: Columns, meter: int) -> bool:
     return bool(np.isfinite(c.w[meter]) and not (c.lost[meter] or c.quarantined[meter]))
 
 
+def shows(columns: Columns, rows: IntArray | slice) -> BoolArray:
+    """Which of these have a part in a sum and a power that is to be believed."""
+    c = columns
+    found: BoolArray = c.counts[rows] & np.isfinite(c.w[rows]) & ~(c.lost[rows] | c.quarantined[rows])
+    return found
+
+
 def measured(
     columns: Columns, rows: IntArray, meter: int | None, residual_w: float, now: Instant, stale_after_s: float
 ) -> Total:
@@ -52,7 +59,7 @@ def measured(
     """
     c, here = columns, span(rows)
     counts = c.counts[here]
-    heard = counts & np.isfinite(c.w[here]) & ~(c.lost[here] | c.quarantined[here])
+    heard = shows(c, here)
     counted = rows if bool(counts.all()) else rows[counts]
     known = rows if bool(heard.all()) else rows[heard]
     var = c.var[span(known)]

@@ -1,4 +1,4 @@
-"""The outstation by octets: frames, CRCs and objects are made and taken apart here, without the product's codecs."""
+"""The outstation by octets: frames and objects are made and taken apart by the tests, without the product's codecs."""
 
 from __future__ import annotations
 
@@ -6,42 +6,7 @@ import asyncio
 import struct
 
 import pytest
-
-OUTSTATION, MASTER = 10, 1
-
-
-def crc(octets: bytes) -> bytes:
-    """IEEE 1815 9.2.4.3: polynomial 0x3D65, reflected, inverted, low octet first."""
-    value = 0
-    for octet in octets:
-        value ^= octet
-        for _ in range(8):
-            value = value >> 1 ^ 0xA6BC if value & 1 else value >> 1
-    return struct.pack("<H", value ^ 0xFFFF)
-
-
-def frame(user: bytes, control: int = 0xC4, outstation: int = OUTSTATION) -> bytes:
-    head = b"\x05\x64" + bytes([5 + len(user), control]) + struct.pack("<HH", outstation, MASTER)
-    blocks = (user[at : at + 16] for at in range(0, len(user), 16))
-    return head + crc(head) + b"".join(block + crc(block) for block in blocks)
-
-
-def unframed(octets: bytes) -> list[tuple[int, bytes]]:
-    """(control, user data) of whole frames; whatever is wrong with them is an error."""
-    found = []
-    while octets:
-        assert octets[:2] == b"\x05\x64"
-        length, control = octets[2] - 5, octets[3]
-        assert octets[8:10] == crc(octets[:8])
-        user, at = b"", 10
-        while len(user) < length:
-            size = min(16, length - len(user))
-            block = octets[at : at + size]
-            assert octets[at + size : at + size + 2] == crc(block)
-            user, at = user + block, at + size + 2
-        found.append((control, user))
-        octets = octets[at:]
-    return found
+from tests.dnp3_octets import confirm, frame_octets, request, unframed
 
 
 class Line:
@@ -53,14 +18,12 @@ class Line:
 
     async def ask(self, function: int, objects: str = "") -> tuple[int, bytes]:
         number = self.sequence = (self.sequence + 1) % 16
-        request = bytes([0xC0 | number, function]) + bytes.fromhex(objects)
-        self.writer.write(frame(bytes([0xC0 | number]) + request))
+        self.writer.write(request(number, function, objects))
         answer, objects_of = b"", b""
         while True:
             header = await asyncio.wait_for(self.reader.readexactly(10), 60)
-            length = header[2] - 5
-            rest = await self.reader.readexactly(length + 2 * -(-length // 16))
-            ((_, user),) = unframed(header + rest)
+            rest = await self.reader.readexactly(frame_octets(header[2]) - len(header))
+            ((*_, user),) = unframed(header + rest)
             answer += user[1:]
             if not user[0] & 0x80:
                 continue
@@ -70,7 +33,7 @@ class Line:
                 continue  # told unasked
             objects_of += part
             if control & 0x20:
-                self.writer.write(frame(bytes([0xC0, 0xC0 | number, 0])))
+                self.writer.write(confirm(number))
             if control & 0x40:
                 return indications, objects_of
 
