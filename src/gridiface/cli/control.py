@@ -12,7 +12,7 @@ import typer
 
 from gridiface.cli.event_stream import Event
 from gridiface.cli.remote import ConfigOption, Remote, TokenFileOption, UrlOption, asking
-from gridiface.cli.sep2_words import start_of
+from gridiface.cli.sep2.words import start_of
 from gridiface.cli.showing import asks, kw, printable, show_json, show_table, utc
 from gridiface.domain.controls import ControlState, ServiceClass
 from gridiface.errors import ConfigError

@@ -75,18 +75,18 @@ class Verbs(LazyGroup):
         Verb("db", "gridiface.cli.db:app", "Upgrade, back up, restore and check the database."),
         Verb(
             "sep2",
-            "gridiface.cli.sep2:app",
+            "gridiface.cli.sep2.app:app",
             "IEEE 2030.5 server: clients, rates, programs, controls, messages, prices, events and files.",
         ),
         Verb(
             "dnp3",
-            "gridiface.cli.dnp3:app",
+            "gridiface.cli.dnp3.app:app",
             "DNP3: point maps, the device profile, a first poll, files of an outstation, an authority's changes of "
             "users and keys, and outstations of a running server.",
         ),
         Verb(
             "openadr",
-            "gridiface.cli.openadr:app",
+            "gridiface.cli.openadr.app:app",
             "OpenADR: VENs, events and reports of our VTN; our VENs at utilities' VTNs.",
         ),
         Verb("import", "gridiface.cli.importing:app", "Take over site descriptions of other systems, and meter data."),

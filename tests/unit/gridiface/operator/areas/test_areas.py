@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from gridiface.cli.openadr import app
+from gridiface.cli.openadr.app import app
 from gridiface.errors import GridifaceError
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gridiface.cli.openadr_words import moment, named, signal_of, signals_text, span_of, when
+from gridiface.cli.openadr.words import moment, named, signal_of, signals_text, span_of, when
 from gridiface.errors import ConfigError
 
 

@@ -14,10 +14,10 @@ import yaml
 from gridiface.app.config.dnp3 import Dnp3Point
 from gridiface.app.config.load import load_config
 from gridiface.app.fronts.dnp3_settings import dnp3_settings, point_entry, read_points
-from gridiface.cli.dnp3_authority import authority
-from gridiface.cli.dnp3_files import files
-from gridiface.cli.dnp3_live import live
-from gridiface.cli.dnp3_peer import with_master
+from gridiface.cli.dnp3.authority import authority
+from gridiface.cli.dnp3.files import files
+from gridiface.cli.dnp3.live import live
+from gridiface.cli.dnp3.peer import with_master
 from gridiface.cli.showing import Json
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError

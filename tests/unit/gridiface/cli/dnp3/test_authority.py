@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from gridiface.cli.dnp3 import app
+from gridiface.cli.dnp3.app import app
 from gridiface.errors import GridifaceError
 from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
 from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication

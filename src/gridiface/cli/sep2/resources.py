@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.remote import Remote, asking
-from gridiface.cli.sep2_words import (
+from gridiface.cli.sep2.words import (
     DeviceOption,
     DurationOption,
     GroupOption,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.openadr_words import VenArgument, named, show_requests, show_schedules, show_vens
+from gridiface.cli.openadr.words import VenArgument, named, show_requests, show_schedules, show_vens
 from gridiface.cli.remote import ReasonOption, Remote, asking
 from gridiface.cli.showing import show_json, show_table
 from gridiface.segments import segment

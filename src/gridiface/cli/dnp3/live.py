@@ -1,6 +1,6 @@
 """`gridiface dnp3`, the verbs for a running server: what its outstations show, local mode, tags, connections.
 
-Owns words and tables only; the verbs stand beside those of cli/dnp3.py in one group.
+Owns words and tables only; the verbs stand beside those of cli/dnp3/app.py in one group.
 """
 
 from __future__ import annotations

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from gridiface.cli.sep2_clients import app as clients
-from gridiface.cli.sep2_flow import app as flow
-from gridiface.cli.sep2_programs import app as programs
-from gridiface.cli.sep2_resources import app as resources
-from gridiface.cli.sep2_upstream import app as upstream
+from gridiface.cli.sep2.clients import app as clients
+from gridiface.cli.sep2.flow import app as flow
+from gridiface.cli.sep2.programs import app as programs
+from gridiface.cli.sep2.resources import app as resources
+from gridiface.cli.sep2.upstream import app as upstream
 
 app = typer.Typer(
     no_args_is_help=True,

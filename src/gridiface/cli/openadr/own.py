@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.openadr_words import named, show_schedules, signals_text, span_of, when
+from gridiface.cli.openadr.words import named, show_schedules, signals_text, span_of, when
 from gridiface.cli.remote import Remote, asking
 from gridiface.cli.showing import show_json, show_table
 from gridiface.segments import segment

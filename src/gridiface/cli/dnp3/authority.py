@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from gridiface.app.fronts.dnp3_settings import ROLE_NUMBERS, read_update_key
-from gridiface.cli.dnp3_peer import with_master
+from gridiface.cli.dnp3.peer import with_master
 from gridiface.cli.showing import Json
 from gridiface.errors import ConfigError
 from gridiface.pki.keyfiles import write_file

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from gridiface.app.fronts.dnp3_settings import point_entry, read_points
 from gridiface.cli.bench import dnp3 as bench
-from gridiface.cli.dnp3 import app, point_block
+from gridiface.cli.dnp3.app import app, point_block
 from gridiface.errors import GridifaceError
 from gridiface.northbound.dnp3.profiles import PROFILES, profile
 from gridiface.protocols.dnp3.database import Database

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gridiface.cli.sep2_words import elements_of, points_of, resource_of, show_resource, show_rows, start_of
+from gridiface.cli.sep2.words import elements_of, points_of, resource_of, show_resource, show_rows, start_of
 from gridiface.errors import ConfigError
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gridiface.cli import dnp3_live
-from gridiface.cli.dnp3 import app
+from gridiface.cli.dnp3.app import app
 from gridiface.errors import GridifaceError
 
 ROW = {"name": "gw", "address": 10, "target": "fleet", "points": 3, "masters": 2, "connected": 1,

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gridiface.cli import remote
-from gridiface.cli.sep2_upstream import app
+from gridiface.cli.sep2.upstream import app
 from gridiface.errors import GridifaceError
 from gridiface.northbound.sep2.upstream import finding
 from gridiface.protocols.sep2.discovery import FoundServer

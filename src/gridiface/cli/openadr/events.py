@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.openadr_words import from_file, moment, named, show_event, show_events, signal_of
+from gridiface.cli.openadr.words import from_file, moment, named, show_event, show_events, signal_of
 from gridiface.cli.remote import ConfigOption, Remote, TokenFileOption, UrlOption, asking
 from gridiface.cli.showing import printable, show_json
 from gridiface.segments import segment

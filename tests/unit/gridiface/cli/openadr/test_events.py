@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gridiface.cli.openadr_events import changes_of, is_over
+from gridiface.cli.openadr.events import changes_of, is_over
 
 
 def event(status: str = "active", **row: Any) -> dict[str, Any]:

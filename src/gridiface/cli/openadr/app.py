@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from gridiface.cli.openadr_events import app as events
-from gridiface.cli.openadr_own import app as own
-from gridiface.cli.openadr_reports import app as reports
-from gridiface.cli.openadr_vens import app as vens
+from gridiface.cli.openadr.events import app as events
+from gridiface.cli.openadr.own import app as own
+from gridiface.cli.openadr.reports import app as reports
+from gridiface.cli.openadr.vens import app as vens
 
 app = typer.Typer(
     no_args_is_help=True, help="OpenADR: VENs, events and reports of our VTN; our VENs at utilities' VTNs."

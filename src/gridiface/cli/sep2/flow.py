@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.remote import Remote, asking
-from gridiface.cli.sep2_words import ReasonOption, show_resource, show_rows, start_of
+from gridiface.cli.sep2.words import ReasonOption, show_resource, show_rows, start_of
 from gridiface.cli.showing import show_json
 
 app = typer.Typer()

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from gridiface.cli.openadr_words import VenArgument, moment, named, show_requests, when
+from gridiface.cli.openadr.words import VenArgument, moment, named, show_requests, when
 from gridiface.cli.remote import ReasonOption, Remote, asking
 from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError

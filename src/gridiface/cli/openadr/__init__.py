@@ -1,0 +1,1 @@
+"""`gridiface openadr`: the verbs of the VTN and of the own VEN, one file per service."""
