@@ -56,7 +56,7 @@ NO_VERB = {
 
 def calls() -> Iterator[tuple[str, str, str]]:
     """Every (file, method, path with {} for what is put in) that a verb asks for."""
-    for file in sorted(CLI.glob("*.py")):
+    for file in sorted(CLI.rglob("*.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         shared = assigned(tree.body, {})
         for helper in tree.body:

@@ -1,9 +1,11 @@
-"""Bare DNP3 outstations for verbs that speak DNP3 themselves."""
+"""Bare DNP3 outstations for verbs that speak DNP3 themselves; a server that keeps what verbs ask of it."""
 
 import asyncio
 import threading
 
 import pytest
+
+from gridiface.cli import remote
 
 
 class Peer(asyncio.Protocol):
@@ -42,3 +44,44 @@ def serve_outstation():
         listener.close()
     loop.run_until_complete(asyncio.sleep(0.05))
     loop.close()
+
+
+class Asked:
+    """In the place of `remote.Remote`: keeps each request and answers it with an object, or a list of none."""
+
+    def __init__(self):
+        self.requests = []
+
+    def of(self, *_):
+        return self
+
+    def pages(self, path, key, most, **query):
+        self.requests.append(("GET", path, {"limit": most} | query))
+        return []
+
+    def get(self, path, **query):
+        return self._kept("GET", path, query)
+
+    def delete(self, path, **query):
+        return self._kept("DELETE", path, query)
+
+    def post(self, path, body):
+        return self._kept("POST", path, body)
+
+    def put(self, path, body):
+        return self._kept("PUT", path, body)
+
+    def patch(self, path, body):
+        return self._kept("PATCH", path, body)
+
+    def _kept(self, method, path, body):
+        self.requests.append((method, path, body))
+        return {"answered": path}
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the verbs run in a test have asked of a server."""
+    kept = Asked()
+    monkeypatch.setattr(remote, "Remote", kept)
+    return kept

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from gridiface.cli import dnp3_live
+from gridiface.cli.dnp3 import live
 from gridiface.cli.dnp3.app import app
 from gridiface.errors import GridifaceError
 
@@ -70,7 +70,7 @@ class Server:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     one = Server()
-    monkeypatch.setattr(dnp3_live, "Remote", one)
+    monkeypatch.setattr(live, "Remote", one)
     return one
 
 
