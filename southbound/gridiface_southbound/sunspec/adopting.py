@@ -54,12 +54,16 @@ class _Patience:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One function of this device: its model, where it lies, how often its groups are there, and which curves."""
+    """One function of this device: its model, where it lies, how often its groups are there, and which curves.
+
+    `limits`: whether its droop has a least power.
+    """
 
     spec: CurveModel
     place: ModelPlace
     counts: tuple[tuple[str, int], ...]
     lines: tuple[Line, ...] = ()
+    limits: bool = False
 
 
 class Curves:
@@ -97,14 +101,14 @@ class Curves:
             if counts is None or (spec.adopts and (head.raw(spec.count) or 0) < 2):
                 continue  # the only set is the one that shows what is in force: there is nothing to write
             one = _Found(spec, place, tuple(counts), spec.lines)
-            if any(line.can is not None for line in spec.lines):
+            if spec.least or any(line.can is not None for line in spec.lines):
                 try:
                     store = await self._read(one)
                 except DeviceRejected as refusal:
                     _log.info("model %d is left alone: %s", spec.id, refusal.reason)
                     continue
-                one = replace(one, lines=tuple(line for line in spec.lines if store.has(line)))
-                if not one.lines:
+                one = replace(one, lines=tuple(line for line in spec.lines if store.has(line)), limits=store.limits)
+                if spec.lines and not one.lines:
                     continue
             self._found[spec.id] = one
             for line in one.lines:
@@ -114,7 +118,9 @@ class Curves:
     def capabilities(self) -> frozenset[Capability]:
         """The domain's words for what was found."""
         named = {line.can or one.spec.can for one in self._found.values() for line in one.lines}
-        return frozenset(named | {one.spec.can for one in self._found.values() if not one.spec.lines})
+        named |= {one.spec.can for one in self._found.values() if not one.spec.lines}
+        limited = any(one.limits for one in self._found.values())
+        return frozenset(named | ({Capability.FREQUENCY_DROOP_LEAST} if limited else set()))
 
     @property
     def timed(self) -> bool:
@@ -200,7 +206,7 @@ class Curves:
             store.enabled, store.in_force, store.content(store.in_force) if store.in_force else {}
         )
         slot = self._slot(store)
-        content = store.wanted(asked, slot or store.in_force, done.notes)
+        content = store.wanted(asked, slot or store.in_force, done.notes, before.content)
         stands = bool(store.in_force) and not store.differing(store.in_force, content)
         if slot is None and not stands:
             raise UnfitCurve(f"model {spec.id}: the device lets no stored curve be written")

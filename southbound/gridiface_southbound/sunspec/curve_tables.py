@@ -46,7 +46,8 @@ class CurveModel:
 
     `stored`: the group of stored curves; `count` and `most`: how many there are, and how many points each can have.
     `request`: by which another is adopted; `result`: what becomes of that. Without `result` the request itself is the
-    index of the curve in force. `fallback`: the stored curve after the revert timer.
+    index of the curve in force. `fallback`: the stored curve after the revert timer. `least`: of droop, the point for
+    how far power may go down, percent of its rating; a device may lack it.
     """
 
     id: int
@@ -59,6 +60,7 @@ class CurveModel:
     request: str = "AdptCrvReq"
     result: str = "AdptCrvRslt"
     fallback: str = "RvrtCrv"
+    least: str = ""
 
     @property
     def adopts(self) -> bool:
@@ -126,6 +128,7 @@ CURVE_MODELS: tuple[CurveModel, ...] = (
         request="AdptCtlReq",
         result="AdptCtlRslt",
         fallback="RvrtCtl",
+        least="PMin",
     ),
     CurveModel(id=712, can=Capability.WATT_VAR, lines=(_WATT_VAR,)),
     _older(

@@ -6,6 +6,7 @@ the device. Not owned: names and differences of models (curve_tables), which set
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Mapping, Sequence
@@ -80,6 +81,13 @@ class Store:
             for index in range(1, self.count + 1)
         )
 
+    @property
+    def limits(self) -> bool:
+        """Whether a droop has a least power."""
+        return bool(self.spec.least) and any(
+            self.block.raw(self.full(index, self.spec.least)) is not None for index in range(1, self.count + 1)
+        )
+
     def writable(self) -> list[int]:
         """The sets that may be written; of a model that adopts never the first."""
         first = 2 if self.spec.adopts else 1
@@ -106,13 +114,14 @@ class Store:
         active = self.block.raw(self.full(index, f"{match[1]}ActPt")) or 0
         return int(match[2] or match[3]) > active
 
-    def wanted(self, asked: Asked, slot: int, notes: list[str]) -> Content:
+    def wanted(self, asked: Asked, slot: int, notes: list[str], own: Content | None = None) -> Content:
         """What a set has to hold: what is in force, changed by what is asked.
 
         Args:
             asked: for this model.
             slot: the set that will be written.
             notes: takes up what is carried out otherwise than asked.
+            own: what was in force before anything was asked: limits that nobody asks for any more are those again.
 
         Raises:
             UnfitCurve: the device cannot hold it.
@@ -125,9 +134,25 @@ class Store:
                 self._lay(line, curve, content, known, notes)
         if asked.droop is not None:
             droop = asked.droop
+            self._limit(droop, content, known, own or {})
             content |= {"DbOf": droop.over_hz, "DbUf": droop.under_hz, "KOf": droop.over_gain, "KUf": droop.under_gain}
             content["RspTms"] = droop.response_s
         return content
+
+    def _limit(
+        self, droop: Droop, content: Content, known: frozenset[str] | set[str], own: Mapping[str, float]
+    ) -> None:
+        """Put the least power of a droop in its place, rounded up: it is not to go lower; without one the maker's."""
+        least = self.spec.least
+        if droop.most_percent is not None:
+            raise UnfitCurve(f"model {self.spec.id} has no point for the most power of a droop")
+        if droop.least_percent is None:
+            if least in own:
+                content[least] = own[least]
+        elif least not in known:
+            raise UnfitCurve(f"the device has no {least}: the least power of its droop is its own")
+        else:
+            content[least] = math.ceil(droop.least_percent)
 
     def _lay(
         self, line: Line, curve: Curve, content: Content, known: frozenset[str] | set[str], notes: list[str]

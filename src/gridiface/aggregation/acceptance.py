@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from gridiface.aggregation.arbitration import INFORMING, claims_of, displaced_kinds, kind_of, precedence
 from gridiface.aggregation.lifecycle import Entry
-from gridiface.aggregation.requests import CURVE_NEEDS, NEEDS, empty_window, fault_of
+from gridiface.aggregation.requests import CURVE_NEEDS, NEEDS, droop_needs, empty_window, fault_of
 from gridiface.domain.clock import Instant, Interval, randomised
 from gridiface.domain.controls import (
     ENTER_SERVICE_MODES,
@@ -109,6 +109,8 @@ def supports(able: frozenset[Capability], mode: ControlMode, value: ModeValue) -
     if mode is ControlMode.CURVE:
         needs = [CURVE_NEEDS.get(name, Capability.CURVES) for name in curves_in(value)]
         return Capability.CURVES in able or (bool(needs) and able.issuperset(needs))
+    if mode is ControlMode.FREQUENCY_DROOP:
+        return able.issuperset(droop_needs(value))
     needed = NEEDS.get(mode)
     if needed is None or needed & able:
         return True

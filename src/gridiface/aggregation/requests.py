@@ -15,7 +15,7 @@ from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArr
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Envelope
 from gridiface.domain.controls import ENTER_SERVICE_MODES, ENTER_SERVICE_WINDOWS, ControlMode, ModeValue
-from gridiface.domain.curves import CurveKind, fault_of_curves
+from gridiface.domain.curves import LEAST_W, MOST_W, CurveKind, fault_of_curves, fault_of_droop
 from gridiface.domain.fleet import Capability
 from gridiface.domain.quantities import PercentBase
 
@@ -63,6 +63,19 @@ CURVE_NEEDS: Mapping[str, Capability] = {
         (CurveKind.LVRT_MUST_TRIP, Capability.LOW_VOLTAGE_TRIP),
     )
 }
+
+#: What a member must be able to do beside droop itself for a limit that a droop names.
+_DROOP_LIMITS: Mapping[str, Capability] = {
+    LEAST_W: Capability.FREQUENCY_DROOP_LEAST,
+    MOST_W: Capability.FREQUENCY_DROOP_MOST,
+}
+
+
+def droop_needs(value: ModeValue) -> frozenset[Capability]:
+    """What a member must be able to do for a droop: one that cannot be told a limit of it is not told the rest."""
+    record = value.payload if isinstance(value.payload, Mapping) else {}
+    limits = (able for name, able in _DROOP_LIMITS.items() if record.get(name) is not None)
+    return frozenset({Capability.FREQUENCY_DROOP, *limits})
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +282,8 @@ def fault_of(mode: ControlMode, value: ModeValue, *, span_s: float) -> str:
         return f"{mode} cannot be {value.value:g} % of a rating"
     if mode is ControlMode.CURVE:
         return fault_of_curves(value)
+    if mode is ControlMode.FREQUENCY_DROOP:
+        return fault_of_droop(value)
     if mode is ControlMode.ENERGY_TARGET and not 0 < span_s < math.inf:
         return "an energy target needs a duration"
     return ""

@@ -1,7 +1,8 @@
 """Curves as they travel through the house: a device's answer to voltage, frequency, power or time.
 
 Owns the one form that a control of mode CURVE carries: a mapping of curve name to its record, with the names and
-numbers of IEEE 2030.5's DERCurve, the richest of the forms in use; and that of FREQUENCY_DROOP, its FreqDroopType.
+numbers of IEEE 2030.5's DERCurve, the richest of the forms in use; and that of FREQUENCY_DROOP, its FreqDroopType with
+`minW` and `maxW` beside it, which that standard does not have: hundredths of a percent of a device's rated power.
 `Curve` and `Droop` are what these records say, in plain units, for those who carry them out.
 """
 
@@ -18,7 +19,11 @@ from gridiface.domain.controls import ModeValue
 #: Points that every carrier can take.
 MOST_POINTS = 10
 
+#: Names, in a record of droop, of the limits of power.
+LEAST_W, MOST_W = "minW", "maxW"
+
 _HUNDREDTHS = -2
+_WHOLE = 10_000
 _INT32 = 2**31
 
 
@@ -206,17 +211,23 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Droop:
-    """What a record of droop says: dead-bands in Hz; change of frequency by change of power, both per unit; s."""
+    """What a record of droop says: dead-bands in Hz; change of frequency by change of power, both per unit; s.
+
+    `least_percent`, `most_percent`: of rated power, how far power may go down and up by droop (IEEE 1547-2018, 5.7.2:
+    prime mover and energy constraints); None: not told, a device's own stay.
+    """
 
     over_hz: float
     under_hz: float
     over_gain: float
     under_gain: float
     response_s: float
+    least_percent: float | None = None
+    most_percent: float | None = None
 
     @classmethod
     def of(cls, record: object) -> Self:
-        """What a record says: thousandths of a hertz and of the gains, hundredths of a second.
+        """What a record says: thousandths of a hertz and of the gains, hundredths of a second and of a percent.
 
         Raises:
             BadCurve: it is no such record.
@@ -229,13 +240,32 @@ class Droop:
         over_hz, under_hz, over, under, response = (one or 0.0 for one in told)
         if not over or not under:
             raise BadCurve("kOF and kUF are above 0")
+        least, most = (_percent(record, name) for name in (LEAST_W, MOST_W))
+        if least is not None and most is not None and least > most:
+            raise BadCurve(f"{LEAST_W} is above {MOST_W}")
         return cls(
             over_hz=over_hz / 1000.0,
             under_hz=under_hz / 1000.0,
             over_gain=over / 1000.0,
             under_gain=under / 1000.0,
             response_s=response / 100.0,
+            least_percent=least,
+            most_percent=most,
         )
+
+
+def _percent(record: Mapping[str, Any], name: str) -> float | None:
+    """Hundredths of a percent of a rated power.
+
+    Raises:
+        BadCurve: it is no number, or beyond the rating.
+    """
+    hundredths = _number(record, name, signed=True)
+    if hundredths is None:
+        return None
+    if abs(hundredths) > _WHOLE:
+        raise BadCurve(f"{name} cannot be {hundredths / 100.0:g} % of rated power")
+    return hundredths / 100.0
 
 
 #: Curves by the name under which they travel.
@@ -252,4 +282,13 @@ def fault_of_curves(value: ModeValue) -> str:
             Curve.of(kind, record)
         except BadCurve as problem:
             return f"{name}: {problem}"
+    return ""
+
+
+def fault_of_droop(value: ModeValue) -> str:
+    """What is wrong with the record of a FREQUENCY_DROOP value; empty: nothing."""
+    try:
+        Droop.of(value.payload)
+    except BadCurve as problem:
+        return str(problem)
     return ""

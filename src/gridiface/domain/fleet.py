@@ -54,6 +54,8 @@ class Capability(StrEnum):
     HIGH_FREQUENCY_TRIP = "high_frequency_trip"
     HIGH_FREQUENCY_MAY_TRIP = "high_frequency_may_trip"
     FREQUENCY_DROOP = "frequency_droop"
+    FREQUENCY_DROOP_LEAST = "frequency_droop_least"  # told how far it may go down by droop
+    FREQUENCY_DROOP_MOST = "frequency_droop_most"  # told how far it may go up by droop
     ENTER_SERVICE = "enter_service"
     SCHEDULE = "schedule"
 

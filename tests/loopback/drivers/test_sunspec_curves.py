@@ -18,6 +18,7 @@ from tests.loopback.drivers.foreign_curves import (
     Opened,
     device_705,
     device_706,
+    device_711,
     device_trip,
     record,
     told,
@@ -125,6 +126,42 @@ async def test_droop(opened: Opened) -> None:
         assert values == pytest.approx(
             {"DbOf": 0.05, "DbUf": 0.06, "KOf": 0.03, "KUf": 0.04, "RspTms": 2.5, "PMin": 0, "ReadOnly": 1}
         )
+
+
+async def test_how_far_droop_may_go_down(opened: Opened) -> None:
+    """Its least power is written and read back, rounded up; a droop without one gets the maker's again."""
+    async with opened(ALL) as (device, driver):
+        assert Capability.FREQUENCY_DROOP_LEAST in (await driver.open()).capabilities
+
+        async def least() -> float:
+            return float((await device.seen()).models[711][0].groups["Ctl"][0].PMin.cvalue)
+
+        ack = await driver.write(told(droop={**DROOP, "minW": 2_010}))
+        assert (await least(), ack.read_back["711.Ctl1.PMin"], ack.verified) == (21, 21.0, True)
+        await driver.write(told(droop={**DROOP, "minW": -5_000}))  # a battery may be told to take that much
+        assert await least() == -50
+        await driver.write(told(droop=DROOP))
+        assert await least() == 0
+        await driver.write(told(droop={**DROOP, "minW": 4_000}))
+        await driver.revert()
+        assert await least() == 0
+
+
+async def test_a_limit_of_droop_that_a_device_cannot_hold_leaves_the_whole_droop(opened: Opened) -> None:
+    plain = device_711()
+    for stored in plain["Ctl"]:
+        stored["PMin"] = -0x8000  # not implemented
+    async with opened([plain]) as (device, driver):
+        plate = await driver.open()
+        assert plate.capabilities >= {Capability.FREQUENCY_DROOP}
+        assert Capability.FREQUENCY_DROOP_LEAST not in plate.capabilities
+        with pytest.raises(DeviceRejected, match="no PMin"):
+            await driver.write(told(droop={**DROOP, "minW": 1_000}))
+        assert device.writes == []
+    async with opened([device_711()]) as (device, driver):
+        with pytest.raises(DeviceRejected, match="no point for the most power"):
+            await driver.write(told(droop={**DROOP, "maxW": 8_000}))
+        assert device.writes == []
 
 
 async def test_it_ends_and_everything_is_as_it_was(opened: Opened) -> None:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 from gridiface.app.config.base import Block, Network, place_like
 from gridiface.domain.controls import ServiceClass
 from gridiface.domain.definitions import Identifier as Name
+from gridiface.domain.fleet import Capability
 from gridiface.northbound.dnp3.meanings import Action, Measure
 from gridiface.northbound.dnp3.settings import Mode, NewConnection, StaleFlags, Transport
 
@@ -128,6 +129,9 @@ class Dnp3Point(Block):
     only: float | None = Field(default=None, description="the one value that the output takes, in the point's unit")
     not_below: Literal["", "rated_w"] = Field(
         default="", description="a stored value is taken where it is no less than the target's: it limits nothing"
+    )
+    needs: Capability | Literal[""] = Field(
+        default="", description="while a member has this capability `only` and `not_below` do not count"
     )
     or_kept: bool = Field(
         default=False, description="where nobody can carry the control out the value is kept, for outputs that name it"

@@ -152,6 +152,10 @@ class Asking:
         rated = self._rated_w(entry.target or self._settings.target) or 0.0
         return min(rated, entry.to_si(entry.maximum))
 
+    def somebody_can(self, entry: PointEntry) -> bool:
+        """Whether a member of the output's target has the capability that the output needs."""
+        return entry.needs in ratings_of(self._members(entry.target or self._settings.target)).capabilities
+
     def signed(self, entry: PointEntry, si: float, coming: Mapping[str, float] = MappingProxyType({})) -> float:
         """The value with the sign that another output gives it, or is about to (`coming`): on turns it round."""
         if not entry.sign_from:
@@ -167,8 +171,11 @@ class Asking:
             output = parameters.get(name)
             if output is None:
                 return None
-            wire = coming.get(output)
-            return points[output].to_si(self._outputs.expected(output).value if wire is None else wire)
+            wire, entry = coming.get(output), points[output]
+            held = self._outputs.expected(output).value if wire is None else wire
+            if entry.not_below and held >= entry.maximum:
+                return None  # a limit at the most that its point can say is none
+            return entry.to_si(held)
 
         if entry.action is Action.DROOP:
             return droop_payload(si, of, self._rated_w(entry.target or self._settings.target))

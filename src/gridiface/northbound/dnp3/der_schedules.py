@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
-from gridiface.northbound.dnp3.points import PointMap
+from gridiface.northbound.dnp3.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.windows import Record
 from gridiface.protocols.dnp3.points import PointType
 
@@ -210,9 +210,18 @@ def _check_entries(schedule: Schedule, points: PointMap) -> Validation:
         entry = points.by_key.get((kind, index))
         if entry is None or not entry.schedulable:
             return Validation.UNKNOWN_OUTPUT
-        if not entry.minimum <= value <= entry.maximum or (kind is _BO and value not in {0, 1}):
+        if not _takes(entry, value):
             return Validation.BAD_VALUE
     return Validation.VALID
+
+
+def _takes(entry: PointEntry, value: float) -> bool:
+    """Whether an output takes a value, as far as that can be said before its time."""
+    if entry.only is not None and not entry.needs and value != entry.only:
+        return False
+    if entry.type is _BO:
+        return value == 1 or (value == 0 and not entry.on_only)
+    return entry.minimum <= value <= entry.maximum
 
 
 def _entries(record: Record) -> Iterator[tuple[float, PointType, int, float]]:

@@ -72,8 +72,6 @@ class Judge:
         wire = wire_value(entry, request.command)
         if wire is None or entry.action is Action.NONE:
             return CommandStatus.NOT_SUPPORTED, None
-        if entry.only is not None and wire != entry.only:
-            return CommandStatus.OUT_OF_RANGE, None
         if entry.action is Action.EDIT:
             return self._editing(entry, wire, master, now, trial=trial)
         sign = _PULSED.get(entry.action)
@@ -130,6 +128,8 @@ class Judge:
         return CommandStatus.PROCESSING_LIMITED if self._in_trouble(now) else None
 
     def _decide(self, entry: PointEntry, wire: float, master: MasterEntry, now: Instant) -> Verdict:
+        if self._beyond(entry, wire):
+            return CommandStatus.OUT_OF_RANGE, None
         match entry.action:
             case Action.STORE | Action.ENABLE if self._modes.ranks(entry.name):
                 return self._ranking(entry, wire, master, now)
@@ -144,6 +144,16 @@ class Judge:
             case Action.CURVE if (unfit := self._records.unfit(wire, entry.argument)) is not None:
                 return unfit, None
         return self._controlling(entry, wire, self._asking.signed(entry, entry.to_si(wire)), master, now)
+
+    def _beyond(self, entry: PointEntry, wire: float) -> bool:
+        """Whether an output that takes some values only, for want of members that could be told others, takes this."""
+        if entry.only is None and not entry.not_below:
+            return False
+        if entry.needs and self._asking.somebody_can(entry):
+            return False
+        if entry.only is not None:
+            return wire != entry.only
+        return entry.to_si(wire) < self._asking.least(entry)
 
     def _editing(self, entry: PointEntry, wire: float, master: MasterEntry, now: Instant, *, trial: bool) -> Verdict:
         """A write to a field of an edit window."""
@@ -186,8 +196,6 @@ class Judge:
 
     def _keeping(self, entry: PointEntry, wire: float, master: MasterEntry, now: Instant) -> Verdict:
         """A value that is kept; what acts with it as its parameter acts anew."""
-        if entry.not_below and entry.to_si(wire) < self._asking.least(entry):
-            return CommandStatus.OUT_OF_RANGE, None
         steps = [self._storing(entry, wire)]
         for other in self._points.users_of(entry.name):
             acts = self._outputs.in_force(other.own_slot, master.name)

@@ -74,6 +74,7 @@ class PointEntry:
         only: the one value, in wire units, that an output takes: others are OUT_OF_RANGE.
         not_below: "rated_w": a stored value is taken where it is no less than the target's rating: a limit that limits
             nothing. Others are OUT_OF_RANGE.
+        needs: a capability: while a member has it, `only` and `not_below` do not count, every value is taken.
         or_kept: where nobody can carry the control out, the value is kept for the outputs that name this one.
         idle: what is read back when no control is in force, wire units.
         initial: the value of a stored or enabling output at the first start, wire units.
@@ -116,6 +117,7 @@ class PointEntry:
     priority_from: str = ""
     only: float | None = None
     not_below: str = ""
+    needs: str = ""
     or_kept: bool = False
     idle: float = 0.0
     initial: float = 0.0

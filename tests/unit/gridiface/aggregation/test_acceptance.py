@@ -197,3 +197,19 @@ def test_a_curve_that_nobody_can_do_and_one_that_is_none():
     assert verdict(control(modes={ControlMode.CURVE: asked("opModVoltWatt")}), only) is Verdict.UNSUPPORTED
     broken = ModeValue(1.0, payload={"opModVoltVar": {"curveData": []}})
     assert verdict(control(modes={ControlMode.CURVE: broken}), only) is Verdict.INVALID
+
+
+@pytest.mark.parametrize(
+    ("limits", "needed"),
+    [
+        ({}, set()),
+        ({"minW": None}, set()),
+        ({"minW": 0}, {Capability.FREQUENCY_DROOP_LEAST}),
+        ({"minW": 100, "maxW": 9_000}, {Capability.FREQUENCY_DROOP_LEAST, Capability.FREQUENCY_DROOP_MOST}),
+    ],
+)
+def test_a_droop_goes_to_those_that_can_be_told_its_limits(limits, needed):
+    value = ModeValue(1.0, payload={"dBOF": 36, "dBUF": 36, "kOF": 50, "kUF": 50, "openLoopTms": 0, **limits})
+    mode, whole = ControlMode.FREQUENCY_DROOP, {Capability.FREQUENCY_DROOP, *needed}
+    assert supports(frozenset(whole), mode, value)
+    assert not any(supports(frozenset(whole - {one}), mode, value) for one in whole)

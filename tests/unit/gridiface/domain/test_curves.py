@@ -14,6 +14,7 @@ from gridiface.domain.curves import (
     curves_in,
     each_curve,
     fault_of_curves,
+    fault_of_droop,
 )
 from gridiface.protocols.sep2.der_codes import CURVE_MODES, DERUnitRefType
 from gridiface.protocols.sep2.resources.der import CurveData, DERCurve
@@ -110,3 +111,19 @@ def test_each_curve_is_a_value_of_its_own():
 def test_faults_are_told_with_the_curve():
     assert fault_of_curves(ModeValue(1.0, payload={"opModVoltWatt": {"curveData": 1}})).startswith("opModVoltWatt: ")
     assert fault_of_curves(ModeValue(1.0, payload={"opModVoltVar": VOLT_VAR, "x": 1})) == ""
+
+
+@pytest.mark.parametrize(
+    ("limits", "fault"),
+    [({}, ""), ({"minW": -10_000, "maxW": 10_000}, ""), ({"minW": 10_001}, "minW cannot be 100.01 %"),
+     ({"maxW": float("nan")}, "maxW is no number"), ({"minW": 5_000, "maxW": 4_000}, "minW is above maxW"),
+     ({"kOF": 0}, "kOF and kUF")],
+)  # fmt: skip
+def test_the_limits_of_a_droop(limits, fault):
+    record = {"dBOF": 36, "dBUF": 36, "kOF": 50, "kUF": 50, "openLoopTms": 0, **limits}
+    found = fault_of_droop(ModeValue(1.0, payload=record))
+    assert found.startswith(fault)
+    assert bool(found) == bool(fault)
+    if not fault:
+        droop = Droop.of(record)
+        assert (droop.least_percent, droop.most_percent) == ((-100.0, 100.0) if limits else (None, None))

@@ -12,6 +12,7 @@ from typing import Any
 
 from gridiface.domain.clock import Instant, Interval, randomised
 from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, Target, TargetKind
+from gridiface.domain.curves import LEAST_W, MOST_W
 from gridiface.domain.quantities import PercentBase, Rounding, round_to_int
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.translate.entering import entering_values
@@ -212,7 +213,8 @@ def _write_fixed_var(base: DERControlBase, value: ModeValue) -> None:
 
 
 def _write_droop(base: DERControlBase, value: ModeValue) -> None:
-    if isinstance(value.payload, Mapping):
+    # A droop with limits of power is another one without them, and the standard has no words for them.
+    if isinstance(value.payload, Mapping) and all(value.payload.get(name) is None for name in (LEAST_W, MOST_W)):
         base.opModFreqDroop = FreqDroopType(**value.payload)
 
 

@@ -36,3 +36,16 @@ def test_curves_get_their_times_and_the_reference_that_follows():
         "curveType": 11, "openLoopTms": 200, "autonomousVRefEnable": True, "autonomousVRefTimeConstant": 30_000,
     }  # fmt: skip
     assert response_time({"up": 1e6}.get) == 65_535
+
+
+def test_limits_are_parts_of_the_rating_and_those_that_limit_nothing_are_not_told():
+    def told(**limits: float) -> dict[str, int] | None:
+        found = droop_payload(0.036, (USUAL | limits).get, 3e6)
+        return None if found is None else {name: found[name] for name in ("minW", "maxW") if name in found}
+
+    assert told() == told(least=0.0, most=3e6) == told(most=4e6) == {}
+    assert told(least=1e6) == {"minW": 3_334}  # a least power rounds up, a most power down
+    assert told(least=3e5, most=2e6) == {"minW": 1_000, "maxW": 6_666}
+    assert told(least=3.1e6) is None
+    assert told(least=2e6, most=1e6) is None
+    assert droop_payload(0.036, (USUAL | {"least": 1.0}).get, None) is None  # parts of what?

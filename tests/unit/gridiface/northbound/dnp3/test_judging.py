@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gridiface.domain.controls import ControlMode, Outcome, OutcomeKind, ServiceClass, Verdict
+from gridiface.domain.fleet import Capability
 from gridiface.northbound.dnp3.settings import MasterEntry
 from gridiface.protocols.dnp3.controls import (
     AnalogOutput,
@@ -228,3 +229,30 @@ async def test_der_limits_of_the_droop_that_limit_nothing_are_taken_and_others_a
     assert await operate("AO482", AnalogOutput(1, 1)) is CommandStatus.OUT_OF_RANGE
     assert await operate("AO14", AnalogOutput(0, 1)) is CommandStatus.SUCCESS
     assert await operate("AO14", AnalogOutput(5, 1)) is CommandStatus.OUT_OF_RANGE
+
+
+@pytest.mark.parametrize(
+    ("able", "output", "limit", "named"),
+    [
+        (Capability.FREQUENCY_DROOP_LEAST, "AO482", 1_000_000_000, {"minW": 2_000}),
+        (Capability.FREQUENCY_DROOP_MOST, "AO483", 2_000_000_000, {"maxW": 4_000}),
+    ],
+)
+async def test_der_limits_of_the_droop_go_with_it_where_a_member_can_be_told(
+    operate, house, battery, able, output, limit, named
+):
+    plate = replace(battery.nameplate, capabilities=frozenset({Capability.FREQUENCY_DROOP, able}))
+    house.known["b1"] = replace(battery, nameplate=plate)
+
+    def newest():
+        return max(house.live.values(), key=lambda one: one.id).values[ControlMode.FREQUENCY_DROOP].payload
+
+    assert await operate("BO16", ON, points="der") is CommandStatus.SUCCESS
+    assert newest().keys().isdisjoint(named)
+    assert await operate(output, AnalogOutput(limit, 1)) is CommandStatus.SUCCESS  # acts at once
+    assert newest().items() >= named.items()
+    house.known["b1"] = battery  # nobody any more: what limits nothing is taken, and then nothing is named
+    assert await operate(output, AnalogOutput(limit - 1, 1)) is CommandStatus.OUT_OF_RANGE
+    none = {"AO482": 0, "AO483": 2_147_483_647}[output]
+    assert await operate(output, AnalogOutput(none, 1)) is CommandStatus.SUCCESS
+    assert newest().keys().isdisjoint(named)

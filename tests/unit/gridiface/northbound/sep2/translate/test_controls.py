@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -242,3 +243,13 @@ def test_draws_follow_from_the_seed() -> None:
     assert numbers != [other() for _ in range(20)]
     assert all(0 <= n < 1 for n in numbers)
     assert len(set(numbers)) == 20
+
+
+def test_a_droop_with_limits_of_power_has_no_word_and_is_left_out_whole():
+    plain = {"dBOF": 36, "dBUF": 36, "kOF": 50, "kUF": 50, "openLoopTms": 500}
+
+    def told(payload: dict[str, int]) -> object:
+        return values_to_base({ControlMode.FREQUENCY_DROOP: ModeValue(1.0, payload=payload)}, lambda *_: "/x")
+
+    assert asdict(told(plain).opModFreqDroop) == plain
+    assert told({**plain, "minW": 1_000}).opModFreqDroop is None

@@ -52,7 +52,9 @@ PLATE = Nameplate(
     susceptance_s=0.021,
     normal_category=2,
     abnormal_category=3,
-    capabilities=frozenset(Capability) - {Capability.SCHEDULE, Capability.CURVES},
+    capabilities=frozenset(Capability)
+    # those for which the standard has no bit
+    - {Capability.SCHEDULE, Capability.CURVES, Capability.FREQUENCY_DROOP_LEAST, Capability.FREQUENCY_DROOP_MOST},
 )
 BATTERY = Device(id="b", nameplate=PLATE, settings=Settings(max_w=45_000.0, ramp_w_per_s=450.0, updated=7.0))
 PV = Device(id="p", kind=DeviceKind.PV, nameplate=Nameplate(max_w=10_000.0))
