@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from gridiface.wordkeys import read_words
+from gridiface.plainyaml import read_yaml
 from gridiface_southbound.points.table import Table
 
 #: No table of a real device comes near.
@@ -82,8 +82,8 @@ class Loader(Generic[T]):
 
     def _parsed(self, text: str, name: str) -> dict[str, Any]:
         try:
-            found = read_words(text)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            found = read_yaml(text)
+        except yaml.YAMLError as error:
             raise ValueError(f"{name} is not YAML: {' '.join(str(error).split())[:300]}") from error
         if not isinstance(found, dict):
             raise ValueError(f"{name} holds no {self._noun}: it must begin with keys such as {self._begins}")  # noqa: TRY004 - pydantic reports ValueError

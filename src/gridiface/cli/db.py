@@ -16,6 +16,7 @@ import yaml
 from gridiface.app.config import load_config
 from gridiface.cli.progress import working
 from gridiface.errors import ConfigError
+from gridiface.plainyaml import read_yaml
 from gridiface.store import maintenance
 from gridiface.store.check import CheckReport
 from gridiface.store.check import check as check_database
@@ -34,7 +35,7 @@ def database_of_yaml(path: Path) -> str:
         ConfigError: no such file, no YAML, no such key.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeError) as error:

@@ -17,7 +17,7 @@ from gridiface.cli.place import Plain
 from gridiface.cli.remote import JsonOption, ReasonOption, TokenFileOption, UrlOption
 from gridiface.cli.showing import show_json
 from gridiface.errors import ConfigError
-from gridiface.wordkeys import read_words
+from gridiface.plainyaml import read_yaml
 
 DeviceArgument = Annotated[str, typer.Argument(help="The device's id, as `gridiface device list` shows it.")]
 GroupArgument = Annotated[str, typer.Argument(help="The group's id, as `gridiface group list` shows it.")]
@@ -289,7 +289,7 @@ def _from_file(file: Path | None) -> Plain:
 
 def _yaml(text: str, place: str) -> Any:
     try:
-        return read_words(text)
+        return read_yaml(text)
     except yaml.YAMLError as problem:
         raise ConfigError(f"{place}: not valid YAML; put texts with special signs into quotes") from problem
 

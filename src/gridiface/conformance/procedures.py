@@ -15,6 +15,7 @@ import yaml
 
 from gridiface.datafiles import data_folder
 from gridiface.errors import ConfigError
+from gridiface.plainyaml import read_yaml
 
 PROTOCOLS = ("sep2", "openadr", "dnp3")
 _KEYS = {"id", "title", "cites", "needs", "steps"}
@@ -81,7 +82,7 @@ def select(procedures: Iterable[Procedure], only: Iterable[str]) -> tuple[Proced
 
 def _read(file: Path) -> list[Procedure]:
     try:
-        entries = yaml.safe_load(file.read_text(encoding="utf-8"))
+        entries = read_yaml(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
         raise ConfigError(f"{file}: cannot be read: {problem}") from problem
     if not isinstance(entries, list):

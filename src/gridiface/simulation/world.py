@@ -25,6 +25,7 @@ from gridiface.errors import GridifaceError
 from gridiface.pki.contexts import KeyPair, client_context, server_context
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.pki.identity import make_pin
+from gridiface.plainyaml import read_yaml
 from gridiface.simulation.children import Child, ChildFailed
 from gridiface.simulation.scratch import Scratch
 from gridiface.simulation.subscriber import Subscriber
@@ -322,7 +323,7 @@ class World:
 
     def _pin_ports(self) -> None:
         """Write the chosen ports into the configuration, so that a restart listens where clients look."""
-        config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        config = read_yaml(self.config.read_text(encoding="utf-8"))
         config["sep2"]["listen"] = f"127.0.0.1:{self.sep2_port}"
         config["operator"]["listen"] = f"127.0.0.1:{self.page_port}"
         self.config.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")

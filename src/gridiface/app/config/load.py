@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -14,31 +13,9 @@ from gridiface.app.config.checks import cross_checks, driver_checks, extra_check
 from gridiface.app.config.mistakes import Place, Wrong, dotted, line_of, of_model, of_yaml, refused
 from gridiface.app.config.model import Config
 from gridiface.errors import ConfigError
-from gridiface.wordkeys import keep_words
+from gridiface.plainyaml import read_nodes
 
 _MAX_BYTES = 16 * 1024 * 1024
-#: Mappings and lists inside each other; no key of ours is a tenth as deep.
-_MAX_DEPTH = 100
-
-# libyaml reads a fleet of thousands in a fraction of the time; PyYAML's wheels hold it, a build from source may not.
-if TYPE_CHECKING or not yaml.__with_libyaml__:
-    from yaml import SafeLoader
-else:
-    from yaml import CSafeLoader as SafeLoader
-
-
-class _UniqueKeyLoader(SafeLoader):
-    """Safe loader that refuses a key written twice (YAML would silently keep the last) and keeps keys as words."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key.value, str) and key.value in seen:
-                mark = key.start_mark
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", mark)
-            seen.add(str(key.value))
-        keep_words(node)
-        return super().construct_mapping(node, deep=deep)
 
 
 def load_config(path: Path, *, drivers: bool = False) -> Config:
@@ -69,15 +46,6 @@ def load_config(path: Path, *, drivers: bool = False) -> Config:
     return parse_config(text, path, drivers=drivers)
 
 
-def plain_yaml(text: str) -> Any:
-    """Plain data out of YAML, by the parser in C where there is one; for files beside the configuration.
-
-    Raises:
-        yaml.YAMLError: it is none.
-    """
-    return yaml.load(text, Loader=SafeLoader)
-
-
 def parse_config(text: str, path: Path, *, drivers: bool = False) -> Config:
     """`load_config` on text that is already read; `path` is used for messages and relative paths.
 
@@ -85,12 +53,9 @@ def parse_config(text: str, path: Path, *, drivers: bool = False) -> Config:
         ConfigError: as load_config.
     """
     try:
-        root, data = _read(text)
+        root, data = read_nodes(text)
     except yaml.YAMLError as problem:
         raise refused([of_yaml(path, problem)]) from problem
-    except (ValueError, TypeError, RecursionError) as problem:
-        # What PyYAML lets through: impossible dates, keys that are lists, nesting without end.
-        raise refused([Wrong(path, 0, "", f"not valid YAML: {problem}; correct it")]) from problem
     if not isinstance(data, dict):
         text = "the file must hold keys and values; `gridiface init` writes an example"
         raise refused([Wrong(path, 1, "", text)])
@@ -105,21 +70,6 @@ def parse_config(text: str, path: Path, *, drivers: bool = False) -> Config:
         told = chain([first], mistakes)
         raise refused(Wrong(path, line_of(root, place), dotted(place), text) for place, text in told)
     return config
-
-
-def _read(text: str) -> tuple[yaml.Node | None, Any]:
-    """The nodes, which know their lines, and the values made from them."""
-    depth = 0
-    for event in yaml.parse(text, Loader=SafeLoader):  # events need no stack, nodes do: one frame of C per depth
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _MAX_DEPTH:
-            raise ValueError(f"nested deeper than {_MAX_DEPTH}")
-    loader = _UniqueKeyLoader(text)
-    try:
-        root = loader.get_single_node()
-        return root, None if root is None else loader.construct_document(root)
-    finally:
-        loader.dispose()
 
 
 def _absolute(config: Config, folder: Path) -> Config:

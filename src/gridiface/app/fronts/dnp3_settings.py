@@ -21,7 +21,6 @@ from gridiface.app.config.dnp3 import (
     Dnp3Tls,
     Dnp3Unsolicited,
 )
-from gridiface.app.config.load import plain_yaml
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import ControlInbox, FleetView, Ledger
@@ -43,6 +42,7 @@ from gridiface.northbound.dnp3.settings import (
     TlsSettings,
 )
 from gridiface.pki.contexts import KeyPair
+from gridiface.plainyaml import read_yaml
 from gridiface.protocols.dnp3.authentication import OPTIONAL_CRITICAL, AuthenticationSettings, MacAlgorithm, User
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
@@ -208,7 +208,7 @@ def read_points(path: Path) -> tuple[Dnp3Point, ...]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes")
-        data: Any = plain_yaml(path.read_text(encoding="utf-8"))
+        data: Any = read_yaml(path.read_text(encoding="utf-8"))
         # YAML tells no list from a tuple; the strictness of every single field stays
         return _POINTS.validate_python(data)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:

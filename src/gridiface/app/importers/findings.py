@@ -19,6 +19,7 @@ import yaml
 
 from gridiface.app.config.mistakes import line_of
 from gridiface.errors import ConfigError
+from gridiface.plainyaml import PlainLoader, read_yaml
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_NODES = 200_000
@@ -70,10 +71,11 @@ class Document:
         try:
             # JSON allows tabs between tokens, YAML does not; for the lines they are the same as spaces.
             self._root = _composed(path, text.replace("\t", " ") if form == "json" else text)
-            self.data: Any = _json(text) if form == "json" else yaml.safe_load(text)
+            self.data: Any = _json(text) if form == "json" else read_yaml(text)
         except yaml.YAMLError as problem:
             mark = getattr(problem, "problem_mark", None)
-            where = f"{path}:{mark.line + 1}" if mark else str(path)
+            # The parser in C sees the end of a text without a last newline on a line of its own.
+            where = f"{path}:{min(mark.line, text.count(chr(10))) + 1}" if mark else str(path)
             reason = getattr(problem, "problem", None) or "not readable"
             raise ConfigError(f"{where}: not valid {form.upper()}: {reason}; correct it there") from problem
         except (ValueError, TypeError, OverflowError, RecursionError) as problem:
@@ -216,7 +218,7 @@ def decoded(path: Path, data: bytes) -> str:
 def _composed(path: Path, text: str) -> yaml.Node | None:
     """The node tree, after the events were counted: composing recurses, and aliases multiply."""
     depth = 0
-    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+    for count, event in enumerate(yaml.parse(text, Loader=PlainLoader)):
         line = 1 if event.start_mark is None else event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             raise ConfigError(f"{path}:{line}: aliases (*name) are not taken; write the value out")
@@ -226,7 +228,7 @@ def _composed(path: Path, text: str) -> yaml.Node | None:
             depth -= 1
         if depth > _DEEPEST or count > MOST_NODES:
             raise ConfigError(f"{path}:{line}: nested too deeply or too long; this is no such file")
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = yaml.compose(text, Loader=PlainLoader)
     _refuse_twice(path, root)
     return root
 
