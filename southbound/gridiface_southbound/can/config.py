@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from gridiface.drivers.api import placed
 from gridiface_southbound.can.loading import load_table
 from gridiface_southbound.can.table import SignalTable
 from gridiface_southbound.points.config import PointsConfig
@@ -20,5 +21,5 @@ class CanConfig(PointsConfig):
 
     @field_validator("table", mode="before")
     @classmethod
-    def _find_table(cls, value: Any) -> SignalTable:
-        return load_table(value)
+    def _find_table(cls, value: Any, info: ValidationInfo) -> SignalTable:
+        return load_table(value, lambda path: placed(path, info))

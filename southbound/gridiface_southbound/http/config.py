@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from gridiface.drivers.api import placed
 from gridiface_southbound.http.loading import load_table
 from gridiface_southbound.http.table import ApiTable
 from gridiface_southbound.points.config import PointsConfig, check_parameters
@@ -40,8 +41,8 @@ class HttpConfig(PointsConfig):
 
     @field_validator("table", mode="before")
     @classmethod
-    def _find_table(cls, value: Any) -> ApiTable:
-        return load_table(value)
+    def _find_table(cls, value: Any, info: ValidationInfo) -> ApiTable:
+        return load_table(value, lambda path: placed(path, info))
 
     @field_validator("url")
     @classmethod

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from gridiface.drivers.api import placed
 from gridiface.protocols.mms.control_values import OriginCategory
 from gridiface_southbound.iec61850.loading import load_table
 from gridiface_southbound.iec61850.table import ReferenceTable
@@ -66,8 +67,8 @@ class Iec61850Config(PointsConfig):
 
     @field_validator("table", mode="before")
     @classmethod
-    def _find_table(cls, value: Any) -> ReferenceTable:
-        return load_table(value)
+    def _find_table(cls, value: Any, info: ValidationInfo) -> ReferenceTable:
+        return load_table(value, lambda path: placed(path, info))
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

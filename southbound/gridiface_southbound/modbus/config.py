@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from gridiface.drivers.api import placed
 from gridiface_southbound.modbus.loading import load_table
 from gridiface_southbound.modbus.table import RegisterTable
 from gridiface_southbound.points.config import PointsConfig
@@ -36,8 +37,8 @@ class ModbusConfig(PointsConfig):
 
     @field_validator("table", mode="before")
     @classmethod
-    def _find_table(cls, value: Any) -> RegisterTable:
-        return load_table(value)
+    def _find_table(cls, value: Any, info: ValidationInfo) -> RegisterTable:
+        return load_table(value, lambda path: placed(path, info))
 
     @model_validator(mode="after")
     def _carrier_is_whole(self) -> ModbusConfig:

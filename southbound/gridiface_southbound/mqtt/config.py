@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from gridiface.drivers.api import placed
 from gridiface_southbound.mqtt.loading import load_table
 from gridiface_southbound.mqtt.table import TopicTable
 from gridiface_southbound.points.config import PointsConfig, check_parameters
@@ -57,8 +58,8 @@ class MqttConfig(PointsConfig):
 
     @field_validator("table", mode="before")
     @classmethod
-    def _find_table(cls, value: Any) -> TopicTable:
-        return load_table(value)
+    def _find_table(cls, value: Any, info: ValidationInfo) -> TopicTable:
+        return load_table(value, lambda path: placed(path, info))
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -6,7 +6,7 @@ Not owned: what a table may hold (table, and each carrier's own).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
@@ -44,8 +44,12 @@ class Loader(Generic[T]):
         names = (entry.name for entry in (resources.files(self._package) / "templates").iterdir())
         return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
 
-    def load(self, given: object) -> T:
+    def load(self, given: object, placed: Callable[[Path], Path] = Path) -> T:
         """The table that is meant: a mapping is one, a text with .yaml or .yml is a file, another text a template.
+
+        Args:
+            given: what stands in the device's keys.
+            placed: says where a file lies that is named by a relative path (`gridiface.drivers.api.placed`).
 
         Raises:
             ValueError: there is none, or it is wrong; the text says where and what to do.
@@ -57,7 +61,7 @@ class Loader(Generic[T]):
         if not isinstance(given, str):
             raise ValueError(f"a {self._noun} is a template's name, the path of a .yaml file, or the table itself")  # noqa: TRY004 - pydantic reports ValueError
         if given.endswith((".yaml", ".yml")):
-            return self._checked(self._parsed(self._file(Path(given)), given), f"{given}: ")
+            return self._checked(self._parsed(self._file(placed(Path(given))), given), f"{given}: ")
         templates = self.template_names()
         if given not in templates:
             near = difflib.get_close_matches(given, templates, n=1)
@@ -71,8 +75,8 @@ class Loader(Generic[T]):
             with path.open("rb") as stream:
                 data = stream.read(MAX_BYTES + 1)
         except OSError as error:
-            place = path if path.is_absolute() else f"{path} (in {Path.cwd()}, where gridiface was started)"
-            raise ValueError(f"{place} cannot be read: {error.strerror}; give the file of the {self._noun}") from error
+            text = f"{path.absolute()} cannot be read: {error.strerror}; give the file of the {self._noun}"
+            raise ValueError(text) from error
         if len(data) > MAX_BYTES:
             raise ValueError(f"{path} is larger than {MAX_BYTES} bytes: this is no {self._noun}")
         try:

@@ -53,7 +53,7 @@ class Southbound:
         on_lost: Callable[[str, str], None],
         on_reassert: Callable[[Delivery], None] | None = None,
     ) -> None:
-        registry = DriverRegistry()
+        registry = DriverRegistry(folder=config.folder)
         self.dispatcher = Dispatcher(clock=clock, on_reassert=on_reassert)
         self.poller = Poller(
             clock=clock,

@@ -171,7 +171,7 @@ def _listeners(value: object, place: str = "") -> Iterator[tuple[str, str]]:
 
 def _driver_listeners(config: Config) -> dict[str, str]:
     """Where drivers wait for devices to call, each with the first such device; wrong keys are `_drivers`' finding."""
-    registry, found = DriverRegistry(), dict[str, str]()
+    registry, found = DriverRegistry(folder=config.folder), dict[str, str]()
     for device in config.devices:
         with contextlib.suppress(ConfigError):
             keys = None if device.driver == "sep2" else registry.config(device.driver, device.connection)
@@ -187,7 +187,7 @@ def _extras(config: Config) -> Iterator[Finding]:
 
 
 def _drivers(config: Config) -> Iterator[Finding]:
-    registry = DriverRegistry()
+    registry = DriverRegistry(folder=config.folder)
     for index, device in enumerate(config.devices):
         if device.driver == "sep2":
             continue

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Setpoint
@@ -22,6 +23,9 @@ from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.domain.values import often_made
 from gridiface.errors import DeviceError, DeviceRejected
+
+#: What the folder of the configuration file is called in the context of a validation.
+FOLDER = "folder"
 
 #: The entry point group that drivers are published under.
 ENTRY_POINT_GROUP = "gridiface.drivers"
@@ -67,6 +71,16 @@ class Ack:
     undone: frozenset[str] = frozenset()
 
 
+def placed(path: Path, info: ValidationInfo) -> Path:
+    """A path that stands in a device's keys, relative ones seen from the folder of the configuration file.
+
+    Every key of type Path is placed by DriverConfig; a driver that reads a file while its keys are checked calls this.
+    """
+    folder = (info.context or {}).get(FOLDER)
+    path = path.expanduser()
+    return path if folder is None else folder / path
+
+
 class DriverConfig(BaseModel):
     """What the operator may set for every driver; each driver's `Config` adds its own keys to these."""
 
@@ -85,6 +99,11 @@ class DriverConfig(BaseModel):
         le=86_400,
         description="The device's own fall-back timer, seconds; it is told again at half time. none: never falls back.",
     )
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _from_the_file(cls, value: Any, info: ValidationInfo) -> Any:
+        return placed(value, info) if isinstance(value, Path) else value
 
     @property
     def listens_on(self) -> str | None:

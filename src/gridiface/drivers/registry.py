@@ -6,12 +6,13 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, cast
 
 from pydantic import ValidationError
 
 from gridiface.domain.clock import Clock
-from gridiface.drivers.api import ENTRY_POINT_GROUP, Driver, DriverConfig, DriverFactory
+from gridiface.drivers.api import ENTRY_POINT_GROUP, FOLDER, Driver, DriverConfig, DriverFactory
 from gridiface.errors import ConfigError
 
 
@@ -20,9 +21,11 @@ class DriverRegistry:
 
     Args:
         found: entry points to use instead of the installed ones.
+        folder: of the configuration file; relative paths in devices' keys begin there.
     """
 
-    def __init__(self, found: Iterable[EntryPoint] | None = None) -> None:
+    def __init__(self, found: Iterable[EntryPoint] | None = None, *, folder: Path | None = None) -> None:
+        self._folder = folder
         installed = entry_points(group=ENTRY_POINT_GROUP) if found is None else found
         self._points: Mapping[str, EntryPoint] = {point.name: point for point in installed}
         self._loaded: dict[str, DriverFactory] = {}
@@ -49,7 +52,7 @@ class DriverRegistry:
         """
         factory = self.factory(name)
         try:
-            return factory.Config.model_validate(dict(keys))
+            return factory.Config.model_validate(dict(keys), context={FOLDER: self._folder})
         except ValidationError as error:
             known = sorted(factory.Config.model_fields)
             lines = "; ".join(_explain(entry, known) for entry in error.errors())
@@ -107,4 +110,5 @@ def _explain(entry: Mapping[str, Any], known: list[str]) -> str:
     if entry["type"] == "extra_forbidden":
         near = difflib.get_close_matches(where, known, n=1)
         return f"unknown key {where!r}" + (f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
-    return f"{where}: {entry['msg']}"
+    message = str(entry["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

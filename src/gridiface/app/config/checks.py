@@ -39,7 +39,7 @@ def cross_checks(config: Config) -> Iterator[Mistake]:
 
 def driver_checks(config: Config) -> Iterator[Mistake]:
     """Every device whose driver is not installed or refuses its keys."""
-    registry = DriverRegistry()
+    registry = DriverRegistry(folder=config.folder)
     for index, device in enumerate(config.devices):
         if device.driver == "sep2":  # served by the 2030.5 server itself
             continue

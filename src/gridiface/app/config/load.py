@@ -87,6 +87,7 @@ def _absolute(config: Config, folder: Path) -> Config:
 
     resolved = walk(config)
     assert isinstance(resolved, Config)
+    resolved = resolved.placed_in(folder)
     prefix = "sqlite:///"
     name = resolved.database.removeprefix(prefix)
     if resolved.database.startswith(prefix) and name != ":memory:":

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from gridiface.app.config.base import Listen
 from gridiface.app.config.dnp3 import Dnp3
@@ -280,3 +280,15 @@ class Config(Block):
         gt=0,
         description="how long readings, decisions, deliveries and controls of fast services are kept, days",
     )
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def folder(self) -> Path:
+        """Where the file lies: relative paths inside devices' keys, which belong to drivers, begin there, too."""
+        return self._folder
+
+    def placed_in(self, folder: Path) -> Self:
+        """The same of a file in `folder`."""
+        copy = self.model_copy()
+        copy._folder = folder
+        return copy

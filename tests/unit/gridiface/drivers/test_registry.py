@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gridiface.drivers.api import Driver
 from gridiface.drivers.registry import DriverRegistry
 from gridiface.errors import ConfigError
+from gridiface_southbound.modbus.config import ModbusConfig
+from gridiface_southbound.sunspec.config import SunSpecConfig
 
 
 def point(name: str, value: str) -> EntryPoint:
@@ -74,3 +78,28 @@ def test_a_driver_whose_extra_is_not_installed_names_it(monkeypatch: pytest.Monk
 
 def test_the_installed_drivers_are_found() -> None:
     assert "sunspec" in DriverRegistry().names()
+
+
+@pytest.mark.parametrize("given", ["keys/ca.pem", "/etc/keys/ca.pem", "~/ca.pem"])
+def test_relative_paths_begin_in_the_folder_of_the_configuration(given: str, tmp_path: Path) -> None:
+    placed = DriverRegistry(folder=tmp_path).config("sunspec", {"host": "10.0.0.5", "tls": True, "ca_file": given})
+    assert isinstance(placed, SunSpecConfig)
+    assert placed.ca_file == tmp_path / Path(given).expanduser()
+    unplaced = REGISTRY.config("sunspec", {"host": "10.0.0.5", "tls": True, "ca_file": given})
+    assert isinstance(unplaced, SunSpecConfig)
+    assert unplaced.ca_file == Path(given).expanduser()
+
+
+def test_a_table_is_read_from_the_folder_of_the_configuration(tmp_path: Path) -> None:
+    points = [{"name": "p", "meaning": "w", "address": 1, "type": "int16", "unit": "W", "positive": "delivered"}]
+    table = {"kind": "battery", "address_base": 0, "nameplate": {"max_w": 5000}, "points": points}
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "mine.yaml").write_text(yaml.safe_dump(table))
+    keys = {"host": "10.0.0.5", "table": "tables/mine.yaml"}
+    found = DriverRegistry(folder=tmp_path).config("modbus", keys)
+    assert isinstance(found, ModbusConfig)
+    assert [point.name for point in found.table.points] == ["p"]
+    with pytest.raises(ConfigError, match=f"{tmp_path}/tables/none.yaml cannot be read"):
+        DriverRegistry(folder=tmp_path).config("modbus", keys | {"table": "tables/none.yaml"})
+    with pytest.raises(ConfigError, match=r"tables/mine\.yaml cannot be read"):
+        DriverRegistry().config("modbus", keys)

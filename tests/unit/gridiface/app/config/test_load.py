@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,17 @@ def test_every_certificate_of_a_configuration_is_looked_at(tmp_path: Path) -> No
         "sep2: {tls: {certificate: b.pem, key: b.key, roots: [r.pem]}, clients: [{certificate: c.pem}]}\n"
     )
     assert {path.name for path in certificates_in(load_config(config))} == {"a.pem", "b.pem", "c.pem"}
+
+
+def test_a_drivers_files_lie_beside_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    points = [{"name": "p", "meaning": "w", "address": 1, "type": "int16", "unit": "W", "positive": "delivered"}]
+    (tmp_path / "table.yaml").write_text(
+        json.dumps({"kind": "battery", "address_base": 0, "nameplate": {"max_w": 5000}, "points": points})
+    )
+    device = {"id": "b1", "driver": "modbus", "connection": {"host": "192.0.2.1", "table": "table.yaml"}}
+    text = json.dumps({"devices": [device]})
+    config = parse_config(text, tmp_path / "gridiface.yaml", drivers=True)
+    assert config.folder == tmp_path
+    with pytest.raises(ConfigError, match=r"none/table\.yaml cannot be read"):
+        parse_config(text, tmp_path / "none" / "gridiface.yaml", drivers=True)
