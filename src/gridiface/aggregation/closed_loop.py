@@ -10,7 +10,6 @@ it, would pass the target together with it.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +34,6 @@ class Trim:
 
     watts: float = 0.0
     at: Instant | None = None
-    read: Instant = -math.inf  # when that reading of the meter came which was taken in last
 
     def update(self, missing_w: float | None, now: Instant, *, gain: float, limit_w: float, quiet_w: float) -> float:
         """The trim for the next step, W.
@@ -52,41 +50,6 @@ class Trim:
         if missing_w is not None and abs(missing_w - self.watts) > quiet_w:
             self.watts += min(1.0, gain * elapsed) * (missing_w - self.watts)
         self.watts = max(-limit_w, min(limit_w, self.watts))
-        return self.watts
-
-
-@dataclass(slots=True)
-class Residual:
-    """What a group's meter sees beside its members, W, smoothed; 0 without a meter."""
-
-    watts: float = 0.0
-    at: Instant | None = None
-    read: Instant = -math.inf  # when that reading of the meter came which was taken in last
-
-    def takes(self, read: Instant) -> bool:
-        """Whether a reading of the meter that came then is new; an old one tells nothing of what members do now."""
-        return read > self.read
-
-    def update(
-        self, metered_w: float, members_w: float, now: Instant, *, filter_s: float, read: Instant = -math.inf
-    ) -> float:
-        """Take one pair of simultaneous values in; the smoothed difference, W.
-
-        Args:
-            metered_w: at the group's meter, W, + delivered.
-            members_w: what its members say, summed, W, + delivered.
-            now: s since 1970; a pair that is not later than the last does not change the difference.
-            filter_s: time constant of the smoothing, s; 0: none.
-            read: when the meter's reading came.
-        """
-        self.read = read
-        difference = metered_w - members_w
-        if self.at is None:
-            self.watts = difference
-        elif now > self.at:
-            part = 1.0 if filter_s <= 0 else min(1.0, (now - self.at) / filter_s)
-            self.watts += part * (difference - self.watts)
-        self.at = now
         return self.watts
 
 

@@ -83,7 +83,6 @@ class Engine(FleetViews):
         """
         self._config = config or EngineConfig()
         self._seed = seed
-        zone = ZoneInfo(self._config.timezone)
         for name in (self._config.strategy, *(name for _, name in self._config.strategies)):
             strategy(name)
         self._log = DecisionLog()
@@ -96,7 +95,7 @@ class Engine(FleetViews):
         self._fleet = Fleet(self._c, self._intake)
         self._metering = Metering(self._c, self._fleet, self._config, self._log)
         self._stepper = Stepper(self._c, orders, self._metering, self._config, self._log)
-        self._schedules = Schedules(zone)
+        self._schedules = Schedules(ZoneInfo(self._config.timezone))
         parts = self._c, self._book, self._fleet
         self._running = Running(*parts, orders, self._stepper, self._metering, self._schedules, self._config)
         self._outlook = Outlook(*parts, self._schedules, self._running.planner, self._metering, self._config)
@@ -254,16 +253,13 @@ class Engine(FleetViews):
     def observe(self, snapshots: Sequence[Snapshot], now: Instant) -> None:
         """Take telemetry in. A snapshot of quality BAD says that the device cannot be read: it is lost at once."""
         self._at(now)
-        if self._intake.observe(snapshots, now):
-            self._dirty = True
-            self._stepper.changed()
+        self._renew_if(self._intake.observe(snapshots, now))
+        self._metering.observe(snapshots)
 
     def deliver(self, deliveries: Sequence[Delivery], now: Instant) -> None:
         """Take in what became of set-points. After a failure the next tick re-allocates."""
         self._at(now)
-        if self._deliveries.take(deliveries, now):
-            self._dirty = True
-            self._stepper.changed()
+        self._renew_if(self._deliveries.take(deliveries, now))
 
     def unplanned(self, device_ids: Iterable[str]) -> None:
         """These could not be told what lies ahead of them: they are told later."""
@@ -273,7 +269,11 @@ class Engine(FleetViews):
     def report(self, outcomes: Sequence[Outcome], now: Instant) -> None:
         """Take in what devices with `traits.answers_itself` tell of their part in a control."""
         self._at(now)
-        if self._deliveries.report(outcomes, now):
+        self._renew_if(self._deliveries.report(outcomes, now))
+
+    def _renew_if(self, changed: bool) -> None:
+        """A step follows where something changed, and the last split is not used again."""
+        if changed:
             self._dirty = True
             self._stepper.changed()
 

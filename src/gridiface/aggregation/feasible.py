@@ -55,7 +55,7 @@ class Feasibility:
         span_s = control.span.end - max(control.span.start, now)
         hold_s = max(self._config.hold_time_s, span_s) if np.isfinite(span_s) else self._config.hold_time_s
         bounds = lasting_envelope(self._c, hold_s, self._config.soc_derate)
-        beside_w = self._metering.known(control.target, bounds, now)
+        beside_w = self._metering.known(control.target)
         sums = capacity(self._c, rows, bounds).with_beside(beside_w).part(self._part(control))
         requested = requested_w(*asked, sums, start=sums, span_s=max(control.span.end - control.span.start, 1e-9))
         bottom, top = self._limits(control, bounds)
@@ -72,7 +72,7 @@ class Feasibility:
         if prospect.feasible_w is None:
             return []
         bounds = lasting_envelope(self._c, self._config.hold_time_s, self._config.soc_derate)
-        beside_w = self._metering.known(control.target, bounds, now)
+        beside_w = self._metering.known(control.target)
         counted = rows[self._c.counts[rows]]
         free, held = counted[bounds.free[counted]], counted[~bounds.free[counted]]
         group = self._fleet.tree.groups.get(control.target.id) if control.target.kind is TargetKind.GROUP else None

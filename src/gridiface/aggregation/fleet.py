@@ -38,6 +38,7 @@ class Fleet:
         self._abilities: dict[Target, dict[frozenset[Capability], tuple[str, ...]]] = {}
         self._metered: dict[str, tuple[str, ...]] = {}
         self._unmetered: dict[str, IntArray] = {}
+        self._meters: dict[str, tuple[str, ...]] | None = None
 
     def renew(self, groups: Iterable[Group] | None = None) -> None:
         """The devices or the groups changed: forget what was cached.
@@ -52,6 +53,7 @@ class Fleet:
         self._abilities.clear()
         self._metered.clear()
         self._unmetered.clear()
+        self._meters = None
 
     def join(self, device_id: str, groups: Iterable[str]) -> None:
         """Put a device into groups, beside who is in them; unknown ones are left out.
@@ -195,6 +197,16 @@ class Fleet:
         """The row of the device that measures a group's total, where there is one."""
         group = self.tree.groups.get(group_id)
         return None if group is None or group.meter is None else self.columns.row.get(group.meter)
+
+    def meters(self) -> Mapping[str, Sequence[str]]:
+        """The devices that measure groups, with the groups that each measures, by id."""
+        if self._meters is None:
+            found: dict[str, tuple[str, ...]] = {}
+            for group in self.groups():
+                if group.meter is not None:
+                    found[group.meter] = (*found.get(group.meter, ()), group.id)
+            self._meters = found
+        return self._meters
 
     def metered(self, group_id: str) -> tuple[str, ...]:
         """The groups whose meters make up a group's total: itself, else the outermost ones inside it, by id."""

@@ -128,9 +128,9 @@ class Hailing:
             if not mine.size:
                 continue
             rest = node.rows[~self._mute[node.rows] & self._c.counts[node.rows]]
-            beside = self._leeway.residual(node)
-            most = float(up[rest].sum()) + max(beside, 0.0)
-            least = float(down[rest].sum()) + min(beside, 0.0)
+            beside = self._leeway.beside(node)
+            most = float(up[rest].sum()) + max(beside.watts, 0.0)
+            least = float(down[rest].sum()) + min(beside.watts, 0.0)
             shown = self._leeway.metered(node)
             rooms = _rooms(node.limits, most, least)
             for cap, sign, room in ((up, 1.0, rooms[0]), (down, -1.0, rooms[1])):

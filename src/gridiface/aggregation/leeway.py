@@ -19,6 +19,7 @@ from gridiface.aggregation.doubt import METERED_AFTER_S, unsure
 from gridiface.aggregation.limits import Bound, Envelope
 from gridiface.aggregation.parts import Fixed, PartLimit, cut_part, part_of
 from gridiface.aggregation.plan import Node
+from gridiface.aggregation.residual import NOTHING, Beside
 from gridiface.aggregation.rollup import speaks
 
 #: A bound on a sum, W, and whose it is; infinite and None where there is none.
@@ -74,7 +75,7 @@ class Leeway:
         bounds: what each device can do.
         own: rows with a set-point of their own.
         targets: gives each bound node's total, W.
-        residuals: what lies beside each node's members at its metered points, W; see `Metering.beside`.
+        residuals: what lies beside each node's members at its metered points; see `Metering.beside`.
         watts: the powers of the solution, W; those of fixed rows are changed here where a limit asks for it.
     """
 
@@ -84,7 +85,7 @@ class Leeway:
         bounds: Envelope,
         own: BoolArray,
         targets: Callable[[Node], float],
-        residuals: Mapping[str, float],
+        residuals: Mapping[str, Beside],
         watts: FloatArray,
     ) -> None:
         self._c, self._b, self._own, self._targets, self._residuals = columns, bounds, own, targets, residuals
@@ -104,7 +105,16 @@ class Leeway:
 
     def residual(self, node: Node) -> float:
         """What the meters of a node, or of groups inside it, see beside their members, W."""
-        return self._residuals.get(node.id, 0.0)
+        return self.beside(node).watts
+
+    def beside(self, node: Node) -> Beside:
+        """The same with what limits count with, at most and at least."""
+        return self._residuals.get(node.id, NOTHING)
+
+    def _held_range(self, node: Node, held: float) -> Range:
+        """The least and most of what cannot be asked, W, by the meters' last readings."""
+        beside = self.beside(node)
+        return held + (beside.low - beside.watts), held + (beside.high - beside.watts)
 
     def fixed(self, node: Node) -> Fixed:
         """What inside a node has a set-point or a total of its own: rows, then nodes, with what each can do."""
@@ -158,18 +168,19 @@ class Leeway:
     def rooms(self, node: Node, fixed: Fixed, held: float) -> tuple[Room, Room, Room, Room]:
         """What the limits on export, generation, draw and load each leave to the sum of a node's loose devices."""
         doubt, limits = self._doubt(node, fixed), node.limits
+        least, most = self._held_range(node, held)
         part, up, down = float(fixed.wanted.sum()), doubt.up, doubt.down
         given, taken = doubt.given(fixed.wanted), doubt.taken(fixed.wanted)
 
         def room(bound: Bound | None, sign: float, taken: float) -> Room:
             return (sign * np.inf, None) if bound is None else (sign * bound.watts - taken, bound)
 
-        generation, given_by = room(limits.generation, 1.0, max(held, 0.0) + given)
-        load, taken_by = room(limits.load, -1.0, min(held, 0.0) + taken)
+        generation, given_by = room(limits.generation, 1.0, max(most, 0.0) + given)
+        load, taken_by = room(limits.load, -1.0, min(least, 0.0) + taken)
         return (
-            room(limits.export, 1.0, held + up + part),
+            room(limits.export, 1.0, most + up + part),
             (max(generation, 0.0), given_by),  # what others take does not make what is given any less
-            room(limits.draw, -1.0, held + down + part),
+            room(limits.draw, -1.0, least + down + part),
             (min(load, 0.0), taken_by),
         )
 
@@ -233,17 +244,17 @@ class Leeway:
 
         Who was cut does not get it back when the net has to be made up for.
         """
-        doubt, before = self._doubt(node, fixed), fixed.wanted
+        doubt, before, (least, most) = self._doubt(node, fixed), fixed.wanted, self._held_range(node, held)
         if node.limits.generation is not None:
-            most, there = node.limits.generation.watts - max(held, 0.0) - doubt.loose_up, fixed.wanted + doubt.ups
-            cut = cut_part(there, fixed.lo + doubt.ups, max(most, 0.0))
+            left, there = node.limits.generation.watts - max(most, 0.0) - doubt.loose_up, fixed.wanted + doubt.ups
+            cut = cut_part(there, fixed.lo + doubt.ups, max(left, 0.0))
             if cut is not there:
                 cut -= doubt.ups
                 fixed.hi = np.where(there > 0, np.minimum(fixed.hi, cut), fixed.hi)
                 fixed.take(cut)
         if node.limits.load is not None:
-            most, there = node.limits.load.watts + min(held, 0.0) + doubt.loose_down, -(fixed.wanted + doubt.downs)
-            cut = cut_part(there, -(fixed.hi + doubt.downs), max(most, 0.0))
+            left, there = node.limits.load.watts + min(least, 0.0) + doubt.loose_down, -(fixed.wanted + doubt.downs)
+            cut = cut_part(there, -(fixed.hi + doubt.downs), max(left, 0.0))
             if cut is not there:
                 cut = -cut - doubt.downs
                 fixed.lo = np.where(there > 0, np.maximum(fixed.lo, cut), fixed.lo)
@@ -329,11 +340,11 @@ class Leeway:
         if generation is None and load is None:
             return found
         rows = np.flatnonzero(np.isin(free, node.rows, assume_unique=True))
-        held, doubt = self.held(node), self._doubt(node, fixed)
+        (least, most), doubt = self._held_range(node, self.held(node)), self._doubt(node, fixed)
         if generation is not None:
-            given = max(held, 0.0) + doubt.given(fixed.wanted)
+            given = max(most, 0.0) + doubt.given(fixed.wanted)
             found.append(PartLimit(rows, 1.0, max(generation.watts - given, 0.0)))
         if load is not None:
-            taken = max(-held, 0.0) - doubt.taken(fixed.wanted)
+            taken = max(-least, 0.0) - doubt.taken(fixed.wanted)
             found.append(PartLimit(rows, -1.0, max(load.watts - taken, 0.0)))
         return found

@@ -15,6 +15,7 @@ import numpy as np
 from gridiface.aggregation import timed
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.residual import Beside
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlMode, Source
 
@@ -261,19 +262,24 @@ class Limits:
         """The tightest bound on the net total downwards (its watts are a magnitude)."""
         return _tightest(bound for bound in (self.draw, self.load) if bound is not None)
 
-    def members(self, beside_w: float) -> tuple[float, float]:
+    def members(self, beside: Beside) -> tuple[float, float]:
         """(low, high) of the members' net, W, with so much beside them: a load there leaves generation as it is."""
-        given, taken = max(beside_w, 0.0), max(-beside_w, 0.0)
-        highs = (_left(self.export, beside_w), _left(self.generation, given))
-        lows = (_left(self.draw, -beside_w), _left(self.load, taken))
+        given, taken = max(beside.high, 0.0), max(-beside.low, 0.0)
+        highs = (_left(self.export, beside.high), _left(self.generation, given))
+        lows = (_left(self.draw, -beside.low), _left(self.load, taken))
         return -min(lows), min(highs)
 
-    def reached(self, powers: FloatArray, beside_w: float) -> Bound | None:
+    def reached(self, powers: FloatArray, beside: Beside) -> Bound | None:
         """Which of the limits these powers of the members, W, and what lies beside them come up to; None: none."""
-        net = float(powers.sum()) + beside_w
-        given = float(np.maximum(powers, 0.0).sum()) + max(beside_w, 0.0)
-        there = ((self.export, net), (self.generation, given), (self.draw, -net), (self.load, given - net))
-        slack = 1e-6 * max(abs(net), 1.0) + 1e-3
+        given, net = float(np.maximum(powers, 0.0).sum()), float(powers.sum())
+        most, least = net + beside.high, net + beside.low
+        there = (
+            (self.export, most),
+            (self.generation, given + max(beside.high, 0.0)),
+            (self.draw, -least),
+            (self.load, given - net + max(-beside.low, 0.0)),
+        )
+        slack = 1e-6 * max(abs(most), abs(least), 1.0) + 1e-3
         return next((bound for bound, watts in there if bound is not None and watts >= bound.watts - slack), None)
 
 

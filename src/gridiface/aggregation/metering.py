@@ -1,89 +1,142 @@
 """What the meters of groups see beside their members: loads and generation that nobody commands.
 
 A group's total is what its metered point shows. Where a group has no meter of its own, the meters of the groups inside
-it count, each outermost one; so a control of a whole fleet and one of a feeder speak of the same watts. The difference
-between a meter and its members is smoothed, as the two are not read at one instant.
+it count, each outermost one; so a control of a whole fleet and one of a feeder speak of the same watts. Each reading of
+a meter is set against what its members were read to when it came, not against what they are read to later.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from gridiface.aggregation.closed_loop import Residual
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.doubt import SETTLES_S
 from gridiface.aggregation.fleet import Fleet
-from gridiface.aggregation.limits import Envelope, known_or_zero
+from gridiface.aggregation.limits import known_or_zero
 from gridiface.aggregation.log import DecisionLog, group_target
+from gridiface.aggregation.residual import NOTHING, Beside, Members, Residual
 from gridiface.aggregation.rollup import speaks
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.telemetry import Snapshot
 
 
 class Metering:
-    """The residuals of all groups with meters. `beside` takes the newest readings in; `known` and `last` only look."""
+    """The residuals of all groups with meters; `observe` takes new readings in."""
 
     def __init__(self, columns: Columns, fleet: Fleet, config: EngineConfig, log: DecisionLog) -> None:
         self._c, self._fleet, self._config, self._log = columns, fleet, config, log
-        self._residuals: dict[str, Residual] = {}
+        #: By group and its meter.
+        self._residuals: dict[tuple[str, str], Residual] = {}
+        #: By group: its rows, and the version of the columns that they are of.
+        self._rows: dict[str, tuple[int, IntArray]] = {}
 
-    def beside(self, group_id: str, bounds: Envelope, now: Instant) -> float:
-        """What lies beside the members of a group at its metered points now, W, + delivered; 0 without a meter.
+    def observe(self, snapshots: Sequence[Snapshot]) -> None:
+        """Take the meters among these in, which are in the columns by now."""
+        meters = self._fleet.meters()
+        if not meters:
+            return
+        few = len(snapshots) < len(meters)
+        for device_id in {one.device_id for one in snapshots}.intersection(meters) if few else meters:
+            if (row := self._c.row.get(device_id)) is not None:
+                for group_id in meters[device_id]:
+                    self._read((group_id, device_id), row)
 
-        Members count as the solver counts them: see `Envelope.held`.
-        """
-        return sum(self._take(each, bounds, now) for each in self._fleet.metered(group_id))
+    def beside(self, group_id: str, now: Instant) -> Beside:
+        """What lies beside the members of a group at its metered points now; nothing without a meter."""
+        found = NOTHING
+        for each in self._fleet.metered(group_id):
+            found += self._look(each, now)
+        return found
 
-    def known(self, target: Target, bounds: Envelope, now: Instant) -> float:
-        """The same of any target, and nothing is changed: what was smoothed lately, else as it is read now."""
+    def known(self, target: Target) -> float:
+        """The same of any target, smoothed, W, and nothing is changed or said."""
         if target.kind is not TargetKind.GROUP:
             return 0.0
-        return sum(self._look(each, bounds, now) for each in self._fleet.metered(target.id))
+        return sum(self.last(each) for each in self._fleet.metered(target.id))
 
     def last(self, group_id: str) -> float:
-        """What the group's own meter saw beside its members when that was looked at last, W."""
-        residual = self._residuals.get(group_id)
+        """What the group's own meter saw beside its members when it was read last, W."""
+        residual = self._residuals.get(self._key(group_id))
         return 0.0 if residual is None else residual.watts
 
     def shift_time(self, seconds: float) -> None:
         """The clock was set: keep the distances."""
         for residual in self._residuals.values():
-            residual.read += seconds
-            if residual.at is not None:
-                residual.at += seconds
+            residual.shift_time(seconds)
 
-    def _take(self, group_id: str, bounds: Envelope, now: Instant) -> float:
-        c, meter = self._c, self._meter(group_id)
+    def _look(self, group_id: str, now: Instant) -> Beside:
+        c, meter = self._c, self._fleet.meter(group_id)
+        assert meter is not None  # one of those that `Fleet.metered` names
         alive = speaks(c, meter)
         if self._log.news("meter", group_id, value=alive) and not alive:
             silent = "not to be believed" if c.quarantined[meter] else "silent"
             reason = f"the group's meter is {silent}: the sum of its members stands in"
             self._log.add(now, group_target(group_id), "meter", "lost", reason)
         if c.quarantined[meter]:
-            self._residuals.pop(group_id, None)  # what it told is no knowledge of what lies beside the members
-        elif alive:
-            residual, read = self._residuals.setdefault(group_id, Residual()), float(c.received[meter])
-            if residual.takes(read):
-                members, smoothing = self._members(group_id, bounds), self._config.meter_filter_s
-                residual.update(float(c.w[meter]), members, now, filter_s=smoothing, read=read)
-        return self.last(group_id)
+            self._residuals.pop(self._key(group_id), None)  # what it told is no knowledge of what lies beside
+        residual = self._residuals.get(self._key(group_id))
+        if residual is None:
+            return NOTHING
+        rows = self._counted(group_id, residual)
+        residual.returned(Members(*self._shown(rows)))
+        return residual.beside
 
-    def _look(self, group_id: str, bounds: Envelope, now: Instant) -> float:
-        c, meter, residual = self._c, self._meter(group_id), self._residuals.get(group_id)
-        recent = residual is not None and residual.at is not None and now - residual.at < self._config.meter_filter_s
-        if recent or (residual is not None and not residual.takes(float(c.received[meter]))) or not speaks(c, meter):
-            return 0.0 if c.quarantined[meter] else self.last(group_id)
-        return float(c.w[meter]) - self._members(group_id, bounds)
+    def _key(self, group_id: str) -> tuple[str, str]:
+        group = self._fleet.tree.groups.get(group_id)
+        return group_id, "" if group is None or group.meter is None else group.meter
 
-    def _members(self, group_id: str, bounds: Envelope) -> float:
-        """What the members of a group give, W: as read, else as told; who cannot be asked as the envelope holds it."""
-        c, rows = self._c, self._fleet.rows(group_id)
-        counted = rows[c.counts[rows]]
-        shown = np.where(np.isfinite(c.w[counted]), c.w[counted], known_or_zero(c.told_w[counted]))
-        return float(np.where(bounds.free[counted], shown, bounds.held[counted]).sum())
+    def _read(self, key: tuple[str, str], meter: int) -> None:
+        """The meter of a group may have been read anew."""
+        c, read = self._c, float(self._c.received[meter])
+        if not speaks(c, meter):
+            return
+        residual = self._residuals.setdefault(key, Residual())
+        if not residual.takes(read):
+            return
+        rows = self._counted(key[0], residual)
+        watts, heard = self._shown(rows)
+        members = Members(watts, heard, self._coming(rows, heard))
+        residual.update(float(c.w[meter]), members, filter_s=self._config.meter_filter_s, read=read)
 
-    def _meter(self, group_id: str) -> int:
-        """The row of a group's meter, one of those that `Fleet.metered` names."""
-        meter = self._fleet.meter(group_id)
-        assert meter is not None
-        return meter
+    def _counted(self, group_id: str, residual: Residual) -> IntArray:
+        """The rows of a group's members, without meters; who they are is compared while they are the same."""
+        rows = self._fleet.counted(group_target(group_id))
+        assert rows is not None
+        version, before = self._rows.get(group_id, (-1, rows))
+        if version != self._c.version or rows is not before:
+            self._rows[group_id] = self._c.version, rows
+            if version != self._c.version or not np.array_equal(rows, before):
+                residual.forget()
+        return rows
+
+    def _shown(self, rows: IntArray) -> tuple[FloatArray, BoolArray]:
+        """What members give, W, as the solver counts them: as read, who was never read as told; and who is read."""
+        c, here = self._c, span(rows)
+        away = c.quarantined[here] | c.lost[here] | (c.down[here] & (c.received[here] <= c.down_at[here]))
+        watts = c.w[here]
+        unknown = np.isnan(watts)
+        heard = ~(away | unknown)
+        shown = np.where(heard, watts, 0.0)
+        if unknown.any():
+            np.copyto(shown, known_or_zero(c.told_w[here]), where=unknown & ~(away | c.down[here]))
+        return shown, heard
+
+    def _coming(self, rows: IntArray, heard: BoolArray) -> tuple[float, float]:
+        """How much more members may give by now than they were read to: (least, most), W.
+
+        The meter may see already what their own next readings will show: what they were told since.
+        """
+        c, here = self._c, span(rows)
+        late = c.received[here] <= c.told_at[here] + (c.latency_s[here] + (self._config.response_s + SETTLES_S))
+        late &= heard
+        if not late.any():
+            return 0.0, 0.0
+        found = rows[late]
+        goal = np.where(np.isnan(c.told_w[found]), c.natural_w[found], c.told_w[found])
+        change = known_or_zero(goal - c.w[found])
+        return float(np.minimum(change, 0.0).sum()), float(np.maximum(change, 0.0).sum())

@@ -29,6 +29,7 @@ from gridiface.aggregation.log import group_target
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Plan
 from gridiface.aggregation.planner import Planner
+from gridiface.aggregation.residual import Beside
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.setpoints import Order, Orders
 from gridiface.aggregation.solution import Settings
@@ -280,10 +281,10 @@ class Outlook:
         bounds = lasting_envelope(c, config.hold_time_s, config.soc_derate)
         planner = Planner(c, BookAhead(self._book, at), orders, self._schedules.ahead(at), self._fleet.shares)
         planner.chosen = self._ruling.chosen
-        beside = cache(lambda group_id: self._beside_w(group_id, bounds, now))
+        beside = cache(lambda group_id: self._beside_w(group_id, bounds))
         plan, demands = planner.make(self._fleet.tree, self._fleet.rows, beside, config, bounds, at)
         settings = Settings(tolerance=config.total_tolerance, phase_spread=config.phase_spread)
-        residuals = {node.id: beside(node.id) for node in plan.nodes()}
+        residuals = {node.id: Beside.steady(beside(node.id)) for node in plan.nodes()}
         solution = Solver(c, plan, bounds, lambda node: demands.requested_w[node.id], residuals, settings).solve()
         variances = split_vars(c, plan, demands.requested_var, solution.watts)
         # By the number of the order; the last one more is "no order", which -1 finds.
@@ -296,10 +297,10 @@ class Outlook:
         numbers = (solution.watts, solution.ceilings, variances)
         return _Edge(at, orders.all, plan.order, *numbers, ends, ruled, goes_on=np.zeros_like(ruled))
 
-    def _beside_w(self, group_id: str, bounds: Envelope, now: Instant) -> float:
+    def _beside_w(self, group_id: str, bounds: Envelope) -> float:
         """What lies beside a group's members, W, in coarse steps: what is published is not changed for each kettle."""
         step = max(_COARSE * float(bounds.weight[self._fleet.rows(group_id)].sum()), 1.0)
-        return step * round(self._metering.known(group_target(group_id), bounds, now) / step)
+        return step * round(self._metering.known(group_target(group_id)) / step)
 
     def _rules(self, order: Order) -> bool:
         """Whether more than defaults stand behind an order."""

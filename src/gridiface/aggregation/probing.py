@@ -8,6 +8,8 @@ device alone; shares, totals and accounts are made of what is known. All margins
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from gridiface.aggregation.allocate import BoolArray, FloatArray
@@ -16,6 +18,7 @@ from gridiface.aggregation.doubt import unheard
 from gridiface.aggregation.intake import BINDING
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.plan import Node, Plan
+from gridiface.aggregation.residual import NOTHING, Beside
 
 #: How far above its share a roof is told, part of its rating.
 MARGIN = 0.05
@@ -28,7 +31,7 @@ _WORTH = 0.5
 
 
 def margins(
-    columns: Columns, plan: Plan, bounds: Envelope, watts: FloatArray, residuals: dict[str, float]
+    columns: Columns, plan: Plan, bounds: Envelope, watts: FloatArray, residuals: Mapping[str, Beside]
 ) -> FloatArray:
     """How much more than its share each row is to be told, W, >= 0.
 
@@ -37,7 +40,7 @@ def margins(
         plan: who rules; its limits bound the sum of the margins below each node.
         bounds: what each device is known to be able to do.
         watts: the shares of this step, W, + delivered; NaN: told no power.
-        residuals: what lies beside the members of each node at its metered points, W.
+        residuals: what lies beside the members of each node at its metered points.
 
     Returns:
         One per row; 0 but for roofs that give all that is known of them and were told no more.
@@ -55,7 +58,7 @@ def margins(
     for root in plan.roots:
         for node in root.walk():
             if node.limits.any and found[node.rows].any():
-                _keep_limits(c, node, bounds, watts, residuals.get(node.id, 0.0), found)
+                _keep_limits(c, node, bounds, watts, residuals.get(node.id, NOTHING).high, found)
     return found
 
 

@@ -83,7 +83,7 @@ class Running:
             self.plan, self._demands = self.planner.make(
                 self._fleet.tree,
                 self._fleet.rows,
-                lambda group_id: self._metering.beside(group_id, bounds, now),
+                lambda group_id: self._metering.beside(group_id, now).watts,
                 self._config,
                 bounds,
                 now,

@@ -32,6 +32,7 @@ from gridiface.aggregation.parts import (
     within,
 )
 from gridiface.aggregation.plan import Node, Plan
+from gridiface.aggregation.residual import Beside
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
 
 _FREE_RUN: Strategy = WaterFilling()
@@ -46,7 +47,7 @@ class Solver:
         plan: Plan,
         bounds: Envelope,
         targets: Callable[[Node], float],
-        residuals: Mapping[str, float],
+        residuals: Mapping[str, Beside],
         settings: Settings,
     ) -> None:
         self._c, self._plan, self._targets = columns, plan, targets
@@ -126,8 +127,8 @@ class Solver:
         for child in node.limited_below():
             own = self._own[child.rows]
             powers = np.where(own, self._solution.watts[child.rows], self._will[child.rows])
-            beside = self.leeway.residual(child)
-            total = float(powers.sum()) + beside
+            beside = self.leeway.beside(child)
+            total = float(powers.sum()) + beside.watts
             clipped = child.limits.reached(powers, beside)
             high, low = child.limits.high, child.limits.low
             most = np.inf if high is None else high.watts

@@ -23,6 +23,7 @@ from gridiface.aggregation.log import DecisionLog, device_target, group_target
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.planner import Demands
+from gridiface.aggregation.residual import Beside
 from gridiface.aggregation.setpoints import RECONNECT, SWITCHES, Orders, Wanted, differs, order_news, send
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
 from gridiface.aggregation.solver import Solver
@@ -96,7 +97,7 @@ class Stepper:
         """One step. Notes in the columns what is told."""
         bounds = self.bounds(now, plan.period_s)
         self.position, self.floors = bounds.position, bounds.floors
-        residuals = {node.id: self._metering.beside(node.id, bounds, now) for node in plan.nodes()}
+        residuals = {node.id: self._metering.beside(node.id, now) for node in plan.nodes()}
         self._pace.look()
         self._renewed |= bounds.holding != self._holding
         self._holding = bounds.holding
@@ -105,7 +106,7 @@ class Stepper:
             self._split_at = now
         self._renewed = False
         targets = {
-            node.id: self._target(node, demands, bounds, residuals[node.id], plan.period_s, now)
+            node.id: self._target(node, demands, bounds, residuals[node.id].watts, plan.period_s, now)
             for node in plan.nodes()
             if node.bound
         }
@@ -200,7 +201,7 @@ class Stepper:
     # Look-ahead.
 
     def _look_ahead(
-        self, plan: Plan, bounds: Envelope, residuals: Mapping[str, float], solution: Solution, now: Instant
+        self, plan: Plan, bounds: Envelope, residuals: Mapping[str, Beside], solution: Solution, now: Instant
     ) -> None:
         c, config = self._c, self._config
         watts = solution.watts
@@ -216,7 +217,7 @@ class Stepper:
                 if node.limits.any:
                     self._no_overshoot(node, bounds, residuals[node.id], solution, now)
 
-    def _no_overshoot(self, node: Node, bounds: Envelope, beside_w: float, solution: Solution, now: Instant) -> None:
+    def _no_overshoot(self, node: Node, bounds: Envelope, beside: Beside, solution: Solution, now: Instant) -> None:
         rows = node.rows[np.isfinite(solution.watts[node.rows])]
         if not rows.size:
             return
@@ -229,7 +230,7 @@ class Stepper:
             bounds.position[rows],
             wanted,
             held,
-            node.limits.members(beside_w),
+            node.limits.members(beside),
             horizon_s=self._config.lookahead_s,
             response_s=self._config.response_s,
         )

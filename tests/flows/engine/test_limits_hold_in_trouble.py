@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import optimize
 from tests.flows.engine.stories import LIMITS, STORIES, Story, feeders, fleet
@@ -160,6 +160,9 @@ def troubled(draw: random.Random, make: Any) -> tuple[list[Device], dict[str, fl
 
 
 @given(seed=st.integers(0, 1_000_000))
+@example(seed=943)  # the sun sets while some behind the meter are silent
+@example(seed=1_166)  # the meter hangs in the second in which owners take over
+@example(seed=3_272)
 @STORIES
 def test_no_active_limit_is_passed_by_those_who_can_be_reached(make_world: Any, make_battery: Any, seed: int) -> None:
     draw = random.Random(seed)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tests.unit.gridiface.aggregation.conftest import T0, ask, battery
 
-from gridiface.aggregation.closed_loop import PACE_LONGEST_S, Pace, Residual, Trim
+from gridiface.aggregation.closed_loop import PACE_LONGEST_S, Pace, Trim
 from gridiface.aggregation.columns import Columns
 from gridiface.domain.controls import DeliveryOutcome, Outcome, OutcomeKind
 from gridiface.domain.fleet import DriverTraits
@@ -29,12 +29,6 @@ def test_it_is_clipped_and_holds_without_a_measurement():
 def test_a_clock_that_was_set_back_adds_nothing():
     trim = Trim(0.0, 100.0)
     assert trim.update(100.0, 50.0, **KWARGS) == 0.0
-
-
-def test_the_residual_starts_at_the_difference_and_is_smoothed():
-    residual = Residual()
-    assert residual.update(-3_000.0, 1_000.0, 0.0, filter_s=10.0) == -4_000.0
-    assert residual.update(-2_000.0, 1_000.0, 5.0, filter_s=10.0) == -3_500.0
 
 
 @pytest.fixture

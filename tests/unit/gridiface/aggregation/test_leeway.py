@@ -9,6 +9,7 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.leeway import Leeway
 from gridiface.aggregation.limits import Bound, Limits, envelope
 from gridiface.aggregation.plan import Node
+from gridiface.aggregation.residual import Beside
 from gridiface.domain.controls import ControlMode, ModeValue, Source
 from gridiface.domain.fleet import Capability, Device, Group, Nameplate
 
@@ -110,10 +111,25 @@ def test_groups_inside_with_limits_alone_are_caps_of_the_free_rows():
 def test_what_meters_see_beside_the_members_counts_once():
     inner = node("inner", [0], asked=True)
     whole = node("all", range(4), inside=(inner,))
-    found, _ = leeway(targets={"inner": 0.0}, residuals={"all": -500.0, "inner": -200.0})
+    found, _ = leeway(targets={"inner": 0.0}, residuals={"all": Beside.steady(-500.0), "inner": Beside.steady(-200.0)})
     assert found.residual(whole) == -500.0
     assert found.held(whole) == pytest.approx(-300.0)
     assert found.held(inner) == pytest.approx(-200.0)
+
+
+def test_each_limit_counts_with_the_end_of_what_meters_saw_last_that_is_worst_for_it():
+    limits = {
+        "export": bound(6_000.0),
+        "generation": bound(7_000.0),
+        "draw": bound(4_000.0),
+        "load": bound(8_000.0),
+    }
+    whole = node("all", range(4), **limits)
+    found, _ = leeway(residuals={"all": Beside(-1_000.0, high=500.0, low=-2_500.0)})
+    rooms = found.rooms(whole, found.fixed(whole), found.held(whole))
+    assert [watts for watts, _ in rooms] == [5_500.0, 6_500.0, -1_500.0, -5_500.0]
+    rest = found.parts(whole, found.free(whole), found.fixed(whole))
+    assert [part.watts for part in rest] == [6_500.0, 5_500.0]
 
 
 def test_fixed_parts_give_way_only_as_far_as_the_free_rows_cannot_make_up():

@@ -3,6 +3,7 @@ import pytest
 
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.limits import Bound, Limits, envelope, intersect
+from gridiface.aggregation.residual import Beside
 from gridiface.domain.controls import ControlMode, Source
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate, Settings
 
@@ -121,9 +122,13 @@ def test_what_lies_beside_the_members_counts_by_its_direction():
     )
     # (beside, what the members' net may be): a load beside lets them export more and is part of the load
     for beside, around in ((0.0, (-2_000.0, 1_000.0)), (-3_000.0, (1_000.0, 4_000.0)), (2_500.0, (-4_500.0, -1_500.0))):
-        assert limits.members(beside) == around
-    assert limits.members(-4_500.0) == (2_500.0, 5_000.0)
-    assert Limits().members(700.0) == (-np.inf, np.inf)
+        assert limits.members(Beside.steady(beside)) == around
+    assert limits.members(Beside.steady(-4_500.0)) == (2_500.0, 5_000.0)
+    assert Limits().members(Beside.steady(700.0)) == (-np.inf, np.inf)
+    # Each limit counts with what is worst for it of what meters saw last.
+    assert limits.members(Beside(0.0, high=600.0, low=-1_500.0)) == (-500.0, 400.0)
+    assert limits.reached(np.array([500.0]), Beside(0.0, high=600.0, low=0.0)) is limits.export
+    assert limits.reached(np.array([-500.0]), Beside(0.0, high=0.0, low=-1_500.0)) is limits.draw
     for powers, beside, reached in (
         ([4_000.0, 0.0], -3_000.0, limits.export),
         ([5_000.0, -2_000.0], -3_000.0, limits.generation),
@@ -131,4 +136,4 @@ def test_what_lies_beside_the_members_counts_by_its_direction():
         ([4_500.0, -3_000.0], -3_000.0, limits.load),
         ([500.0, 0.0], 0.0, None),
     ):
-        assert limits.reached(np.array(powers), beside) is reached
+        assert limits.reached(np.array(powers), Beside.steady(beside)) is reached

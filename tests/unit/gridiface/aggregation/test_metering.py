@@ -17,9 +17,9 @@ NORTH, SOUTH = ("a", "b"), ("c", "d")
 class Site:
     """Two feeders of two batteries each; the one in the north has a meter, which also sees a load."""
 
-    def __init__(self, bench, *, site_meter=False):
+    def __init__(self, bench, *, site_meter=False, meter_filter_s=0.0):
         meters = [Device(id=name, kind=DeviceKind.METER, nameplate=Nameplate(max_w=0.0)) for name in ("m", "n")]
-        self.world = bench(*map(battery, (*NORTH, *SOUTH)), *meters, meter_filter_s=0.0)
+        self.world = bench(*map(battery, (*NORTH, *SOUTH)), *meters, meter_filter_s=meter_filter_s)
         groups = [
             Group(id="site", members=(*NORTH, *SOUTH), meter="n" if site_meter else None),
             Group(id="north", members=NORTH, meter="m"),
@@ -27,16 +27,17 @@ class Site:
         ]
         self.world.engine.set_groups(groups, self.world.now)
         self.load, self.silent = LOAD, False
+        self.powers = {}  # of members that do what nobody told them
         self.world.look = self.look
         self.step(2)
 
     def look(self):
         world = self.world
-        powers = {name: world.told.get(name) or 0.0 for name in (*NORTH, *SOUTH)}
+        powers = {name: world.told.get(name) or 0.0 for name in (*NORTH, *SOUTH)} | self.powers
         powers |= {"m": sum(powers[name] for name in NORTH) + self.load}
         powers |= {"n": powers["m"] + sum(powers[name] for name in SOUTH)}
-        if self.silent:
-            del powers["m"]
+        for name in world.silent | ({"m"} if self.silent else set()):
+            del powers[name]
         snapshots = [
             Snapshot(device_id=name, source_time=world.now, received=world.now, quality=Quality.GOOD, w=w)
             for name, w in powers.items()
@@ -152,3 +153,49 @@ def test_a_ceiling_on_the_feeder_is_named_whatever_its_meter_sees_beside_the_mem
     assert told["a"] + told["b"] == pytest.approx(2_000.0)
     assert world.net == pytest.approx(9_000.0)
     assert ("limited", "north") in world.world.verdicts("max_w_percent")
+
+
+@pytest.mark.parametrize(
+    ("limit", "load", "net"), [("export_limit", 2_000.0, 1_000.0), ("import_limit", -7_000.0, 0.0)]
+)
+def test_a_load_that_stops_or_begins_passes_no_limit_for_as_long_as_its_meter_is_smoothed(site, limit, load, net):
+    world = site(meter_filter_s=10.0)
+    world.world.submit(ask("c", group="north", set_w=500.0))
+    world.world.submit(ask("limit", group="north", **{limit: abs(net)}))
+    world.step(40)
+    assert world.net == pytest.approx(500.0, abs=50.0)
+    world.load = load
+    world.step(2)
+    assert world.net == pytest.approx(net, abs=60.0)
+    world.step(60)
+    assert world.net == pytest.approx(500.0, abs=50.0)
+
+
+def test_who_falls_silent_behind_a_meter_and_is_heard_again_with_another_power_is_counted_once(site):
+    world = site(meter_filter_s=10.0)
+    world.world.submit(ask("c", group="north", set_w=0.0))
+    world.world.submit(ask("limit", group="north", export_limit=0.0))
+    world.load, world.powers = 0.0, {"b": -2_000.0}
+    world.world.silent = {"b"}
+    world.step(60)
+    assert world.world.told["a"] == pytest.approx(2_000.0, abs=50.0)
+    world.world.silent, world.powers = set(), {"b": 1_000.0}
+    world.step(1)
+    world.powers = {}  # by now it has been told
+    world.step(1)
+    assert world.net == pytest.approx(0.0, abs=50.0)
+    world.step(8)
+    assert world.net == pytest.approx(0.0, abs=50.0)
+
+
+def test_members_that_move_in_the_second_in_which_their_meter_falls_silent_are_not_taken_for_a_load_beside_them(site):
+    world = site(meter_filter_s=10.0)
+    world.world.submit(ask("limit", group="north", export_limit=1_000.0))
+    world.load, world.powers = 0.0, {"a": -3_000.0, "b": 4_000.0}
+    world.step(20)
+    assert world.world.told == {}  # 1 kW, and both go on with what they do by themselves
+    world.silent, world.powers = True, {"a": 0.0, "b": 4_000.0}
+    world.step(1)
+    world.powers = {}
+    world.step(5)
+    assert world.net == pytest.approx(1_000.0, abs=10.0)

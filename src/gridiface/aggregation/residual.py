@@ -1,0 +1,139 @@
+"""What one group's meter sees beside its members: the difference of the two, taken at each reading of the meter.
+
+The two are not read at one instant: who moves is a reading ahead of the meter, or behind it. So the difference is
+smoothed, and what is known at least of it is kept beside that: what members' own movement does not explain is there,
+and limits need not wait for the smoothing. Who is counted among the members changes, too: who falls silent goes on
+behind the meter, and who is heard again is no longer beside the others.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray
+from gridiface.domain.clock import Instant
+
+#: A meter may be behind its members by so much, s, and by one reading of its own.
+BEHIND_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What lies beside the members of a group at its metered points, W, + delivered.
+
+    `watts`: smoothed. `high`, `low`: what limits upwards and downwards count with; `low <= watts <= high`.
+    """
+
+    watts: float = 0.0
+    high: float = 0.0
+    low: float = 0.0
+
+    @classmethod
+    def steady(cls, watts: float) -> Beside:
+        """That of which nothing newer is known."""
+        return cls(watts, watts, watts)
+
+    def __add__(self, other: Beside) -> Beside:
+        """That of two groups that have no member in common."""
+        return Beside(self.watts + other.watts, self.high + other.high, self.low + other.low)
+
+
+#: Where there is no meter.
+NOTHING = Beside()
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The members of a group as they are counted now, one entry each, W, + delivered.
+
+    `watts`: 0 of who is not counted. `read`: by a reading of theirs that is believed. `coming`: how much more they may
+    give already than they were read to, as they were told since: (least, most), W.
+    """
+
+    watts: FloatArray
+    read: BoolArray
+    coming: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(slots=True)
+class Residual:
+    """The difference of one group; 0 before the first reading of the meter."""
+
+    watts: float = 0.0
+    read: Instant = -math.inf  # when that reading of the meter came which was taken in last
+    _least: float = -math.inf  # what members' movement leaves of the last difference at least, and at most
+    _most: float = math.inf
+    _members: Members | None = None
+    _others: bool = False  # others are read than at the meter's last reading
+    _walked: float = 0.0  # what the members moved by in all, W
+    _path: list[tuple[Instant, float]] = field(default_factory=list)
+
+    @property
+    def beside(self) -> Beside:
+        """As it is counted with now."""
+        return Beside(self.watts, max(self.watts, self._least), min(self.watts, self._most))
+
+    def takes(self, read: Instant) -> bool:
+        """Whether a reading of the meter that came then is new; an old one tells nothing of what members do now."""
+        return read > self.read
+
+    def forget(self) -> None:
+        """The group has other members than before: who they are is compared from the next reading on."""
+        self._members = None
+
+    def returned(self, members: Members) -> None:
+        """Who is read again since the last reading of the meter is counted twice until it is taken off here."""
+        last = self._members
+        if last is None or not (came := members.read & ~last.read).any():
+            return
+        self._shift(float((last.watts - members.watts)[came].sum()))
+        self._others = True
+        self._members = Members(np.where(came, members.watts, last.watts), last.read | came)
+
+    def update(self, metered_w: float, members: Members, *, filter_s: float, read: Instant) -> None:
+        """Take a reading of the meter in, and what its members were read to when it came.
+
+        Args:
+            metered_w: at the group's meter, W, + delivered.
+            members: as they are counted.
+            filter_s: time constant of the smoothing, s; 0: none.
+            read: when it came, later than the last.
+        """
+        self.returned(members)
+        total, moved = float(members.watts.sum()), 0.0
+        if (last := self._members) is not None:
+            went = last.read & ~members.read
+            self._others |= bool(went.any())
+            self._shift(float((last.watts - members.watts)[went].sum()))
+            moved = float((members.watts - last.watts)[~went].sum())
+        difference = metered_w - total
+        since, self.read, self._members = read - self.read, read, members
+        part = 1.0 if filter_s <= 0 or math.isinf(since) else min(1.0, since / filter_s)
+        self.watts += part * (difference - self.watts)
+        self._walk(read, moved)
+        ahead = [self._walked - walked for _, walked in self._path]
+        self._least = difference + min(ahead) - max(members.coming[1], 0.0)
+        self._most = difference + max(ahead) - min(members.coming[0], 0.0)
+        if self._others:  # what was taken for theirs may have been something else: it is not smoothed away
+            self.watts, self._others = min(max(self.watts, self._least), self._most), False
+
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set: keep the distances."""
+        self.read += seconds
+        self._path = [(at + seconds, walked) for at, walked in self._path]
+
+    def _shift(self, watts: float) -> None:
+        """So much more lies beside the members, and so much less of it is theirs."""
+        self.watts += watts
+        self._least += watts
+        self._most += watts
+
+    def _walk(self, read: Instant, moved: float) -> None:
+        """Keep where the members were when the meter may have seen them: at its last reading, or shortly before."""
+        self._walked += moved
+        self._path.append((read, self._walked))
+        while len(self._path) > 2 and self._path[0][0] < read - BEHIND_S:
+            self._path.pop(0)
