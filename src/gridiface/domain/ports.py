@@ -127,6 +127,10 @@ class Ledger(Protocol):
         """All documents of one space, by key."""
         ...
 
+    async def octets(self, space: str, key: str, first: int = 0, count: int | None = None) -> bytes | None:
+        """The body of one document from its octet `first` (0 is the first) on, at most `count`; None: there is none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionSearch:

@@ -85,8 +85,7 @@ class TlsConnection(asyncio.BufferedProtocol):
         self._tap: HandshakeTap | None = HandshakeTap()
         self._surplus = False
         self._write_deadline, self._unread = inf, 0
-        self._began = owner.clock()
-        self._phase_deadline = self._began + owner.deadlines.handshake
+        self._phase_deadline = owner.clock() + owner.deadlines.handshake
 
     @property
     def deadline(self) -> float:
@@ -142,7 +141,8 @@ class TlsConnection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         """The peer caught up."""
-        self._write_deadline = inf
+        if self.phase is not Phase.CLOSING:  # There it has the rest to take in time.
+            self._write_deadline = inf
         if self.app is not None:
             self.app.resume_writing()
 
@@ -339,15 +339,16 @@ class TlsConnection(asyncio.BufferedProtocol):
 
     def expire(self, now: float) -> None:
         """The deadline has passed: end the connection."""
-        if self.phase is Phase.CLOSING:
-            if self._left() and now < self._began + self._owner.deadlines.write:
-                self._phase_deadline = now + _LINGER_SECONDS
-            else:
-                self.abort()
-            return
-        writing = self._write_deadline <= now < self._phase_deadline
-        if writing and self._owner.deadlines.keeps_up(self._unread, self._left()):
+        closing, left = self.phase is Phase.CLOSING, self._left()
+        writing = self._write_deadline <= now and (closing or now < self._phase_deadline)
+        if writing and self._owner.deadlines.keeps_up(self._unread, left):
             self._watch_writing()
+            return
+        if closing and left and now < self._write_deadline:
+            self._phase_deadline = now + _LINGER_SECONDS
+            return
+        if closing:
+            self.abort()
             return
         late = "write" if self._write_deadline <= now else self.phase.value
         self._owner.expired(self, late)
@@ -370,8 +371,8 @@ class TlsConnection(asyncio.BufferedProtocol):
     def _linger(self) -> None:
         # Closing a socket with unread bytes makes the kernel send a reset, which may overtake what we sent last.
         self._end(Phase.CLOSING)
-        self._began = self._owner.clock()
-        self._phase_deadline = self._began + _LINGER_SECONDS
+        self._watch_writing()  # Who takes a long last answer slowly has as much time for it as for any other.
+        self._phase_deadline = self._owner.clock() + _LINGER_SECONDS
         if self.tcp is not None:
             asyncio.get_running_loop().call_soon(self._tell_lost, None)
             try:

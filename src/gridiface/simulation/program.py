@@ -62,6 +62,11 @@ class _Memory:
         """See domain.ports.Ledger.documents."""
         return [document for document in self._kept.values() if document.space == space]
 
+    async def octets(self, space: str, key: str, first: int = 0, count: int | None = None) -> bytes | None:
+        """See domain.ports.Ledger.octets."""
+        kept = self._kept.get((space, key))
+        return None if kept is None else kept.body[first:][:count]
+
     async def register(
         self, device: Device, now: Instant, *, groups: Sequence[str] = (), along: Sequence[Change] = ()
     ) -> None:

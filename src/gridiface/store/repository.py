@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import ColumnElement, LargeBinary, Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gridiface.domain.clock import Instant
@@ -178,6 +178,14 @@ class Store:
         """One document, or None."""
         rows = await self._rows(select(documents).where(documents.c.space == space, documents.c.key == key))
         return decode.document(rows[0]) if rows else None
+
+    async def octets(self, space: str, key: str, first: int = 0, count: int | None = None) -> bytes | None:
+        """A part of one document's body; see domain.ports.Ledger."""
+        body = documents.c.body
+        reach = [] if count is None else [count]
+        part = func.substr(body, first + 1, *reach, type_=LargeBinary)
+        rows = await self._rows(select(part).where(documents.c.space == space, documents.c.key == key))
+        return bytes(rows[0][0] or b"") if rows else None
 
     async def controls(self, *, live_after: Instant | None = None) -> list[Control]:
         """All controls, or those whose span may reach beyond `live_after`; by creation, then id."""

@@ -51,6 +51,10 @@ class House:
     async def documents(self, space: str) -> list[Document]:
         return [d for d in self.kept.values() if d.space == space]
 
+    async def octets(self, space: str, key: str, first: int = 0, count: int | None = None) -> bytes | None:
+        found = self.kept.get((space, key))
+        return None if found is None else found.body[first:][:count]
+
     async def submit(self, control: Control, now: float, *, along: Sequence[Any] = ()) -> Acceptance:
         await self.commit(along)
         self.controls[control.id] = control

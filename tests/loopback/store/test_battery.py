@@ -76,6 +76,11 @@ async def test_documents_count_their_changes_and_come_back_by_key(store: Store) 
     assert await store.document("other", "a") == Document("other", "a", b"", 1)
     assert await store.document("other", "b") is None
     assert await store.documents("none") == []
+    assert [await store.octets("sep2", "b", *part) for part in ((), (2,), (1, 2), (5,), (9, 9), (0, 0))] == [
+        b"three", b"ree", b"hr", b"", b"", b"",
+    ]  # fmt: skip
+    assert await store.octets("other", "a") == b""
+    assert await store.octets("other", "b") is None
 
 
 async def test_a_document_that_is_there_is_kept(store: Store) -> None:

@@ -257,6 +257,9 @@ class _House:
     async def documents(self, space: str) -> list[Document]:
         return []
 
+    async def octets(self, space: str, key: str, first: int = 0, count: int | None = None) -> bytes | None:
+        return None
+
     async def controls(self, *, live_after: float | None = None) -> list[Control]:
         return []
 

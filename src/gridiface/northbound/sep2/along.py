@@ -62,6 +62,10 @@ class LedgerAlong:
         """See domain.ports.Ledger."""
         return await self._inner.documents(space)
 
+    async def octets(self, space: str, key: str, first: int = 0, count: int | None = None) -> bytes | None:
+        """See domain.ports.Ledger."""
+        return await self._inner.octets(space, key, first, count)
+
 
 class InboxAlong:
     """An inbox that takes waiting changes along with what it accepts or cancels."""

@@ -14,7 +14,6 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.http1 import Head
 from gridiface.northbound.sep2 import csip_aus
 from gridiface.northbound.sep2.dialects import Dialects
-from gridiface.northbound.sep2.handlers.files import Files
 from gridiface.northbound.sep2.rates import Rates
 from gridiface.northbound.sep2.requests import Requests
 from gridiface.northbound.sep2.settings import Sep2Settings
@@ -29,7 +28,6 @@ class Answering:
         settings: limits and profiles.
         clock: the wall clock.
         requests: the core's answers.
-        files: the octets of files.
         dialects: which edition a client speaks.
         port: the port of the HTTPS listener, for the redirect.
     """
@@ -39,14 +37,12 @@ class Answering:
         settings: Sep2Settings,
         clock: Clock,
         requests: Requests,
-        files: Files,
         dialects: Dialects,
         port: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._requests = requests
-        self._files = files
         self._dialects = dialects
         self._port = port
         self._rates = Rates(settings.limits.requests_per_s, settings.limits.requests_at_once)
@@ -123,12 +119,7 @@ class Answering:
     async def _done(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
         method, target, fields = head.method, head.target, head.headers
         if method in {"GET", "HEAD"}:
-            file = self._requests.file_at(head.path, lfdi)
-            if file is None:
-                return refusal(RemoteProtocolError("no such resource", answer=404))
-            if method == "HEAD":  # what a range is, is defined for GET alone (RFC 9110, 14.2)
-                return (await self._files.read(file, None, None)).for_head()
-            return await self._files.read(file, fields.get("range"), fields.get("if-range"))
+            return await self._requests.octets(method, head.path, fields, lfdi, self._clock.now(), address)
         try:
             body = self._dialects.inward(lfdi, body)
         except RemoteProtocolError as problem:

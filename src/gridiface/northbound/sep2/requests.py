@@ -121,6 +121,22 @@ class Requests:
         """The path of the File whose octets are at `path`; None for everything else, and for what is another's."""
         return self._files.wanted(path, self._s.doorman.caller(lfdi).viewer)
 
+    async def octets(
+        self, method: str, path: str, headers: Mapping[str, str], lfdi: str, now: Instant, peer: str
+    ) -> Reply:
+        """The octets of a File, or the part that a Range asks for; of a HEAD its headers."""
+        try:
+            if not headers.get("host"):
+                raise RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)
+            file = self.file_at(path, lfdi)
+            if file is None:
+                raise RemoteProtocolError("no such resource", answer=404)
+            if method == "HEAD":  # what a range is, is defined for GET alone (RFC 9110, 14.2)
+                return (await self._files.read(file, None, None)).for_head()
+            return await self._files.read(file, headers.get("range"), headers.get("if-range"))
+        except GridifaceError as problem:
+            return self._answer(problem, method, path, lfdi, now, peer)
+
     def _body(self, target: str, host: str | None, accept: str | None, lfdi: str, now: Instant) -> bytes:
         if not host:
             raise RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)

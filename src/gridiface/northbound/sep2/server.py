@@ -118,9 +118,7 @@ class Sep2Server:
         self._redirect: TcpListener | None = None
         self._redirect_http: Sep2Http | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.answering = Answering(
-            settings, clock, self.core.requests, self.core.files, self.dialects, lambda: self.port
-        )
+        self.answering = Answering(settings, clock, self.core.requests, self.dialects, lambda: self.port)
         discovery = settings.discovery
         self.announcing = None if discovery is None else Announcing(discovery, self.core.state)
 

@@ -402,6 +402,30 @@ async def test_a_peer_that_takes_a_long_answer_slowly_has_the_time_that_it_takes
     assert (owner.late, line.tcp.state) == (["write"], "aborted")
 
 
+async def test_a_long_last_answer_has_the_time_that_it_takes(wire: Callable[..., Wire], owner: Owner) -> None:
+    """As any other, though nothing follows it on the connection: `Connection: close`, or a server that stops."""
+    line, took = wire(), int(owner.deadlines.write * owner.deadlines.slowest)
+    line.shake_hands()
+    line.connection.request_begins(body_complete=True)
+    line.tcp.buffered = 5 * took
+    line.connection.pause_writing()
+    owner.app.transport.close()
+    for _ in range(3):
+        begun = owner.time
+        while owner.time < begun + owner.deadlines.write:
+            owner.time += 1
+            line.tcp.buffered -= took // int(owner.deadlines.write)
+            if owner.time >= line.connection.deadline:
+                line.connection.expire(owner.time)
+            assert line.tcp.state == "eof"
+    line.connection.resume_writing()
+    for _ in range(int(owner.deadlines.write) + 4):
+        owner.time += 1
+        if owner.time >= line.connection.deadline:
+            line.connection.expire(owner.time)
+    assert line.tcp.state == "aborted"
+
+
 async def test_reading_can_be_paused(wire: Callable[..., Wire], owner: Owner) -> None:
     line = wire()
     line.shake_hands()

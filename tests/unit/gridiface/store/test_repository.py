@@ -24,6 +24,18 @@ async def test_it_is_a_ledger_and_a_history(store: Store) -> None:
     assert await history.controls() == []
 
 
+async def test_a_part_of_a_document_is_read_alone(store: Store) -> None:
+    await store.commit([PutDocument("s", "k", bytes(range(256))), PutDocument("s", "empty", b"")])
+    assert await store.octets("s", "k") == bytes(range(256))
+    assert await store.octets("s", "k", 254) == b"\xfe\xff"
+    assert await store.octets("s", "k", 0, 3) == b"\x00\x01\x02"
+    assert await store.octets("s", "k", 200, 99) == bytes(range(200, 256))
+    assert await store.octets("s", "k", 256, 5) == b""
+    assert await store.octets("s", "k", 3, 0) == b""
+    assert await store.octets("s", "empty") == b""
+    assert await store.octets("s", "none") is None
+
+
 async def test_bursts_share_transactions(store: Store) -> None:
     await asyncio.gather(*(store.commit([PutDocument("s", f"{i}", b"")]) for i in range(500)))
     transactions, calls = store.commits

@@ -86,6 +86,8 @@ class Files:
 
     def __init__(self, services: Services) -> None:
         self._s = services
+        #: Tag and size by path of the File, of those that somebody asked for.
+        self._known: dict[str, tuple[str, int]] = {}
 
     def check(self, octets: bytes) -> None:
         """Whether a file is one that is kept here.
@@ -108,12 +110,14 @@ class Files:
         head: dict[str, Any] = {"target": None, "by": item.data.by}
         if item.data.target is not None:
             head["target"] = [item.data.target.kind.value, item.data.target.id]
-        await self._s.ledger.commit(
-            [
-                PutDocument(documents.CONTENTS, item.path, octets),
-                documents.put(documents.PUBLISHED, item.path, file, head),
-            ]
-        )
+        async with self._s.locks.hold(content_path(item.path)):
+            await self._s.ledger.commit(
+                [
+                    PutDocument(documents.CONTENTS, item.path, octets),
+                    documents.put(documents.PUBLISHED, item.path, file, head),
+                ]
+            )
+            self._known.pop(item.path, None)
         self._s.tree.set(item, file)
 
     def behind(self, path: str) -> Item | None:
@@ -135,22 +139,40 @@ class Files:
             path: of the File.
             wanted: the Range header.
             if_range: the If-Range header; another tag than ours means the whole file.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
         """
-        kept = {d.key: d.body for d in await self._s.ledger.documents(documents.CONTENTS)}
-        octets = kept.get(path)
-        if octets is None:
+        async with self._s.locks.hold(content_path(path)):
+            return await self._read(path, wanted, if_range)
+
+    async def _read(self, path: str, wanted: str | None, if_range: str | None) -> Reply:
+        found = await self._tag_and_size(path)
+        if found is None:
             return _refused(HTTPStatus.NOT_FOUND)
-        tag = f'"{hashlib.sha256(octets).hexdigest()[:32]}"'
+        tag, size = found
         headers = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes", "ETag": tag}
-        part = _part(wanted, len(octets)) if if_range in {None, tag} else None
+        part = _part(wanted, size) if if_range in {None, tag} else None
+        first, last = part or (0, size - 1)
+        if first > last and part is not None:
+            return _refused(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{size}"})
+        octets = await self._s.ledger.octets(documents.CONTENTS, path, first, last + 1 - first)
+        if octets is None:  # They left with the File.
+            del self._known[path]
+            return _refused(HTTPStatus.NOT_FOUND)
+        headers["Content-Length"] = str(len(octets))
         if part is None:
-            return Reply(HTTPStatus.OK, headers | {"Content-Length": str(len(octets))}, octets)
-        first, last = part
-        if first > last:
-            return _refused(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{len(octets)}"})
-        chosen = octets[first : last + 1]
-        headers |= {"Content-Range": f"bytes {first}-{last}/{len(octets)}", "Content-Length": str(len(chosen))}
-        return Reply(HTTPStatus.PARTIAL_CONTENT, headers, chosen)
+            return Reply(HTTPStatus.OK, headers, octets)
+        return Reply(HTTPStatus.PARTIAL_CONTENT, headers | {"Content-Range": f"bytes {first}-{last}/{size}"}, octets)
+
+    async def _tag_and_size(self, path: str) -> tuple[str, int] | None:
+        """What a range is a part of; worked out once, so that a part costs what a part costs."""
+        if path not in self._known:
+            octets = await self._s.ledger.octets(documents.CONTENTS, path)
+            if octets is None:
+                return None
+            self._known[path] = (f'"{hashlib.sha256(octets).hexdigest()[:32]}"', len(octets))
+        return self._known[path]
 
 
 def _part(wanted: str | None, size: int) -> tuple[int, int] | None:

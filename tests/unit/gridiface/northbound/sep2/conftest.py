@@ -53,6 +53,7 @@ class FakeLedger:
     others: list[Any] = field(default_factory=list)
     commits: int = 0
     down: bool = False
+    read: list[tuple[int, int | None]] = field(default_factory=list)
 
     async def commit(self, changes: Sequence[Any]) -> None:
         await asyncio.sleep(0)
@@ -71,6 +72,14 @@ class FakeLedger:
 
     async def documents(self, space: str) -> list[Document]:
         return sorted((d for d in self.kept.values() if d.space == space), key=lambda d: d.key)
+
+    async def octets(self, space: str, key: str, first: int = 0, count: int | None = None) -> bytes | None:
+        if self.down:
+            raise StoreUnavailable("the disk is gone")
+        found = self.kept.get((space, key))
+        if found is not None:
+            self.read.append((first, count))
+        return None if found is None else found.body[first:][:count]
 
 
 @dataclass

@@ -45,6 +45,41 @@ async def test_octets_in_whole_and_in_part(kit: Any, wanted: str | None, status:
     assert reply.headers.get("Content-Range") == (f"bytes {first}-{last}/1024" if status == 206 else None)
 
 
+async def test_a_part_costs_what_a_part_costs(kit: Any) -> None:
+    """What a file is, is worked out once; after that a range reads its own octets and no file beside it."""
+    await a_file(kit)
+    for wanted in ("bytes=0-9", "bytes=500-599", "bytes=-24"):
+        assert (await kit.core.files.read("/file/1", wanted, None)).status == 206
+    assert kit.ledger.read == [(0, None), (0, 10), (500, 100), (1000, 24)]
+
+
+async def test_octets_are_asked_for_as_everything_is(kit: Any) -> None:
+    """400 without Host, 404 for what is not there, 503 while the store does not answer, headers alone for HEAD."""
+    uri, host = await a_file(kit), {"host": "here"}
+
+    async def ask(method: str, path: str, headers: dict[str, str]) -> Any:
+        return await kit.core.requests.octets(method, path, headers, kit.lfdi["inv-1"], kit.NOW, "192.0.2.1")
+
+    assert (await ask("GET", uri, {})).status == 400
+    assert (await ask("GET", "/file/9/content", host)).status == 404
+    head, whole = await ask("HEAD", uri, host | {"range": "bytes=0-1"}), await ask("GET", uri, host)
+    assert (head.status, head.headers, head.body, whole.body) == (200, whole.headers, b"", OCTETS)
+    kit.ledger.down = True
+    reply = await ask("GET", uri, host)
+    assert (reply.status, "Retry-After" in reply.headers) == (503, True)
+
+
+async def test_new_octets_have_a_new_tag_and_size(kit: Any) -> None:
+    await a_file(kit)
+    before = (await kit.core.files.read("/file/1", None, None)).headers["ETag"]
+    await kit.core.files.store(kit.core.state.tree.item("/file/1"), b"other", kit.NOW)
+    reply = await kit.core.files.read("/file/1", "bytes=1-", before)
+    assert (reply.status, reply.body) == (200, b"other")
+    assert reply.headers["ETag"] != before
+    reply = await kit.core.files.read("/file/1", "bytes=1-", reply.headers["ETag"])
+    assert (reply.status, reply.body, reply.headers["Content-Range"]) == (206, b"ther", "bytes 1-4/5")
+
+
 @pytest.mark.parametrize("wanted", ["bytes=1024-", "bytes=9999-99999", "bytes=-0"])
 async def test_a_part_that_is_not_there_is_416(kit: Any, wanted: str) -> None:
     await a_file(kit)
