@@ -25,8 +25,10 @@ class _About:
         self._fields = fields
 
     def __enter__(self) -> None:
-        told = {name: value for name, value in self._fields.items() if value}
-        self._token = _NOW.set({**_NOW.get(), **told})
+        around, told = _NOW.get(), self._fields
+        if not all(told.values()):
+            told = {name: value for name, value in told.items() if value}
+        self._token = _NOW.set({**around, **told} if around else told)
 
     def __exit__(self, *_: object) -> None:
         _NOW.reset(self._token)

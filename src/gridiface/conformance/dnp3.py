@@ -26,10 +26,9 @@ from gridiface.protocols.dnp3.application import (
     Fragment,
     FunctionCode,
     ObjectHeader,
-    all_head,
     parse_response,
-    range_head,
 )
+from gridiface.protocols.dnp3.heads import all_head, range_head
 from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
 from gridiface.protocols.dnp3.transport import Reassembler
 

@@ -26,8 +26,9 @@ from gridiface.northbound.dnp3.meanings import Action, Measure
 from gridiface.northbound.dnp3.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.dnp3.settings import Dnp3Settings, EndpointSettings, MasterEntry, StationSettings
-from gridiface.protocols.dnp3.application import IIN, FunctionCode, all_head
+from gridiface.protocols.dnp3.application import IIN, FunctionCode
 from gridiface.protocols.dnp3.controls import AnalogOutput
+from gridiface.protocols.dnp3.heads import all_head
 from gridiface.protocols.dnp3.master_settings import MasterSettings, PointsReceived
 from gridiface.protocols.dnp3.master_tasks import command_objects
 from gridiface.protocols.dnp3.points import PointType

@@ -52,6 +52,10 @@ class Asking:
         self._inbox = inbox
         self._fleet = fleet
         self._number = 0
+        self._senders = {
+            master.name: Sender(station=settings.name, master=master.name, authority=master.authority)
+            for master in settings.masters
+        }
 
     def submission(
         self,
@@ -72,13 +76,7 @@ class Asking:
             coming: wire values of other outputs that are about to be stored.
         """
         target = entry.target or self._settings.target
-        ramp = ramp_s(
-            entry,
-            si,
-            now_w=lambda: self._power_w(target),
-            ramp_w_per_s=self._outputs.number(entry.ramp_from) or 0.0,
-            ramp_time_s=self._outputs.number(entry.ramp_time_from) or 0.0,
-        )
+        ramp = self._ramp_s(entry, si, target) if entry.ramp_from or entry.ramp_time_from else None
         if empties_window(entry, si, lambda action: self._bound(action, target, master)):
             return Step(), CommandStatus.OUT_OF_RANGE
         payload = None
@@ -98,6 +96,15 @@ class Asking:
         document = self._outputs.document(entry.name, wire)
         return Step(control=control, changes=(document,), then=taken), status
 
+    def _ramp_s(self, entry: PointEntry, si: float, target: Target) -> float | None:
+        return ramp_s(
+            entry,
+            si,
+            now_w=lambda: self._power_w(target),
+            ramp_w_per_s=self._outputs.number(entry.ramp_from) or 0.0,
+            ramp_time_s=self._outputs.number(entry.ramp_time_from) or 0.0,
+        )
+
     def _control(
         self,
         entry: PointEntry,
@@ -109,13 +116,12 @@ class Asking:
         payload: Any = None,
     ) -> Control:
         self._number = max(self._number + 1, round(now * 1_000_000))
-        sender = Sender(station=self._settings.name, master=master.name, authority=master.authority)
         hold = self.hold_s(entry)
         window = self._outputs.number(entry.window_from) or 0.0
         return control_of(
             entry,
             si,
-            sender,
+            self._senders[master.name],
             target,
             now,
             number=self._number,

@@ -27,9 +27,9 @@ _OUR_ADDRESS = IPv4Address("127.0.0.1")
 _FIRST_MADE_UP = int(IPv4Address("127.1.0.1"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Passed:
-    """Octets of one write or read; `peer` is host and port of the other side."""
+    """Octets of one write or read; `peer` is host and port of the other side. Never changed; not frozen, for speed."""
 
     at: Instant
     peer: tuple[str, int]

@@ -39,9 +39,9 @@ class Held:
     armed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InForce:
-    """A control that runs, or is about to, for one master in one slot; `si` is its value after sign."""
+    """A control that runs, or is about to, for one master in one slot; `si` is its value after sign. Never changed."""
 
     control_id: str
     entry: PointEntry

@@ -29,6 +29,7 @@ from gridiface.northbound.dnp3.device_profile import profile_xml
 from gridiface.northbound.dnp3.endpoint import Endpoint
 from gridiface.northbound.dnp3.energy import SPACE as ENERGY_SPACE
 from gridiface.northbound.dnp3.journal import Journal
+from gridiface.northbound.dnp3.notices import log_notice
 from gridiface.northbound.dnp3.outputs import SPACE
 from gridiface.northbound.dnp3.session import Session
 from gridiface.northbound.dnp3.settings import Dnp3Settings, StationSettings
@@ -38,15 +39,7 @@ from gridiface.northbound.dnp3.tags import SPACE as TAGS_SPACE
 from gridiface.northbound.dnp3.tags import Tags
 from gridiface.northbound.dnp3.user_keys import SPACE as USERS_SPACE
 from gridiface.northbound.dnp3.windows import SPACE as RECORDS_SPACE
-from gridiface.protocols.dnp3.handler import (
-    CommandDone,
-    ConfirmTimedOut,
-    LinkLost,
-    Notice,
-    RequestRefused,
-    RestartRequested,
-    TimeWritten,
-)
+from gridiface.protocols.dnp3.handler import CommandDone
 from gridiface.streams.acceptor import nothing_spare
 from gridiface.streams.at_once import start_at_once
 from gridiface.tracing import span
@@ -322,31 +315,28 @@ class Dnp3Server:
     async def _carry_out(self, session: Session | None, station: Station, commission: Commission) -> None:
         name = f"{station.settings.name}/{commission.master}"
         with about(association=name), span("dnp3 command", association=name):
-            await self._carried_out(session, station, commission)
-
-    async def _carried_out(self, session: Session | None, station: Station, commission: Commission) -> None:
-        try:
-            async with self._locks[station.settings.name, commission.slot]:
-                now = self.now()
+            try:
+                async with self._locks[station.settings.name, commission.slot]:
+                    now = self.now()
+                    station.touch(now)
+                    changed = await station.handler.carry_out(commission, now)
+            except (StoreUnavailable, CommandLost) as problem:
+                self.counters["commands_lost"] += 1
+                _log.error("outstation %s: a command of %s could not be taken and is not acknowledged: %s",
+                           station.settings.name, commission.master, problem)  # fmt: skip
+                if session is not None:
+                    session.fail("a command could not be made durable")
+            except Exception:
+                self.counters["commands_lost"] += 1
+                if session is not None:
+                    session.fail("a command failed")
+                _log.exception("outstation %s: a command failed", station.settings.name)
+            else:
+                if session is not None:
+                    session.release()
                 station.touch(now)
-                changed = await station.handler.carry_out(commission, now)
-        except (StoreUnavailable, CommandLost) as problem:
-            self.counters["commands_lost"] += 1
-            _log.error("outstation %s: a command of %s could not be taken and is not acknowledged: %s",
-                       station.settings.name, commission.master, problem)  # fmt: skip
-            if session is not None:
-                session.fail("a command could not be made durable")
-        except Exception:
-            self.counters["commands_lost"] += 1
-            if session is not None:
-                session.fail("a command failed")
-            _log.exception("outstation %s: a command failed", station.settings.name)
-        else:
-            if session is not None:
-                session.release()
-            station.touch(now)
-            if station.handler.follow(changed):
-                self._pump_soon()
+                if station.handler.follow(changed):
+                    self._pump_soon()
 
     def heard(self, session: Session) -> None:
         """A master is carried by this session now: older ones that carry nobody are closed."""
@@ -359,42 +349,4 @@ class Dnp3Server:
             self.counters[type(notice).__name__] += 1
             if isinstance(notice, CommandDone):
                 self.commands.note(station.settings, notice, self.now())
-            if not _log.isEnabledFor(_level(notice)):
-                continue
-            master = getattr(notice, "master", None)
-            name = station.settings.name
-            with about(association=name if master is None else f"{name}/{master}"):
-                _log_notice(station, notice)
-
-
-_TOLD = (CommandDone, TimeWritten, RequestRefused, ConfirmTimedOut, LinkLost)
-
-
-def _level(notice: Notice) -> int:
-    """The level at which `_log_notice` writes it."""
-    if isinstance(notice, RestartRequested):
-        return logging.WARNING
-    return logging.INFO if isinstance(notice, _TOLD) else logging.DEBUG
-
-
-def _log_notice(station: Station, notice: Notice) -> None:
-    name = station.settings.name
-    match notice:
-        case CommandDone():
-            point = "" if notice.request is None else f" ({notice.request.point.label})"
-            how = "" if notice.request is None else f" {notice.request.mode.value}"
-            _log.info("outstation %s, master %d:%s g%d index %d%s: %s",
-                      name, notice.master, how, notice.group, notice.index, point, notice.status.name)  # fmt: skip
-        case TimeWritten():
-            _log.info("outstation %s, master %d: its clock is %+d ms from ours", name, notice.master, notice.offset_ms)
-        case RestartRequested():
-            _log.warning("outstation %s, master %d: %s restart", name, notice.master, notice.kind.value)
-        case RequestRefused():
-            _log.info("outstation %s, master %d: function %d refused: %s",
-                      name, notice.master, notice.function, notice.reason)  # fmt: skip
-        case ConfirmTimedOut():
-            _log.info("outstation %s, master %d: no confirm in time", name, notice.master)
-        case LinkLost():
-            _log.info("outstation %s: a peer does not answer the link status request", name)
-        case _:
-            _log.debug("outstation %s: %s", name, notice)
+            log_notice(station.settings.name, notice)

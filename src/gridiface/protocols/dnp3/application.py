@@ -1,7 +1,7 @@
 """Application layer: function codes, internal indications, fragment headers and object headers.
 
-Owns how a fragment splits into header, object headers and object data, and how those are written (IEEE 1815
-clause 4). What a function does is not known here. Parsing is total: any octets give a fragment or a
+Owns how a fragment splits into header, object headers and object data (IEEE 1815 clause 4); how object headers are
+written is heads.py. What a function does is not known here. Parsing is total: any octets give a fragment or a
 RemoteProtocolError whose `answer` is the IIN to respond with.
 """
 
@@ -280,36 +280,57 @@ def _headers(function: int, octets: bytes, at: int) -> tuple[ObjectHeader, ...]:
     return tuple(found)
 
 
-def _header(function: int, octets: bytes, at: int) -> tuple[ObjectHeader, int]:
-    """One object header with its data, and where the next begins."""
-    if len(octets) - at < 3:
-        raise RemoteProtocolError("truncated object header", answer=IIN.PARAMETER_ERROR)
-    group, variation, code = octets[at : at + 3]
+class _Plan(NamedTuple):
+    """What the first three octets of an object header tell of those behind them.
+
+    `width` octets of range field follow, and for each object `step` octets; None: the data have to be looked at.
+    """
+
+    qualifier: Qualifier
+    width: int
+    ranged: bool
+    step: int | None
+    row: Variation | None
+
+
+@lru_cache(maxsize=1024)
+def _plan(function: int, lead: bytes) -> _Plan:
+    """The plan of a header by its group, variation and qualifier octets; the same few come again and again."""
+    group, variation, code = lead
     qualifier = _QUALIFIERS.get(code)
     if qualifier is None:
         raise RemoteProtocolError(f"qualifier 0x{code:02x} not supported", answer=IIN.PARAMETER_ERROR)
-    width = _RANGE_OCTETS[qualifier]
-    body_at = at + 3 + width * (2 if qualifier in RANGES else 1)
+    row = find(group, variation)
+    ranged = qualifier in RANGES
+    step: int | None = PREFIX_OCTETS.get(qualifier, 0)
+    if _carries_data(function, group):
+        plain = row is not None and row.layout is Layout.FIXED and qualifier is not Qualifier.COUNT8_SIZE16
+        step = (step or 0) + row.size if row is not None and plain else None
+    return _Plan(qualifier, _RANGE_OCTETS[qualifier] * (2 if ranged else 1), ranged, step, row)
+
+
+def _header(function: int, octets: bytes, at: int) -> tuple[ObjectHeader, int]:
+    """One object header with its data, and where the next begins."""
+    field_at = at + 3
+    if len(octets) < field_at:
+        raise RemoteProtocolError("truncated object header", answer=IIN.PARAMETER_ERROR)
+    qualifier, width, ranged, step, row = _plan(function, octets[at:field_at])
+    body_at = field_at + width
     if body_at > len(octets):
         raise RemoteProtocolError("truncated range field", answer=IIN.PARAMETER_ERROR)
-    start, count = _extent(qualifier, octets[at + 3 : body_at], width)
-    row = find(group, variation)
-    if _carries_data(function, group):
-        end = body_at + _data_octets(row, qualifier, count, octets, body_at)
-    else:
-        end = body_at + count * (PREFIX_OCTETS.get(qualifier, 0))
+    start, count = 0, int.from_bytes(octets[field_at:body_at], "little")
+    if ranged:
+        start, count = _extent(octets[field_at:body_at], width // 2)
+    end = body_at + (_data_octets(row, qualifier, count, octets, body_at) if step is None else count * step)
     if end > len(octets):
         raise RemoteProtocolError("truncated object data", answer=IIN.PARAMETER_ERROR)
+    group, variation = octets[at], octets[at + 1]
     header = ObjectHeader(group, variation, qualifier, count, start, octets[at:body_at], octets[body_at:end], row)
     return header, end
 
 
-def _extent(qualifier: Qualifier, field: bytes, width: int) -> tuple[int, int]:
-    """(start, count) that a range field tells."""
-    if qualifier is Qualifier.ALL:
-        return 0, 0
-    if qualifier not in RANGES:
-        return 0, int.from_bytes(field, "little")
+def _extent(field: bytes, width: int) -> tuple[int, int]:
+    """(start, count) that the two ends of a range tell."""
     start = int.from_bytes(field[:width], "little")
     stop = int.from_bytes(field[width:], "little")
     if stop < start:
@@ -356,39 +377,6 @@ def _walk(octets: bytes, at: int, count: int, prefix: int, lead: int) -> int:
             raise RemoteProtocolError("truncated object data", answer=IIN.PARAMETER_ERROR)
         here = body + (lead + octets[body + 1] if lead else int.from_bytes(octets[here:body], "little"))
     return here - at
-
-
-def range_head(group: int, variation: int, start: int, stop: int) -> bytes:
-    """The header of objects start..stop, with the shorter qualifier that fits."""
-    if stop <= 0xFF:
-        return bytes((group, variation, Qualifier.RANGE8, start, stop))
-    return bytes((group, variation, Qualifier.RANGE16, start & 0xFF, start >> 8, stop & 0xFF, stop >> 8))
-
-
-def all_head(group: int, variation: int) -> bytes:
-    """The header that asks for all objects of a group."""
-    return bytes((group, variation, Qualifier.ALL))
-
-
-def count_head(group: int, variation: int, count: int) -> bytes:
-    """The header of a count of objects without indices."""
-    if count <= 0xFF:
-        return bytes((group, variation, Qualifier.COUNT8, count))
-    return bytes((group, variation, Qualifier.COUNT16, count & 0xFF, count >> 8))
-
-
-def sized_object(group: int, variation: int, octets: bytes) -> bytes:
-    """Header, size and octets of one free-format object."""
-    return bytes((group, variation, Qualifier.COUNT8_SIZE16, 1)) + len(octets).to_bytes(2, "little") + octets
-
-
-def indexed_objects(group: int, variation: int, objects: list[tuple[int, bytes]]) -> bytes:
-    """Header and objects with an index each, in 8 or 16 bits as the largest index needs."""
-    short = len(objects) <= 0xFF and all(index <= 0xFF for index, _ in objects)
-    width = 1 if short else 2
-    qualifier = Qualifier.COUNT8_INDEX8 if short else Qualifier.COUNT16_INDEX16
-    head = bytes((group, variation, qualifier)) + len(objects).to_bytes(width, "little")
-    return head + b"".join(index.to_bytes(width, "little") + octets for index, octets in objects)
 
 
 def response_octets(control: int, function: int, iin: int, objects: bytes) -> bytes:

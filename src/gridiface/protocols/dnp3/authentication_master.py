@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.protocols.dnp3.application import Fragment, FunctionCode, sized_object
+from gridiface.protocols.dnp3.application import Fragment, FunctionCode
 from gridiface.protocols.dnp3.authentication import (
     CRITICAL,
     AuthenticationError,
@@ -41,6 +41,7 @@ from gridiface.protocols.dnp3.authentication_objects import (
     key_status_request,
 )
 from gridiface.protocols.dnp3.authentication_users import Authority, master_confirmation, outstation_confirmation
+from gridiface.protocols.dnp3.heads import sized_object
 from gridiface.protocols.dnp3.master_settings import Failure
 from gridiface.protocols.dnp3.master_tasks import Ask, Outcome, Response, Task
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.protocols.dnp3.application import IIN, Fragment, ObjectHeader, count_head, parse_request, sized_object
+from gridiface.protocols.dnp3.application import IIN, Fragment, ObjectHeader, parse_request
+from gridiface.protocols.dnp3.heads import count_head, sized_object
 
 GROUP = 120
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from gridiface.protocols.dnp3.application import sized_object
 from gridiface.protocols.dnp3.authentication import (
     ROLES,
     AuthenticationError,
@@ -31,6 +30,7 @@ from gridiface.protocols.dnp3.authentication_objects import (
     UpdateKeyChangeRequest,
     UserStatusChange,
 )
+from gridiface.protocols.dnp3.heads import sized_object
 
 FIRST_ASSIGNED = 2
 LAST_ASSIGNED = 65_535

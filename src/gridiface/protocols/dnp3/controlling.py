@@ -29,6 +29,7 @@ from gridiface.protocols.dnp3.controls import (
     CommandStatus,
     ControlRelayOutputBlock,
     OperationType,
+    command_of,
     decode_command,
     precheck,
 )
@@ -107,12 +108,17 @@ def _slots(request: Fragment) -> list[_Slot]:
 
 
 def _commands(header: ObjectHeader) -> list[_Slot]:
-    width = PREFIX_OCTETS[header.qualifier]
+    assert header.row is not None
+    prefix, size, body = PREFIX_OCTETS[header.qualifier], header.row.size, header.body
+    group, variation, unpack = header.group, header.variation, header.row.codec.unpack_from
     slots: list[_Slot] = []
-    for index, octets in header.objects():
-        lead = (b"" if slots else header.head) + index.to_bytes(width, "little") + octets[:-1]
-        command = decode_command(header.group, header.variation, octets)
-        slots.append(_Slot(lead, header.group, command, (index,)))
+    lead = header.head
+    for at in range(0, len(body), prefix + size):
+        here = at + prefix
+        command = command_of(group, variation, unpack(body, here))
+        index = int.from_bytes(body[at:here], "little")
+        slots.append(_Slot(lead + body[at : here + size - 1], group, command, (index,)))
+        lead = b""
     return slots
 
 
@@ -173,7 +179,7 @@ def _one(
         if mode is CommandMode.SELECT:
             ask = station.handler.select
         status = ask(request, now)
-    if mode is not CommandMode.SELECT:
+    if mode is not CommandMode.SELECT and (point.command_event_class or station.settings.track_outputs):
         _report(state, request, status, now)
     station.tell(CommandDone(state.master, request, status, group, index))
     return status

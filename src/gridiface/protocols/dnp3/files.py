@@ -12,7 +12,8 @@ from enum import IntEnum
 from typing import ClassVar, Self
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.protocols.dnp3.application import IIN, sized_object
+from gridiface.protocols.dnp3.application import IIN
+from gridiface.protocols.dnp3.heads import sized_object
 
 GROUP = 70
 LAST_BLOCK = 0x8000_0000

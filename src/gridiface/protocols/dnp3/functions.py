@@ -19,12 +19,11 @@ from gridiface.protocols.dnp3.application import (
     FunctionCode,
     ObjectHeader,
     Qualifier,
-    count_head,
-    sized_object,
 )
 from gridiface.protocols.dnp3.columns import Column
 from gridiface.protocols.dnp3.controlling import control
 from gridiface.protocols.dnp3.handler import ClassAssigned, RestartKind, RestartRequested, UnsolicitedChanged
+from gridiface.protocols.dnp3.heads import count_head, sized_object
 from gridiface.protocols.dnp3.objects import TABLE
 from gridiface.protocols.dnp3.points import BY_STATIC_GROUP, PointType
 from gridiface.protocols.dnp3.reading import read

@@ -58,14 +58,15 @@ class OutstationHandler:
         return True
 
 
-@dataclass(frozen=True, slots=True)
+# not frozen: each command makes one, and a frozen dataclass takes three times as long; nobody changes them
+@dataclass(slots=True, unsafe_hash=True)
 class Notice:
     """Something worth a log line or an action of the shell; `master` is the association's link address."""
 
     master: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class CommandDone(Notice):
     """A command was judged: answered with `status`."""
 
@@ -75,7 +76,7 @@ class CommandDone(Notice):
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class RestartRequested(Notice):
     """The reply to a restart request is on its way; the application restarts what it has to."""
 
@@ -83,7 +84,7 @@ class RestartRequested(Notice):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class TimeWritten(Notice):
     """A master wrote the time; `offset_ms` is its clock minus the host's."""
 
@@ -91,19 +92,19 @@ class TimeWritten(Notice):
     offset_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class RestartCleared(Notice):
     """A master took note of the restart (wrote IIN1.7 = 0)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class UnsolicitedChanged(Notice):
     """A master enabled or disabled classes; `classes` are those enabled now."""
 
     classes: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class ClassAssigned(Notice):
     """A master moved points to a class for itself."""
 
@@ -111,14 +112,14 @@ class ClassAssigned(Notice):
     event_class: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class ConfirmTimedOut(Notice):
     """A confirm did not come; the events stay."""
 
     unsolicited: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class RequestRefused(Notice):
     """A request was answered with an error indication."""
 
@@ -126,6 +127,6 @@ class RequestRefused(Notice):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class LinkLost(Notice):
     """The peer does not answer the link status probe: the shell should close the connection (`master` is 0)."""

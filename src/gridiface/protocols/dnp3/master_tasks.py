@@ -10,19 +10,9 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from gridiface.errors import LocalProtocolError
-from gridiface.protocols.dnp3.application import (
-    IIN,
-    NO_REPLY,
-    Fragment,
-    FunctionCode,
-    ObjectHeader,
-    all_head,
-    count_head,
-    indexed_objects,
-    range_head,
-    sized_object,
-)
+from gridiface.protocols.dnp3.application import IIN, NO_REPLY, Fragment, FunctionCode, ObjectHeader
 from gridiface.protocols.dnp3.controls import AnalogOutput, Command, CommandStatus
+from gridiface.protocols.dnp3.heads import all_head, count_head, indexed_objects, range_head, sized_object
 from gridiface.protocols.dnp3.master_settings import CommandOutcome, Failure, TimeSync
 from gridiface.protocols.dnp3.objects import TABLE
 

@@ -12,20 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.protocols.dnp3.application import (
-    COUNTS,
-    IIN,
-    INDEXED,
-    RANGES,
-    Fragment,
-    ObjectHeader,
-    Qualifier,
-    count_head,
-    range_head,
-)
+from gridiface.protocols.dnp3.application import COUNTS, IIN, INDEXED, RANGES, Fragment, ObjectHeader, Qualifier
 from gridiface.protocols.dnp3.attributes import ALL_ATTRIBUTES, LIST_OF_ATTRIBUTES
 from gridiface.protocols.dnp3.columns import Column, Run
 from gridiface.protocols.dnp3.events import CLASSES
+from gridiface.protocols.dnp3.heads import count_head, range_head
 from gridiface.protocols.dnp3.objects import TABLE, Flags, find
 from gridiface.protocols.dnp3.points import BY_EVENT_GROUP, BY_STATIC_GROUP, OBSOLETE, OCTET_TYPES, PointType
 from gridiface.protocols.dnp3.response import EventPart, EventSource, ObjectPart, Part, StaticPart

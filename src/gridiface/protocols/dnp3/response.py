@@ -11,9 +11,10 @@ from collections import deque
 from itertools import islice
 from typing import Protocol
 
-from gridiface.protocols.dnp3.application import Qualifier, count_head, range_head
+from gridiface.protocols.dnp3.application import Qualifier
 from gridiface.protocols.dnp3.columns import Column, Run
 from gridiface.protocols.dnp3.events import Event, EventBuffer
+from gridiface.protocols.dnp3.heads import count_head, range_head
 from gridiface.protocols.dnp3.objects import TABLE, Layout, Variation
 from gridiface.protocols.dnp3.values import ENCODERS, MANY, encode_many
 

@@ -7,14 +7,9 @@ from gridiface.protocols.dnp3.application import (
     IIN,
     FunctionCode,
     Qualifier,
-    all_head,
-    count_head,
-    indexed_objects,
     parse_request,
     parse_response,
-    range_head,
     response_octets,
-    sized_object,
 )
 
 
@@ -133,13 +128,5 @@ def test_any_octets_raise_nothing_but_the_remote_error(octets, parser):
     assert answer == 0 or answer in tuple(IIN)
 
 
-def test_writers_of_headers():
-    assert range_head(30, 5, 0, 255).hex() == "1e050000ff"
-    assert range_head(30, 5, 0, 256).hex() == "1e050100000001"
-    assert all_head(60, 1).hex() == "3c0106"
-    assert count_head(50, 1, 1).hex() == "32010701"
-    assert count_head(2, 0, 300).hex() == "0200082c01"
-    assert sized_object(70, 5, b"abc").hex() == "46055b010300616263"
-    assert indexed_objects(41, 2, [(1, b"abc")]).hex() == "2902170101616263"
-    assert indexed_objects(41, 2, [(300, b"abc")]).hex() == "29022801002c01616263"
+def test_the_header_of_a_response_is_written():
     assert response_octets(0xC0, 129, 0x0290, b"x").hex() == "c081900278"

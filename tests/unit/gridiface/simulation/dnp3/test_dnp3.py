@@ -5,10 +5,11 @@ import asyncio
 import pytest
 from pydantic import ValidationError
 
-from gridiface.protocols.dnp3.application import FunctionCode, all_head
+from gridiface.protocols.dnp3.application import FunctionCode
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus, ControlRelayOutputBlock
 from gridiface.protocols.dnp3.database import Database
 from gridiface.protocols.dnp3.handler import OutstationHandler
+from gridiface.protocols.dnp3.heads import all_head
 from gridiface.protocols.dnp3.master_settings import MasterSettings, TimeSync
 from gridiface.protocols.dnp3.outstation import Outstation
 from gridiface.protocols.dnp3.points import PointConfig, PointType
