@@ -19,7 +19,7 @@ from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import Quality, Snapshot
-from gridiface.drivers.api import Ack, DeviceBusy
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.ocpp import profiles
 from gridiface_southbound.ocpp.config import OcppConfig
@@ -114,7 +114,7 @@ class OcppDriver:
         session = self._session()
         if not session.configured:
             # It may have restarted and lost its limit: opened anew, it is told everything again.
-            raise DeviceTimeout("the charging point has called anew", device_id=self._id)
+            raise DeviceForgot("the charging point has called anew", device_id=self._id)
         if self._config.trigger and session.can_trigger:
             await self._ask_meter(session)
         now, station, config = self._clock.now(), self.station, self._config
@@ -208,6 +208,8 @@ class OcppDriver:
         transaction = self.station.at(config.connector).transaction
         if config.purpose == "transaction" and transaction is None:
             raise DeviceBusy("no session runs that a profile could be given to", device_id=self._id)
+        if transaction is not None and profiles.follows_sessions(config):
+            await self._limit_next(session, ack, max(0.0, limit), seconds)
         payload = profiles.set_profile(
             session.version, config, limit, transaction=transaction, seconds=seconds, now=now
         )
@@ -220,6 +222,16 @@ class OcppDriver:
             ack.read_back["SetChargingProfile"] = seen
         ack.active_power_w = -limit * config.watts_per_unit + 0.0
         ack.revert_s = seconds
+
+    async def _limit_next(self, session: Session, ack: _Doing, limit: float, seconds: float | None) -> None:
+        """The same limit for whoever plugs in next: a session's own profile ends with it (1.6 3.13.1, 2.0.1 K02)."""
+        payload = profiles.set_profile(
+            session.version, self._config, limit, transaction=None, seconds=seconds, now=self._clock.now()
+        )
+        try:
+            await self._accepted(session, "SetChargingProfile", payload)
+        except DeviceRejected as error:
+            ack.notes.append(f"a session that begins later is not limited: {error.reason}")
 
     async def _composite(self, session: Session, ack: _Doing) -> float | None:
         """The limit that it shows; None where it cannot show any.
@@ -242,9 +254,9 @@ class OcppDriver:
         return seen
 
     async def _clear(self, session: Session, ack: _Doing) -> None:
-        payload = profiles.clear_profile(session.version, self._config)
-        # Unknown: there is none, which is what was asked for.
-        await self._accepted(session, "ClearChargingProfile", payload, also=("Unknown",))
+        for payload in profiles.clear_profiles(session.version, self._config):
+            # Unknown: there is none, which is what was asked for.
+            await self._accepted(session, "ClearChargingProfile", payload, also=("Unknown",))
         ack.written["ClearChargingProfile"] = ack.read_back["ClearChargingProfile"] = float(self._config.profile_id)
 
     async def _switch(self, session: Session, ack: _Doing, *, on: bool) -> None:

@@ -47,6 +47,16 @@ def steers(version: str, config: OcppConfig, transaction: int | str | None) -> b
     return version == "2.1" and config.max_discharge_w > 0 and transaction is not None
 
 
+def ids_of(config: OcppConfig) -> tuple[int, ...]:
+    """The ids of all profiles that are ours: with `auto` the default's, and that of the session that runs."""
+    return (config.profile_id, config.profile_id + 1) if follows_sessions(config) else (config.profile_id,)
+
+
+def follows_sessions(config: OcppConfig) -> bool:
+    """Whether a running session is given a profile of its own beside the connector's default."""
+    return config.purpose == "auto" and config.connector > 0
+
+
 def set_profile(
     version: str,
     config: OcppConfig,
@@ -58,9 +68,12 @@ def set_profile(
 ) -> Json:
     """SetChargingProfile. `seconds`: after them it holds no more; None: it holds until it is cleared."""
     kind = purpose(config, transaction)
+    number = ids_of(config)[-1 if kind == "transaction" else 0]
     period: Json = {"startPeriod": 0, "limit": limit}
     if steers(version, config, transaction):
         period = {"startPeriod": 0, "operationMode": "CentralSetpoint", "setpoint": limit}
+    if config.unit == "A" and config.phases != 3:
+        period["numberPhases"] = config.phases  # not told, a station takes it for three
     periods = [period]
     schedule: Json = {"chargingRateUnit": config.unit, "chargingSchedulePeriod": periods}
     # A clock that is a little behind must not keep the profile from holding at once.
@@ -75,15 +88,15 @@ def set_profile(
     if kind == "transaction" and transaction is not None:
         profile["transactionId"] = transaction
     if version == "1.6":
-        profile |= {"chargingProfileId": config.profile_id, "chargingSchedule": schedule}
+        profile |= {"chargingProfileId": number, "chargingSchedule": schedule}
         return {"connectorId": config.connector, "csChargingProfiles": profile}
-    profile |= {"id": config.profile_id, "chargingSchedule": [{"id": 1, **schedule}]}
+    profile |= {"id": number, "chargingSchedule": [{"id": 1, **schedule}]}
     return {"evseId": config.connector, "chargingProfile": profile}
 
 
-def clear_profile(version: str, config: OcppConfig) -> Json:
-    """ClearChargingProfile, of our own profile only."""
-    return {"id" if version == "1.6" else "chargingProfileId": config.profile_id}
+def clear_profiles(version: str, config: OcppConfig) -> list[Json]:
+    """ClearChargingProfile, of our own profiles only."""
+    return [{"id" if version == "1.6" else "chargingProfileId": number} for number in ids_of(config)]
 
 
 def ask_composite(version: str, config: OcppConfig) -> Json:

@@ -41,7 +41,7 @@ def stamp() -> str:
 
 
 class Charger:
-    """One charging point: it calls, again and again, and holds one profile; with the testkit's faults."""
+    """One charging point: it calls, again and again, and holds profiles by their ids; with the testkit's faults."""
 
     faults = frozenset({"none", "off", "hang", "reject", "ignore", "wrong_values"})
     version, subprotocol = "", ""
@@ -53,7 +53,7 @@ class Charger:
         self.identity = identity or f"CP{next(NUMBERS)}"
         self.mode = "none"
         self.count = 0
-        self.profile: dict[str, Any] | None = None
+        self.stored: dict[int, dict[str, Any]] = {}
         self.profiles: list[dict[str, Any]] = []
         self.operative = True
         self.composite = True
@@ -126,9 +126,19 @@ class Charger:
             schedule = self.schedule_of(profile)
             if self.mode == "wrong_values":
                 schedule["charging_schedule_period"][0]["limit"] /= 2
-            self.profile = profile
+            self.stored[profile.get("id", profile.get("charging_profile_id"))] = profile
             self.profiles.append(profile)
         return "Accepted"
+
+    @property
+    def profile(self) -> dict[str, Any] | None:
+        """What rules: the session's own profile, else the default's."""
+        return max(self.stored.values(), key=lambda one: one["charging_profile_purpose"] == "TxProfile", default=None)
+
+    def ended(self) -> None:
+        """A session's own profile goes with it."""
+        self.transaction = None
+        self.stored = {n: p for n, p in self.stored.items() if p["charging_profile_purpose"] != "TxProfile"}
 
     def schedule_of(self, profile: dict[str, Any]) -> Any:
         schedule = profile["charging_schedule"]
@@ -145,12 +155,11 @@ class Charger:
         """How its profile says what holds."""
         return "setpoint" if self.profile is not None and "setpoint" in self.period() else "limit"
 
-    def clear(self) -> str:
+    def clear(self, number: int) -> str:
         self.count += 1
         if self.mode == "reject":
             return "Unknown"
-        known, self.profile = self.profile, None
-        return "Accepted" if known else "Unknown"
+        return "Accepted" if self.stored.pop(number, None) else "Unknown"
 
     def takes(self) -> float:
         limit = self.limit()
@@ -225,8 +234,9 @@ def alike(charger: Charger, result: Any) -> Any:
             return result.TriggerMessage(status="Accepted")
 
         @on("ClearChargingProfile")
-        async def on_clear(self, **_: Any) -> Any:
-            return result.ClearChargingProfile(status=charger.clear())
+        async def on_clear(self, **which: Any) -> Any:
+            (number,) = which.values()
+            return result.ClearChargingProfile(status=charger.clear(number))
 
     return Alike
 
@@ -304,7 +314,7 @@ class Charger16(Charger):
         await self.link.call(
             call16.StopTransaction(transaction_id=self.transaction, meter_stop=10, timestamp=stamp(), reason="Local")
         )
-        self.transaction = None
+        self.ended()
 
 
 def point2(charger: Charger, base: type, result: Any) -> type:
@@ -385,7 +395,7 @@ class Charger201(Charger):
 
     async def finish(self) -> None:
         await self._event("Ended")
-        self.transaction = None
+        self.ended()
 
 
 class Charger21(Charger201):

@@ -46,7 +46,7 @@ async def test_a_session(version: str, simulate: Any, driver_for: Any, free_port
         assert (seen.soc, seen.connected) == (0.44, True)
         assert (seen.state, seen.quality) == (OperatingState.RUNNING, Quality.GOOD)
         assert (seen.available_up_w, seen.available_down_w) == pytest.approx((11_000, 11_080), abs=0.01)
-        # Without a session the connector's default is set, within one the session's own profile.
+        # Without a session the connector's default is set, within one the session's own profile besides.
         ack = await driver.write(told(active_power_w=-7_000))
         assert (ack.active_power_w, ack.revert_s) == (-7_000, 300)
         answer = await charger.begin("AA")
@@ -55,11 +55,9 @@ async def test_a_session(version: str, simulate: Any, driver_for: Any, free_port
         assert ack.active_power_w == -6_000.2
         assert ack.revert_s is not None
         assert 59 <= ack.revert_s <= 61
-        first, second = charger.profiles
-        assert (first["charging_profile_purpose"], second["charging_profile_purpose"]) == (
-            "TxDefaultProfile",
-            "TxProfile",
-        )
+        *defaults, second = charger.profiles
+        assert [one["charging_profile_purpose"] for one in defaults] == ["TxDefaultProfile"] * 2
+        assert second["charging_profile_purpose"] == "TxProfile"
         assert second["transaction_id"] == charger.transaction
         assert (await driver.read()).w == pytest.approx(-6_000.2, abs=0.1)
         await driver.write(told(connect=False))
@@ -339,4 +337,37 @@ async def test_hostile_callers(simulate: Any, driver_for: Any, free_port: Any, m
             await driver.read()
         async with aiohttp.ClientSession() as client, client.get(address.replace("ws:", "http:")) as got:
             assert got.status == 400
+        await driver.end()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_session_that_begins_after_another_is_limited_from_its_start(
+    version: str, simulate: Any, driver_for: Any, free_port: Any
+) -> None:
+    """The profile of the session before has ended with it, and the next re-assertion may be minutes away."""
+    async with simulate(version, free_port()) as charger:
+        driver = driver_for(charger, timeout_s=5, first_connection_s=10)
+        await driver.open()
+        await charger.begin()
+        await driver.write(told(active_power_w=-7_000))
+        await charger.finish()
+        await charger.begin()
+        assert charger.limit() == 7_000
+        await driver.revert()
+        assert charger.stored == {}
+        await driver.end()
+
+
+async def test_a_charger_that_refuses_the_default_is_limited_in_its_session(
+    simulate: Any, driver_for: Any, free_port: Any
+) -> None:
+    async with simulate("1.6", free_port()) as charger:
+        driver = driver_for(charger, timeout_s=5, first_connection_s=10)
+        await driver.open()
+        await charger.begin()
+        take = charger.take
+        charger.take = lambda p: "Rejected" if p["charging_profile_purpose"] == "TxDefaultProfile" else take(p)
+        ack = await driver.write(told(active_power_w=-7_000))
+        assert charger.limit() == 7_000
+        assert "a session that begins later is not limited: SetChargingProfile: Rejected" in ack.notes
         await driver.end()

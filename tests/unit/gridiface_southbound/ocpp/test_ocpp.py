@@ -87,6 +87,23 @@ def test_what_is_no_frame(text: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("phases", "told"), [(1, {"numberPhases": 1}), (2, {"numberPhases": 2}), (3, {})])
+def test_amperes_of_fewer_than_three_phases_say_so(version: str, phases: Any, told: dict[str, int]) -> None:
+    keys = config(unit="A", phases=phases)
+    made = profiles.set_profile(version, keys, 16.0, transaction=None, seconds=60, now=NOW)
+    judge(version, "SetChargingProfile", made)
+    schedule = made["csChargingProfiles" if version == "1.6" else "chargingProfile"]["chargingSchedule"]
+    (period,) = (schedule if version == "1.6" else schedule[0])["chargingSchedulePeriod"]
+    assert period == {"startPeriod": 0, "limit": 16.0} | told
+
+
+def test_profiles_of_default_and_session_have_ids_of_their_own() -> None:
+    assert profiles.ids_of(config(profile_id=7)) == (7, 8)
+    assert profiles.ids_of(config(profile_id=7, connector=0)) == (7,)
+    assert profiles.ids_of(config(profile_id=7, purpose="transaction")) == (7,)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("transaction", [None, "T1"])
 @pytest.mark.parametrize("connector", [0, 2])
 def test_commands_fit_the_schemas(version: str, transaction: Any, connector: int) -> None:
@@ -94,7 +111,8 @@ def test_commands_fit_the_schemas(version: str, transaction: Any, connector: int
     running = 7 if transaction and version == "1.6" else transaction
     made = profiles.set_profile(version, keys, 5432.1, transaction=running, seconds=59.2, now=NOW)
     judge(version, "SetChargingProfile", made)
-    judge(version, "ClearChargingProfile", profiles.clear_profile(version, keys))
+    for cleared in profiles.clear_profiles(version, keys):
+        judge(version, "ClearChargingProfile", cleared)
     judge(version, "GetCompositeSchedule", profiles.ask_composite(version, keys))
     judge(version, "ChangeAvailability", profiles.availability(version, keys, on=False))
     judge(version, "TriggerMessage", profiles.ask_meter(version, keys))
