@@ -1,7 +1,8 @@
 """The Modbus/TCP link: one connection to one (host, port), with time-outs, reconnection and hostile replies handled.
 
-Owned here: opening and closing, the order of exchanges, and which links are shared. Not owned: what runs on an open
-connection (modbus_connection), message bytes (modbus_pdu), retries (the dispatcher), and meaning (a driver). An
+Owned here: opening and closing, and the order of exchanges. Not owned: what runs on an open connection
+(modbus_connection), which links are shared (modbus_sharing), message bytes (modbus_pdu), retries (the dispatcher), and
+meaning (a driver). An
 *exchange* is one or several requests that belong together; exchanges on one link never overlap, so a shared gateway
 serves its units one after the other.
 """
@@ -9,13 +10,10 @@ serves its units one after the other.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import ssl
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
-from weakref import WeakKeyDictionary
+from typing import Protocol, runtime_checkable
 
 from gridiface.errors import DeviceError, DeviceTimeout
 from gridiface_southbound.modbus_connection import (
@@ -28,7 +26,6 @@ from gridiface_southbound.modbus_connection import (
 )
 from gridiface_southbound.modbus_pdu import READ_INPUT, Request, WriteThenRead
 from gridiface_southbound.modbus_turns import Deadlines, Turn
-from gridiface_southbound.points.secrets import tls_context
 
 #: Time-outs in a row after which the connection is thought dead and is opened anew.
 TIMEOUTS_TO_CLOSE = 2
@@ -39,6 +36,11 @@ CUTS_TO_FIND_OUT = 2
 
 class Link(Protocol):
     """What drivers need of a Modbus link, whatever carries it."""
+
+    @property
+    def connects(self) -> int:
+        """How often it has connected: where it is more than before, the device may have restarted."""
+        ...
 
     async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
         """Send the requests and wait for all replies; an exception reply is a value.
@@ -113,6 +115,11 @@ class TcpLink:
     def connected(self) -> bool:
         """Whether a connection is open now."""
         return self._connection is not None and self._connection.transport is not None
+
+    @property
+    def connects(self) -> int:
+        """As `Link.connects`."""
+        return self.counters.connects
 
     async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
         """As `Link.exchange`; `timeout_s` counts from the moment of sending, without the wait for a turn."""
@@ -274,105 +281,3 @@ class TcpLink:
         )
         if self._timeouts >= TIMEOUTS_TO_CLOSE:
             connection.drop()
-
-
-class TlsFiles(NamedTuple):
-    """Modbus/TCP Security: whom to trust, and who this side is. None: the system's authorities; no certificate."""
-
-    ca_file: Path | None
-    cert_file: Path | None
-    key_file: Path | None
-
-
-def own_link(
-    host: str,
-    port: int,
-    *,
-    connect_timeout_s: float = 3.0,
-    pipelined: bool = True,
-    tls: TlsFiles | None = None,
-) -> TcpLink:
-    """A link that is not shared.
-
-    Raises:
-        DeviceRejected: the TLS files cannot be used.
-    """
-    context = None if tls is None else tls_context(*tls)
-    return TcpLink(host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined, tls=context)
-
-
-_Place = tuple[str, int, TlsFiles | None]
-
-
-class SharedLink:
-    """One user's handle on a link that several drivers share; the last one to close it closes the connection."""
-
-    def __init__(self, link: TcpLink, key: _Place, users: dict[_Place, tuple[TcpLink, int]]) -> None:
-        self._link = link
-        self._key = key
-        self._users = users
-        self._open = True
-
-    @property
-    def connected(self) -> bool:
-        """Whether the shared connection is open now."""
-        return self._open and self._link.connected
-
-    async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
-        """As `Link.exchange`."""
-        if not self._open:
-            raise DeviceTimeout("the link was closed")
-        return await self._link.exchange(unit, requests, timeout_s=timeout_s)
-
-    def begin(
-        self,
-        unit: int,
-        requests: Sequence[Request],
-        done: Callable[[list[Reply] | DeviceError], None],
-        *,
-        timeout_s: float,
-    ) -> bool:
-        """As `QuickLink.begin`."""
-        return self._open and self._link.begin(unit, requests, done, timeout_s=timeout_s)
-
-    async def close(self) -> None:
-        """Give the link back; twice is once."""
-        if not self._open:
-            return
-        self._open = False
-        key = self._key
-        link, users = self._users[key]
-        if users > 1:
-            self._users[key] = (link, users - 1)
-            return
-        with contextlib.suppress(KeyError):
-            del self._users[key]
-        await link.close()
-
-
-#: The shared links of each running loop: a link's lock and socket belong to one loop.
-_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Place, tuple[TcpLink, int]]] = WeakKeyDictionary()
-
-
-def shared_link(
-    host: str,
-    port: int,
-    *,
-    connect_timeout_s: float = 3.0,
-    pipelined: bool = True,
-    tls: TlsFiles | None = None,
-) -> SharedLink:
-    """A handle on THE link to (host, port) of the running loop; the options of the first caller count.
-
-    Those who show another certificate, or trust others, share no link.
-
-    Raises:
-        DeviceRejected: the TLS files cannot be used.
-    """
-    links = _shared.setdefault(asyncio.get_running_loop(), {})
-    key = (host, port, tls)
-    link, users = links.get(key, (None, 0))
-    if link is None:
-        link = own_link(host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined, tls=tls)
-    links[key] = (link, users + 1)
-    return SharedLink(link, key, links)

@@ -19,6 +19,7 @@ from gridiface.streams.datagrams import DatagramCarrier
 from gridiface.streams.receiving import Receiver
 from gridiface_southbound.dnp3.config import Dnp3Config
 from gridiface_southbound.dnp3.serial_port import SerialPort
+from gridiface_southbound.points.secrets import tls_context
 
 
 class User(Protocol):
@@ -109,7 +110,7 @@ class Wire(Receiver):
             raise DeviceTimeout(f"{config.place} cannot be reached: {str(error) or 'no answer'}") from error
 
     async def _call(self, config: Dnp3Config) -> None:
-        context = _tls_context(config) if config.tls else None
+        context = tls_context(config.ca_file, config.cert_file, config.key_file) if config.tls else None
         name = None if context is None else config.server_name or config.host
         try:
             async with asyncio.timeout(config.connect_timeout_s):
@@ -155,14 +156,3 @@ def wire_for(config: Dnp3Config) -> Wire:
         return Wire()
     wires = _shared.setdefault(asyncio.get_running_loop(), {})
     return wires.setdefault(config.place, Wire(shared=True))
-
-
-def _tls_context(config: Dnp3Config) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=config.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if config.cert_file is not None:
-            context.load_cert_chain(config.cert_file, config.key_file)
-    except (OSError, ValueError) as error:
-        raise DeviceRejected(f"the TLS files cannot be used: {error}") from error
-    return context

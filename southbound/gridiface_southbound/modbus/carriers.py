@@ -20,8 +20,9 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 from gridiface.errors import DeviceRejected, DeviceTimeout, LocalProtocolError
 from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus_connection import Reply
-from gridiface_southbound.modbus_link import Link, TlsFiles, own_link, shared_link
+from gridiface_southbound.modbus_link import Link
 from gridiface_southbound.modbus_pdu import ExceptionReply, Request
+from gridiface_southbound.modbus_sharing import tcp_link
 from gridiface_southbound.points.secrets import tls_context
 
 Client = AsyncModbusTcpClient | AsyncModbusTlsClient | AsyncModbusSerialClient
@@ -34,15 +35,7 @@ def link_for(config: ModbusConfig) -> Link:
         DeviceRejected: the TLS files cannot be used.
     """
     if config.carrier in ("tcp", "tls") and not config.table.has_bits:
-        files = TlsFiles(config.ca_file, config.cert_file, config.key_file) if config.carrier == "tls" else None
-        make = shared_link if config.shared else own_link
-        return make(
-            config.host,
-            config.tcp_port,
-            connect_timeout_s=config.connect_timeout_s,
-            pipelined=config.pipeline,
-            tls=files,
-        )
+        return tcp_link(config)
     client = _client_maker(config)
     if not config.shared:
         return PymodbusLink(client, config.place, connect_timeout_s=config.connect_timeout_s)
@@ -64,6 +57,8 @@ class PymodbusLink:
         self._make = client
         self._place = place
         self._connect_timeout_s = connect_timeout_s
+        #: As `Link.connects`.
+        self.connects = 0
         self._client: Client | None = None
         self._turn = asyncio.Lock()
         self._decoder = DecodePDU(is_server=True)
@@ -96,6 +91,7 @@ class PymodbusLink:
 
     async def _connect(self) -> Client:
         self._drop()
+        self.connects += 1
         self._client = client = self._make()
         try:
             async with asyncio.timeout(self._connect_timeout_s):
@@ -167,6 +163,11 @@ class SharedLine:
         self._key = key
         self._line: _Line | None = lines[key]
         lines[key].users += 1
+
+    @property
+    def connects(self) -> int:
+        """As `Link.connects`."""
+        return 0 if self._line is None else self._line.link.connects
 
     async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
         """As `Link.exchange`."""

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from gridiface.drivers.api import placed
 from gridiface_southbound.modbus.loading import load_table
 from gridiface_southbound.modbus.table import RegisterTable
+from gridiface_southbound.modbus_sharing import TlsFiles
 from gridiface_southbound.points.config import PointsConfig
 
 
@@ -59,6 +60,11 @@ class ModbusConfig(PointsConfig):
     def tcp_port(self) -> int:
         """The port, by the carrier's habit where none is given."""
         return self.port or (802 if self.carrier == "tls" else 502)
+
+    @property
+    def tls_files(self) -> TlsFiles | None:
+        """The files of carrier `tls`; None for the others."""
+        return TlsFiles(self.ca_file, self.cert_file, self.key_file) if self.carrier == "tls" else None
 
     @property
     def place(self) -> str:

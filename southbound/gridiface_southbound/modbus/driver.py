@@ -124,6 +124,10 @@ class ModbusDriver(PointDriver[Point]):
             await asyncio.sleep(delay)
         return self._image_of(blocks, await self._exchange(reads))
 
+    @property
+    def _connects(self) -> int:
+        return 0 if self._link is None else self._link.connects
+
     def _confirmed(self, write: Write[Point]) -> bool:
         """Functions 5 and 6 are answered with the value."""
         return write.point.function in (5, 6)

@@ -51,6 +51,12 @@ class CommandPlan(Generic[P]):
     revert_s: float | None = None
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    #: By control, the names of its own point and of those that are written before it.
+    standing: dict[Meaning, tuple[str, ...]] = field(default_factory=dict)
+
+    def stand(self, meaning: Meaning) -> tuple[str, ...]:
+        """The points that hold a control for as long as it stands."""
+        return self.standing.get(meaning, ())
 
     def add(self, write: Write[P], *, once: bool = False) -> None:
         """Append a write; `once`: not if its point holds that already (controls may share an enabling one)."""
@@ -179,6 +185,7 @@ class Commands(Generic[P]):
         for step in rule.after:
             plan.add(self._step(step))
         plan.controls.add(meaning)
+        plan.standing[meaning] = (point.name, *(step.point for step in rule.before))
 
     @staticmethod
     def _merge(plan: CommandPlan[P], part: CommandPlan[P]) -> None:
@@ -186,6 +193,7 @@ class Commands(Generic[P]):
             plan.add(write, once=True)
         plan.held |= part.held
         plan.controls |= part.controls
+        plan.standing |= part.standing
         plan.notes += part.notes
         timers = [t for t in (plan.revert_s, part.revert_s) if t is not None]
         plan.revert_s = min(timers, default=None)

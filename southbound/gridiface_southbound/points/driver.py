@@ -16,12 +16,13 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
-from gridiface.drivers.api import Ack, DeviceBusy
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.points import telemetry
 from gridiface_southbound.points.commands import CommandPlan, Commands
 from gridiface_southbound.points.config import PointsConfig
 from gridiface_southbound.points.heartbeat import Pulse
+from gridiface_southbound.points.holding import Holding
 from gridiface_southbound.points.image import Image, Unplannable, Write
 from gridiface_southbound.points.meanings import Meaning
 from gridiface_southbound.points.scaling import from_si, si_factor, to_si
@@ -46,6 +47,7 @@ class PointDriver(ABC, Generic[P]):
         self._touched: set[Meaning] = set()
         self._flash_written: dict[str, float] = {}
         self._writing = asyncio.Lock()
+        self._holding: Holding[P] = Holding()
         self._pulse: Pulse | None = None
 
     # What a carrier does -------------------------------------------------------------------------------------------
@@ -76,6 +78,15 @@ class PointDriver(ABC, Generic[P]):
     def _planned(self, plan: CommandPlan[P], command: Setpoint) -> None:
         """The last look at a plan before it is carried out."""
         return
+
+    @property
+    def _connects(self) -> int:
+        """How often the carrier has connected, where it connects by itself."""
+        return 0
+
+    async def _look(self, points: Sequence[P]) -> Image[P]:
+        """Read these points now, or take what was heard of them; raises as `Driver.read`."""
+        return await self._send([], points)
 
     def _confirmed(self, write: Write[P]) -> bool:
         """Whether the carrier itself confirms the value of a write that cannot be read back."""
@@ -129,6 +140,7 @@ class PointDriver(ABC, Generic[P]):
         """As `Driver.open`."""
         await self._stop_pulse()
         self._commands = None
+        self._holding.clear()
         try:
             await self._connect()
             for identity in self._points.identity:
@@ -162,11 +174,38 @@ class PointDriver(ABC, Generic[P]):
         now = self._clock.monotonic()
         slow = now >= self._slow_due
         with _named(self._id):
-            await self._refresh(slow=slow)
+            try:
+                await self._refresh(slow=slow)
+            except DeviceError:
+                self._holding.doubt()
+                raise
+            await self._see_what_it_holds()
         if slow:
             self._slow_due = now + self._points.slow_period_s
         seen = telemetry.snapshot(self._id, self._image, plate, self.kind, now=self._clock.now())
         return self._judged(seen)
+
+    async def _see_what_it_holds(self) -> None:
+        """Whether the device still holds what it was told, where it may have restarted or been set by others.
+
+        Raises:
+            DeviceForgot: it does not.
+            DeviceError: it cannot be read.
+        """
+        if self._writing.locked():
+            return  # the command that is under way will tell
+        async with self._writing:
+            now, connects = self._clock.monotonic(), self._connects
+            shown = self._holding.to_be_seen(now=now, connects=connects)
+            if not shown:
+                return
+            image = await self._look(list({point.name: point for _, point in shown.values()}.values()))
+            try:
+                self._compare(shown, image)
+            except DeviceBusy as error:
+                self._holding.clear()
+                raise DeviceForgot(f"it does not hold what it was told: {error.reason}", device_id=self._id) from error
+            self._holding.seen(now=now, connects=self._connects)
 
     async def write(self, command: Setpoint) -> Ack:
         """As `Driver.write`."""
@@ -264,10 +303,12 @@ class PointDriver(ABC, Generic[P]):
         points = list({point.name: point for _, point in shown.values()}.values())
         # What is begun counts as switched on, also where it fails half-way: letting go must reach it.
         self._touched |= plan.controls
+        self._holding.begin(plan.controls)
         for point, _ in self._flash(plan.writes):
             self._flash_written[point.name] = self._clock.monotonic()
         with _named(self._id):
             read_back = self._compare(shown, await self._send(plan.writes, points))
+        self._holding.told(plan, shown, now=self._clock.monotonic(), connects=self._connects)
         final = plan.final()
         echoed = {n: write.value for n, write in final.items() if n not in shown and self._confirmed(write)}
         return Ack(

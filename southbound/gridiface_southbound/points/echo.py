@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from gridiface.errors import DeviceTimeout
 from gridiface_southbound.points.driver import PointDriver
 from gridiface_southbound.points.heard import Heard
-from gridiface_southbound.points.image import Write
+from gridiface_southbound.points.image import Image, Write
 from gridiface_southbound.points.scalar import ScalarImage, ScalarPoint
 from gridiface_southbound.points.template import MISSING
 
@@ -39,6 +39,10 @@ class EchoDriver(PointDriver[S], Generic[S]):
     def _may_be_silent(self, write: Write[S]) -> bool:
         """Whether the device need not tell a value again that it shows already."""
         return False
+
+    async def _look(self, points: Sequence[S]) -> Image[S]:
+        self._take()
+        return self._image
 
     def _take(self) -> None:
         """Put what was heard into the image."""

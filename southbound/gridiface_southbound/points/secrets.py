@@ -33,11 +33,14 @@ def tls_context(ca_file: Path | None, cert_file: Path | None, key_file: Path | N
     Raises:
         DeviceRejected: a file cannot be used.
     """
+    # OpenSSL's own errors name no file.
+    files = str(ca_file)
     try:
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if cert_file is not None:
+            files = f"{cert_file} with {key_file}"
             context.load_cert_chain(cert_file, key_file)
     except (OSError, ValueError) as error:
-        raise DeviceRejected(f"the TLS files cannot be used: {error}") from error
+        raise DeviceRejected(f"TLS: {files} cannot be used: {error}") from error
     return context

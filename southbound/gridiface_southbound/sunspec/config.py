@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from gridiface.drivers.api import DriverConfig
+from gridiface_southbound.modbus_sharing import TlsFiles
 
 
 class SunSpecConfig(DriverConfig):
@@ -45,6 +46,10 @@ class SunSpecConfig(DriverConfig):
         "over_excited", description="123 OutPFSet: which excitation this device counts as positive."
     )
 
+    meter_positive: Literal["taken", "delivered"] | None = Field(
+        None, description="201 to 214: which direction of power this meter counts as positive; required for a meter."
+    )
+
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
         if self.tls and self.ca_file is None:
@@ -59,3 +64,13 @@ class SunSpecConfig(DriverConfig):
     def tcp_port(self) -> int:
         """The port, by the carrier's habit where none is given."""
         return self.port or (802 if self.tls else 502)
+
+    @property
+    def tls_files(self) -> TlsFiles | None:
+        """The files of `tls`; None without it."""
+        return TlsFiles(self.ca_file, self.cert_file, self.key_file) if self.tls else None
+
+    @property
+    def shared(self) -> bool:
+        """Whether the connection is shared with other units of the gateway."""
+        return self.shared_connection

@@ -8,8 +8,8 @@ means in registers (controls), curves and droop (adopting).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -17,13 +17,14 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
-from gridiface.drivers.api import Ack, DeviceBusy, Keep
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, Keep
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
-from gridiface_southbound.modbus_link import Link, TlsFiles, own_link, shared_link
+from gridiface_southbound.modbus_link import Link
 from gridiface_southbound.modbus_pdu import ExceptionReply
+from gridiface_southbound.modbus_sharing import tcp_link
 from gridiface_southbound.modbus_turns import Turn
-from gridiface_southbound.sunspec import models, telemetry
+from gridiface_southbound.sunspec import meter, models, telemetry
 from gridiface_southbound.sunspec.adopting import Curves
 from gridiface_southbound.sunspec.config import SunSpecConfig
 from gridiface_southbound.sunspec.controls import (
@@ -36,32 +37,16 @@ from gridiface_southbound.sunspec.controls import (
 )
 from gridiface_southbound.sunspec.curve_tasks import with_curves
 from gridiface_southbound.sunspec.functions import Ratings
+from gridiface_southbound.sunspec.holding import Holding
 from gridiface_southbound.sunspec.hot import HotPower
 from gridiface_southbound.sunspec.memory import Memory
+from gridiface_southbound.sunspec.meter import meter_in
 from gridiface_southbound.sunspec.models import Block
+from gridiface_southbound.sunspec.opened import Opened
 from gridiface_southbound.sunspec.registers import Registers, place_of
-from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, scan
+from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, ModelPlace, scan
 from gridiface_southbound.sunspec.sending import send
 from gridiface_southbound.sunspec.sheet import Filled, PointValues
-
-#: Blocks read at each poll; of 701 only the numbers (the alarm text behind them would cost a second request).
-POLLED_MODELS = (701, *telemetry.INVERTER_MODELS, 713, 715, 122, 124, 802)
-
-
-@dataclass(slots=True)
-class _Device:
-    """What opening found."""
-
-    map: DeviceMap
-    blocks: dict[int, Block]
-    nameplate: Nameplate
-    settings: Settings
-    ratings: Ratings
-    kind: DeviceKind
-    controls: Controls
-    #: Models whose scale factors need not be read before each write.
-    steady: frozenset[int]
-    hot: HotPower | None = None
 
 
 class SunSpecDriver:
@@ -75,8 +60,9 @@ class SunSpecDriver:
         self._clock = clock
         self._make_link = link
         self._registers = Registers(device_id, config.unit_id, config.timeout_s, config.max_registers)
-        self._device: _Device | None = None
+        self._device: Opened | None = None
         self._touched: set[str] = set()
+        self._holding = Holding()
         self._before = Memory()
         self._curves = Curves(self._registers, self._before, config.adopt_timeout_s)
         self._registers.single = not config.function_16
@@ -86,18 +72,7 @@ class SunSpecDriver:
     @classmethod
     def create(cls, device_id: str, config: SunSpecConfig, *, clock: Clock) -> SunSpecDriver:
         """A driver, not yet open."""
-
-        def link() -> Link:
-            make = shared_link if config.shared_connection else own_link
-            return make(
-                config.host,
-                config.tcp_port,
-                connect_timeout_s=config.connect_timeout_s,
-                pipelined=config.pipeline,
-                tls=TlsFiles(config.ca_file, config.cert_file, config.key_file) if config.tls else None,
-            )
-
-        return cls(device_id, config, clock=clock, link=link)
+        return cls(device_id, config, clock=clock, link=partial(tcp_link, config))
 
     @property
     def device_id(self) -> str:
@@ -142,23 +117,39 @@ class SunSpecDriver:
     async def open(self) -> Nameplate:
         """As `Driver.open`."""
         await asyncio.to_thread(models.preload)
+        self._holding.clear()
         if self._registers.link is None:
             self._registers.link = self._make_link()
         base = self._config.base_address
         found = await scan(self._registers.read, BASE_ADDRESSES if base is None else (base,))
-        blocks = await self._registers.blocks([p for m in models.USED_MODELS if (p := found.first(m)) is not None])
+        place = meter_in(found, self._config.kind)
+        used = models.USED_MODELS if place is None else (1, place.id)
+        blocks = await self._registers.blocks([p for m in used if (p := found.first(m)) is not None])
         await self._curves.learn(found, blocks)
-        self._device = self._learn(found, blocks)
+        self._device = self._learn(found, blocks) if place is None else self._meter(found, blocks, place)
         return self._device.nameplate
 
     async def read(self) -> Snapshot:
         """As `Driver.read`."""
         device = self._opened()
-        places = [place for m in POLLED_MODELS if (place := device.map.first(m)) is not None]
-        blocks = await self._registers.blocks(places)
-        if not any(model_id in blocks for model_id in (701, *telemetry.INVERTER_MODELS)):
-            raise DeviceRejected("the device has no readable measurements (701, 101-113)", device_id=self._id)
-        return telemetry.snapshot(self._id, blocks, device.ratings, device.nameplate.energy_wh, now=self._clock.now())
+        try:
+            blocks = await self._registers.blocks(device.polled)
+        except DeviceError:
+            self._holding.doubt()
+            raise
+        await self._see_what_it_holds(device)
+        return device.snapshot(self._id, blocks, self._config, now=self._clock.now())
+
+    async def _see_what_it_holds(self, device: Opened) -> None:
+        """Raises DeviceForgot where it restarted, or was set by others, and does not hold what it was told."""
+        if not self._writing.take():
+            return  # the command that is under way will tell
+        try:
+            odd = await self._holding.look(self._registers, device.blocks, self._clock.monotonic())
+        finally:
+            self._writing.give()
+        if odd:
+            raise DeviceForgot(f"it does not hold what it was told: {odd}", device_id=self._id)
 
     async def write(self, command: Setpoint) -> Ack:
         """As `Driver.write`."""
@@ -183,7 +174,7 @@ class SunSpecDriver:
 
     def _begun_ended(
         self,
-        device: _Device,
+        device: Opened,
         hot: HotPower,
         form: Filled,
         done: Callable[[Ack | DeviceError], None],
@@ -223,7 +214,7 @@ class SunSpecDriver:
 
     # One write -----------------------------------------------------------------------------------------------------
 
-    def _plan(self, device: _Device, command: Setpoint | None) -> Plan:
+    def _plan(self, device: Opened, command: Setpoint | None) -> Plan:
         """The forms for a command, or for letting go (None)."""
         if command is None:
             return device.controls.release(frozenset(self._touched))
@@ -246,30 +237,33 @@ class SunSpecDriver:
             raise DeviceRejected(f"nothing was written: {reasons}", device_id=self._id)
         return with_curves(ack or plan.acknowledge({}, device_id=self._id, at=self._clock.now()), done)
 
-    async def _write_plan(self, device: _Device, plan: Plan, command: Setpoint | None) -> Ack:
+    async def _write_plan(self, device: Opened, plan: Plan, command: Setpoint | None) -> Ack:
         """Send a plan and see that it is shown."""
         await self._remember(device, plan)
+        self._holding.begin(plan.effects)
         after = await send(self._registers, device.blocks, plan, self._config.read_back_delay_s)
-        if _rescaled(device, after):
+        if device.rescaled(after):
             # What was written had another meaning than meant: put it right at once, and be careful from now on.
             self._volatile = True
             self._adopt(device, after)
             plan = self._plan(device, command)
             after = await send(self._registers, device.blocks, plan, self._config.read_back_delay_s)
-            if _rescaled(device, after):
+            if device.rescaled(after):
                 self._adopt(device, after)
                 raise DeviceBusy("the device changes its scale factors while it is written", device_id=self._id)
         await self._set(device, plan, after)
         self._touched.update(plan.effects)
-        return plan.acknowledge(after, device_id=self._id, at=self._clock.now())
+        ack = plan.acknowledge(after, device_id=self._id, at=self._clock.now())
+        self._holding.told(plan.effects, now=self._clock.monotonic(), connects=self._registers.connects)
+        return ack
 
-    async def _remember(self, device: _Device, plan: Plan) -> None:
+    async def _remember(self, device: Opened, plan: Plan) -> None:
         """What settings hold before they are written for the first time."""
         entering = device.controls.entering
         if entering is not None and plan.entering:
             await self._before.add(entering.held(plan.entering))
 
-    async def _set(self, device: _Device, plan: Plan, after: dict[int, Block]) -> None:
+    async def _set(self, device: Opened, plan: Plan, after: dict[int, Block]) -> None:
         """Take over what the models hold now."""
         device.blocks.update(after)
         if 703 not in after:
@@ -281,13 +275,13 @@ class SunSpecDriver:
             device.settings = now
         device.controls = self._controls(device)
 
-    async def _carry_out_power(self, device: _Device, hot: HotPower, command: Setpoint) -> Ack:
+    async def _carry_out_power(self, device: Opened, hot: HotPower, command: Setpoint) -> Ack:
         """The short way; whatever is not as it should be is settled on the long one."""
         form, requests = hot.prepare(command.active_power_w or 0.0)
         ack = self._power_done(device, hot, form, await self._registers.exchange(requests))
         return ack or await self._carry_out(command)
 
-    def _power_done(self, device: _Device, hot: HotPower, form: Filled, replies: Sequence[Reply]) -> Ack | None:
+    def _power_done(self, device: Opened, hot: HotPower, form: Filled, replies: Sequence[Reply]) -> Ack | None:
         """What the short way did. None: the scale factors changed meanwhile, and nothing is known.
 
         Raises:
@@ -296,6 +290,7 @@ class SunSpecDriver:
         """
         if hot.confirmed(form, replies):
             self._touched.add("active_power")
+            self._holding.put("active_power", form, hot.timer, self._clock.monotonic())
             values = PointValues((form,))
             return Ack(
                 device_id=self._id,
@@ -306,13 +301,14 @@ class SunSpecDriver:
                 revert_s=hot.timer,
             )
         device.hot = None
+        self._holding.begin(("active_power",))
         taken, shown = replies
         if isinstance(taken, ExceptionReply):
             raise self._registers.refusal(taken, "write 1 of 1")
         if isinstance(shown, ExceptionReply):
             raise self._registers.refusal(shown, "reading model 704 back")
         after = {704: Block(device.blocks[704].model, device.blocks[704].address, shown)}
-        if _rescaled(device, after):
+        if device.rescaled(after):
             self._volatile = True
             self._adopt(device, after)
             return None
@@ -320,7 +316,7 @@ class SunSpecDriver:
         return plan.acknowledge(after, device_id=self._id, at=self._clock.now())
 
     def _short_way(
-        self, device: _Device, plan: Plan, command: Setpoint | None, skipped: Sequence[str]
+        self, device: Opened, plan: Plan, command: Setpoint | None, skipped: Sequence[str]
     ) -> HotPower | None:
         config = self._config
         steady = 704 in device.steady and not (self._volatile or self._registers.single or config.read_back_delay_s)
@@ -342,7 +338,7 @@ class SunSpecDriver:
 
     # Blocks --------------------------------------------------------------------------------------------------------
 
-    def _learn(self, found: DeviceMap, blocks: dict[int, Block]) -> _Device:
+    def _learn(self, found: DeviceMap, blocks: dict[int, Block]) -> Opened:
         now = self._clock.now()
         plate = telemetry.nameplate(blocks, frozenset(), rating_w=self._config.rating_w)
         self._before.belongs_to(plate.serial)
@@ -355,29 +351,36 @@ class SunSpecDriver:
         plate = telemetry.nameplate(blocks, able, rating_w=self._config.rating_w)
         fixed = self._config.scale_factors == "fixed"
         steady = frozenset(m for m, block in blocks.items() if fixed or block.model.scales_static)
-        return _Device(found, blocks, plate, setting, limits, telemetry.kind_of(blocks), controls, steady)
+        return Opened(found, blocks, plate, setting, limits, telemetry.kind_of(blocks), controls, steady)
 
-    async def _refresh(self, device: _Device, model_ids: Sequence[int]) -> None:
+    def _meter(self, found: DeviceMap, blocks: dict[int, Block], place: ModelPlace) -> Opened:
+        plate = meter.nameplate(blocks, self._config)
+        limits = Ratings(max_w=0.0)
+        return Opened(
+            *(found, blocks, plate, Settings(), limits),
+            DeviceKind.METER,
+            Controls({}, limits, ControlOptions()),
+            frozenset(),
+            meter=place,
+        )
+
+    async def _refresh(self, device: Opened, model_ids: Sequence[int]) -> None:
         places = [place_of(device.blocks[model_id]) for model_id in model_ids]
         self._adopt(device, await self._registers.blocks(places))
 
-    def _adopt(self, device: _Device, fresh: dict[int, Block]) -> None:
+    def _adopt(self, device: Opened, fresh: dict[int, Block]) -> None:
         """Take newer blocks over, and make anew what depends on their scale factors and bases."""
         device.blocks.update(fresh)
         device.hot = None
         device.controls = self._controls(device)
 
-    def _controls(self, device: _Device) -> Controls:
+    def _controls(self, device: Opened) -> Controls:
         blocks = {m: device.blocks[m] for m in CONTROL_MODELS if m in device.blocks}
         return Controls(
             blocks, device.ratings, ControlOptions.of(self._config, single=self._registers.single), self._before.values
         )
 
-    def _opened(self) -> _Device:
+    def _opened(self) -> Opened:
         if self._device is None:
             raise DeviceTimeout("the driver is not open", device_id=self._id)
         return self._device
-
-
-def _rescaled(device: _Device, after: Mapping[int, Block]) -> bool:
-    return any(block.scales() != device.blocks[model_id].scales() for model_id, block in after.items())

@@ -26,6 +26,9 @@ USED_MODELS = (
     *CURVE_MODEL_IDS,
 )
 
+#: Meters of three phases first, for whom a map has several; the `ac_meter` of floats behind that of integers.
+METER_MODELS = (203, 213, 204, 214, 202, 212, 201, 211)
+
 
 class _Kind(NamedTuple):
     code: str  # of struct, big-endian
@@ -187,7 +190,7 @@ def whole_model(model_id: int, counts: tuple[tuple[str, int], ...]) -> Model | N
 
 def preload() -> None:
     """Read the tables of all used models; call it in a thread before the event loop needs them."""
-    for model_id in USED_MODELS:
+    for model_id in (*USED_MODELS, *METER_MODELS):
         model(model_id)
 
 

@@ -75,6 +75,11 @@ class Registers:
         # Asked once: looking for a protocol's members costs more than the command itself.
         self._begin = link.begin if isinstance(link, QuickLink) else None
 
+    @property
+    def connects(self) -> int:
+        """As `Link.connects`."""
+        return 0 if self._link is None else self._link.connects
+
     async def exchange(self, requests: Sequence[Request]) -> list[Reply]:
         """As `Link.exchange`, with errors that name the device."""
         if self.link is None:

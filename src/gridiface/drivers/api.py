@@ -22,7 +22,7 @@ from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.domain.values import often_made
-from gridiface.errors import DeviceError, DeviceRejected
+from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 
 #: What the folder of the configuration file is called in the context of a validation.
 FOLDER = "folder"
@@ -35,6 +35,13 @@ class DeviceBusy(DeviceRejected):
     """The device refused for now, or has not taken over what was written: the same command may succeed later.
 
     The dispatcher tries again after a DeviceTimeout or a DeviceBusy, not after any other DeviceRejected.
+    """
+
+
+class DeviceForgot(DeviceTimeout):
+    """The device answers, but does not hold any more what it was told: it restarted, or somebody else changed it.
+
+    `Driver.read` raises it. The poller opens the device anew at once, and whoever told it something is told so.
     """
 
 
@@ -160,6 +167,7 @@ class Driver(Protocol):
         """The device's present state.
 
         Raises:
+            DeviceForgot: it does not hold any more what it was told.
             DeviceTimeout: no answer, or not open.
             DeviceRejected: it refused, or answered nonsense.
         """

@@ -17,7 +17,7 @@ from functools import partial
 from gridiface.domain.clock import Clock
 from gridiface.domain.fleet import Nameplate, Settings
 from gridiface.domain.telemetry import Quality, Snapshot
-from gridiface.drivers.api import Driver, ListeningDriver
+from gridiface.drivers.api import DeviceForgot, Driver, ListeningDriver
 from gridiface.drivers.precedence import Precedence
 from gridiface.errors import DeviceError
 
@@ -192,10 +192,13 @@ class Poller:
         """Open, poll until it is lost, wait, again."""
         attempt = 0
         while True:
+            forgot = False
             if await self._open(polled):
                 attempt = 0
-                await self._poll(polled)
+                forgot = await self._poll(polled)
             await polled.driver.close()
+            if forgot:
+                continue  # it is there: it is opened at once, so that it is told again
             pause = min(self._settings.max_backoff_s, self._settings.backoff_s * 2 ** min(attempt, 16))
             attempt += 1
             await asyncio.sleep(pause * self._chance.uniform(0.5, 1.0))
@@ -218,8 +221,8 @@ class Poller:
             self._on_open(polled.driver, nameplate)
         return True
 
-    async def _poll(self, polled: _Polled) -> None:
-        """Read at the period until the device is lost."""
+    async def _poll(self, polled: _Polled) -> bool:
+        """Read at the period until the device is lost, or does not hold any more what it was told (True)."""
         loop = asyncio.get_running_loop()
         due = loop.time()
         polled.failures = 0
@@ -227,13 +230,16 @@ class Poller:
             await self._precedence.give_way()
             try:
                 snapshot = await polled.driver.read()
+            except DeviceForgot as error:
+                _log.warning("device %s is opened anew: %s", polled.driver.device_id, error.reason)
+                return True
             except DeviceError as error:
                 polled.failures += 1
                 self.counters.read_failures += 1
                 self._failed(polled, error.reason)
             except Exception as error:
                 self._driver_error(polled, error)
-                return
+                return False
             else:
                 self._succeeded(polled, snapshot)
             due = max(due + polled.period_s, loop.time())
@@ -241,6 +247,7 @@ class Poller:
             # Jitter moves a reading inside its period, it does not add up.
             if await self._rest(polled, max(0.0, due - loop.time() + self._chance.uniform(-jitter, 0.0))):
                 due = loop.time()
+        return False
 
     async def _rest(self, polled: _Polled, seconds: float) -> bool:
         """The pause before the next reading. Whether `look` ended it before its time."""

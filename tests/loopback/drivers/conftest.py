@@ -107,9 +107,9 @@ def opened() -> Opened:
 
     @contextlib.asynccontextmanager
     async def run(
-        models: list[dict[str, Any]], kind: type[ForeignDevice] = ForeignDevice, **keys: Any
+        models: list[dict[str, Any]], peer: type[ForeignDevice] = ForeignDevice, **keys: Any
     ) -> AsyncIterator[tuple[ForeignDevice, SunSpecDriver]]:
-        async with kind(models) as device:
+        async with peer(models) as device:
             config = SunSpecDriver.Config(
                 **({"host": "127.0.0.1", "port": device.port, "rating_w": 10_000, "adopt_timeout_s": 0.5} | keys)
             )

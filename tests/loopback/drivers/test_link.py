@@ -14,8 +14,9 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface.simulation.sunspec.config import UnitConfig
 from gridiface.simulation.sunspec.device import Fault
-from gridiface_southbound.modbus_link import TcpLink, shared_link
+from gridiface_southbound.modbus_link import TcpLink
 from gridiface_southbound.modbus_pdu import ExceptionReply, read_request, write_request, write_single_request
+from gridiface_southbound.modbus_sharing import shared_link
 
 MARKER = read_request(40000, 2)
 

@@ -11,7 +11,7 @@ import pytest
 
 from gridiface.domain.controls import ENTER_SERVICE_MODES, ControlMode, ModeValue, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind
-from gridiface.drivers.api import DeviceBusy
+from gridiface.drivers.api import DeviceBusy, DeviceForgot
 from gridiface.errors import DeviceRejected, DeviceTimeout, StoreUnavailable
 from gridiface.simulation.sunspec.config import UnitConfig
 from gridiface.simulation.sunspec.device import Fault
@@ -320,4 +320,38 @@ async def test_without_function_16_settings_are_written_register_by_register(sim
         await driver.write(told(passed=enters(enter_delay_s=100_000, enter_v_high=104)))
         image = simulation.devices[0].image
         assert (image.get(703, "ESDlyTms"), image.get(703, "ESVHi")) == (100_000, 104)
+        await driver.close()
+
+
+@pytest.mark.parametrize("profile", ["7xx", "1xx"])
+@pytest.mark.parametrize("revert_s", [None, 60.0])
+async def test_a_restart_between_two_readings_is_found_out(
+    profile: Any, revert_s: float | None, simulate: Any, driver_for: Any
+) -> None:
+    """It answers as before, holds nothing, and would be taken for obeying until its timer, or for ever."""
+    async with simulate(UnitConfig(profile=profile)) as simulation:
+        driver = driver_for(simulation, revert_s=revert_s)
+        await driver.open()
+        await driver.write(told(1000.0))
+        await driver.write(told(1200.0))
+        await driver.read()
+        simulation.power_cycle(0)
+        with pytest.raises(DeviceForgot, match="reads"):
+            await driver.read()
+        await driver.open()
+        await driver.read()
+        await driver.write(told(1200.0))
+        await driver.read()
+        assert simulation.state(0)["power_w"] == pytest.approx(1200.0, abs=5)
+        await driver.close()
+
+
+async def test_what_was_let_go_of_is_not_missed(simulate: Any, driver_for: Any) -> None:
+    async with simulate(UnitConfig()) as simulation:
+        driver = driver_for(simulation, revert_s=None)
+        await driver.open()
+        await driver.write(told(1000.0))
+        await driver.revert()
+        simulation.power_cycle(0)
+        assert (await driver.read()).device_id == driver.device_id
         await driver.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import ssl
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ from gridiface.domain.controls import ControlMode, ModeValue, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState
-from gridiface.drivers.api import DeviceBusy
+from gridiface.drivers.api import DeviceBusy, DeviceForgot
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface.pki.contexts import KeyPair
 from gridiface.pki.folder import TestPki, write_credential
@@ -452,4 +453,44 @@ async def test_nonsense_is_a_device_error_and_the_driver_lives(
         device.port = good
         driver = driver_for(device, carrier=carrier)
         await driver.open()
+        await driver.close()
+
+
+@pytest.mark.parametrize("carrier", ["tcp", "rtu_over_tcp"])
+async def test_a_restart_between_two_readings_is_found_out(carrier: str, simulate: Any, driver_for: Any) -> None:
+    framer = FramerType.SOCKET if carrier == "tcp" else FramerType.RTU
+    async with simulate("example-battery-little", framer=framer) as device:
+        driver = driver_for(device, carrier=carrier, revert_s=None, timeout_s=1)
+        await driver.open()
+        await driver.write(command(active_power_w=1000.0))
+        await driver.read()
+        await device.stop()
+        device.put("power_setting", 0)
+        device.put("work_mode", 0)
+        await device.start()
+        try:
+            await driver.read()
+        except DeviceForgot as error:
+            seen = error.reason
+        except DeviceTimeout:  # on the old connection
+            with pytest.raises(DeviceForgot) as caught:
+                await driver.read()
+            seen = caught.value.reason
+        assert re.search("(power_setting|work_mode) reads 0 after", seen)
+        await driver.open()
+        await driver.read()
+        await driver.close()
+
+
+async def test_what_somebody_else_sets_is_found_out_in_time(simulate: Any, driver_for: Any) -> None:
+    """A device without a timer of its own is not told again, so it is looked at once a minute."""
+    async with simulate("example-battery-little") as device:
+        driver = driver_for(device, revert_s=None)
+        await driver.open()
+        await driver.write(command(active_power_w=1000.0))
+        device.put("power_setting", 7)
+        await driver.read()
+        driver._holding._due = 0.0
+        with pytest.raises(DeviceForgot, match="power_setting reads"):
+            await driver.read()
         await driver.close()

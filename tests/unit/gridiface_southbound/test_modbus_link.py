@@ -10,7 +10,7 @@ import pytest
 
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Connection, Outbox
-from gridiface_southbound.modbus_link import TcpLink, shared_link
+from gridiface_southbound.modbus_link import TcpLink
 from gridiface_southbound.modbus_pdu import (
     FrameDecoder,
     PairShape,
@@ -152,17 +152,6 @@ async def test_an_answer_that_nobody_asked_for_closes_the_connection() -> None:
     with pytest.raises(DeviceRejected, match="nobody asked for"):
         await link.exchange(1, [ONE], timeout_s=1)
     assert link.transports[0].aborted
-
-
-async def test_a_port_has_one_shared_link_per_loop() -> None:
-    first, second, other = shared_link("h", 1), shared_link("h", 1), shared_link("h", 2)
-    assert first._link is second._link
-    assert first._link is not other._link
-    for link in (first, second, other):
-        await link.close()
-    again = shared_link("h", 1)
-    assert again._link is not first._link
-    await again.close()
 
 
 async def settled() -> None:

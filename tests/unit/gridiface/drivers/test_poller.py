@@ -11,6 +11,7 @@ import pytest
 
 from gridiface.domain.fleet import Settings
 from gridiface.domain.telemetry import Quality, Snapshot
+from gridiface.drivers.api import DeviceForgot
 from gridiface.drivers.poller import Poller, PollSettings
 from gridiface.errors import DeviceRejected, DeviceTimeout
 
@@ -233,5 +234,27 @@ def test_changed_settings_are_told_at_the_next_reading(virtual: Any, virtual_clo
         await watch.poller.stop()
         assert (watch.opened, watch.changed) == (["d"], ["d"])
         assert device.opens == 1
+
+    virtual(tale())
+
+
+def test_a_device_that_forgot_what_it_was_told_is_opened_anew_at_once(
+    virtual: Any, virtual_clock: Any, scripted: Any
+) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock, backoff_s=30.0)
+        device = scripted("d")
+        watch.poller.add(device, period_s=10.0)
+        await watch.poller.start()
+        await asyncio.sleep(5)
+        device.read_failures = [DeviceForgot("it restarted")]
+        await asyncio.sleep(6)
+        assert (device.opens, device.closes) == (2, 1)
+        assert watch.opened == ["d", "d"]
+        assert watch.of("d")[-1].quality is Quality.GOOD
+        assert watch.poller.online("d")
+        assert watch.lost == []
+        assert watch.poller.counters.lost == 0
+        await watch.poller.stop()
 
     virtual(tale())

@@ -32,6 +32,8 @@ WSET_SF = 2 * (2 + 68 + 155 + 52 + 55)
 class MemoryLink:
     """Registers in memory; `fault` says what it does to a write: "" takes it, "ignore", "refuse", "rescale"."""
 
+    connects = 1
+
     def __init__(self, blocks: Sequence[Any]) -> None:
         self.memory = bytearray(b"SunS" + b"".join(block.data for block in blocks) + b"\xff\xff\0\0")
         self.sent: list[bytes] = []
