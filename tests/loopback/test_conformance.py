@@ -128,6 +128,16 @@ def test_openadr(site):
     assert code == 0
 
 
+def test_openadr_says_that_the_vtn_does_not_know_the_ven_and_what_helps(site):
+    code, report = conform("openadr", f"http://127.0.0.1:{site[1]['openadr']}")
+    reasons = {row["reason"] for row in report["results"] if row["verdict"] == "fail"}
+    assert len(reasons) == 1
+    (reason,) = reasons
+    assert reason.startswith("the VTN refuses to register this VEN: 463 this VEN is not known here.")
+    assert "--ven-id" in reason
+    assert code == 1
+
+
 def test_dnp3(site, tmp_path):
     junit = tmp_path / "dnp3.xml"
     code, report = conform("dnp3", f"127.0.0.1:{site[1]['dnp3']}", "--controls", "--junit", junit)

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gridiface.conformance.expectations import Validate
+from gridiface.conformance.expectations import Validate, at
 from gridiface.conformance.http_session import HttpSession
 from gridiface.conformance.http_wire import Wire
+from gridiface.conformance.runner import Failed
 from gridiface.errors import ConfigError
 from gridiface.pki.contexts import KeyPair, client_context
 
 MEDIA = "application/xml"
+#: responseCodes of a VTN that does not know who asks, or not by that name.
+_UNKNOWN = frozenset({"452", "463"})
 
 _NAMESPACES = (
     'xmlns:oadr="http://openadr.org/oadr-2.0b/2012/07" xmlns:ei="http://docs.oasis-open.org/ns/energyinterop/201110" '
@@ -83,7 +86,11 @@ class OpenAdrSession(HttpSession):
         )
 
     def register(self, step: Mapping[str, Any]) -> None:
-        """Register as a pull VEN; `${venID}` and `${registrationID}` follow."""
+        """Register as a pull VEN; `${venID}` and `${registrationID}` follow.
+
+        Raises:
+            Failed: the VTN does not take this VEN, with what it says and what helps.
+        """
         del step
         own = f"<ei:venID>{self.names['venID']}</ei:venID>" if self.names["venID"] else ""
         self.payload(
@@ -96,14 +103,29 @@ class OpenAdrSession(HttpSession):
                 "<oadr:oadrReportOnly>false</oadr:oadrReportOnly><oadr:oadrXmlSignature>false</oadr:oadrXmlSignature>"
                 f"<oadr:oadrVenName>{self.names['venName']}</oadr:oadrVenName>"
                 "<oadr:oadrHttpPullModel>true</oadr:oadrHttpPullModel></oadr:oadrCreatePartyRegistration>",
-                "expect": {
-                    "has": ["//oadrCreatedPartyRegistration", "//vtnID"],
-                    "values": {"//responseCode": "200"},
-                },
+                "expect": {"has": ["//oadrCreatedPartyRegistration", "//vtnID"]},
                 "as": "registered",
             }
         )
+        self._refused()
         self.take({"of": "registered", "places": {"venID": "//venID", "registrationID": "//registrationID"}})
+
+    def _refused(self) -> None:
+        """Raises Failed where the answer to the registration is not a 200."""
+        answer = self.document("registered")
+        code = next(iter(at(answer, "//responseCode")), "nothing")
+        if code == "200":
+            return
+        words = next(iter(at(answer, "//responseDescription")), "")
+        said = f"the VTN refuses to register this VEN: {code} {words}".rstrip()
+        name = self.names["venID"]
+        shown = f"venID {name}" if name else f"no venID (oadrVenName {self.names['venName']})"
+        if code in _UNKNOWN:
+            said += (
+                f". It was asked with {shown}: let it know that VEN and its certificate, "
+                "or name one that it knows by --ven-id, with --cert and --key over https"
+            )
+        raise Failed(said)
 
 
 def envelope(payload: str) -> str:

@@ -26,6 +26,9 @@ from gridiface.domain.controls import ServiceClass
 from gridiface.domain.definitions import Identifier as Name
 from gridiface.domain.fleet import DeviceKind
 
+#: Recorded intervals of a resource: a year of five minutes, which is some 15 MiB of memory.
+MOST_RECORDED = 110_000
+
 
 class OpenAdrKeyPair(Block):
     """One certificate chain with its key."""
@@ -64,8 +67,8 @@ class OpenAdrResource(_Target):
     id: str = Field(min_length=1, max_length=128, description="resourceID; `<id>/<quantity>` are the rIDs")
     usage: tuple[Literal["W", "var", "VA", "V", "Hz", "Wh", "stored"], ...] = Field(
         default=("W",),
-        description="what TELEMETRY_USAGE offers of it; Wh: energy over `history_period_s`, in a report of its own; "
-        "stored: what can still be delivered, as storedEnergy",
+        description="what telemetry offers of it: W, and Wh (energy over `history_period_s`) as TELEMETRY_USAGE; the "
+        "others as x-TELEMETRY_OTHER; stored: what can still be delivered, as storedEnergy",
     )
     status: bool = Field(default=True, description="whether TELEMETRY_STATUS offers it")
     history: bool = Field(default=True, description="whether its power and energy are recorded and offered as history")
@@ -244,8 +247,10 @@ class OpenAdrVenBlock(Block):
             raise ValueError("`tls` belongs to https:// and only to it")
         if self.signatures and self.tls is None:
             raise ValueError("`signatures` needs the key of a `tls` block")
-        if self.history_days * 86_400 / self.history_period_s > 5000:
-            raise ValueError("`history_days` holds more than 5000 intervals; make `history_period_s` longer")
+        if self.history_days * 86_400 / self.history_period_s > MOST_RECORDED:
+            raise ValueError(
+                f"`history_days` holds more than {MOST_RECORDED} intervals; make `history_period_s` longer"
+            )
         if self.push and self.tls and not (self.vtn_fingerprint or self.signatures):
             raise ValueError("`push` needs `vtn_fingerprint`: who but the VTN may call us")
         if self.vtn_fingerprint and self.signatures not in {None, self.vtn_fingerprint}:
@@ -355,7 +360,8 @@ class OpenAdrVtnBlock(Block):
     requests_at_once: int = Field(default=1000, ge=1, description="more are answered with 503")
     reports_kept: int = Field(default=1000, ge=1, le=1_000_000, description="newest reports kept of each VEN")
     wishes: tuple[OpenAdrWish, ...] = Field(
-        default=(OpenAdrWish(), OpenAdrWish(name="TELEMETRY_STATUS")), description="reports asked of every VEN"
+        default=(OpenAdrWish(), OpenAdrWish(name="TELEMETRY_STATUS"), OpenAdrWish(name="x-TELEMETRY_OTHER")),
+        description="reports asked of every VEN that offers them",
     )
     xmpp: OpenAdrXmppVtn | None = Field(default=None, description="where VENs reach it over XMPP too")
     vens: tuple[OpenAdrVenEntry, ...] = ()

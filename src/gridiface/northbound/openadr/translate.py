@@ -68,8 +68,9 @@ def controls_of(event: Event, program: Program, *, vtn: str, offset: float = 0.0
         offset: the random start that was drawn, seconds.
 
     Raises:
-        Refusal: 460 a signal is not understood (rule 109); 454 a level or unit without a meaning here; 469 nothing of
-            ours is meant by the target, or an energy is not known.
+        Refusal: 460 a signal is not understood (rule 109); 454 a level or unit without a meaning here; 462 nothing of
+            ours is meant by the target (rule 48); 469 nothing that we have is of the signal's device classes, or what
+            it counts from is not known (rule 112).
     """
     labelled = list(zip(_labels(event.signals), event.signals, strict=True))
     published = tuple(signal for signal in event.signals if signal.name in BIDS)
@@ -94,16 +95,19 @@ def controls_of(event: Event, program: Program, *, vtn: str, offset: float = 0.0
 def targets_of(event: Event, program: Program) -> tuple[Target, ...]:
     """Whom an event means; its criteria are OR'd, and an empty target or our own venID is the program's own target.
 
+    A venID or partyID beside resources or groups of ours says whose they are (as rules 203 and 206 have it): what is
+    named more closely is meant, not all that we have.
+
     Raises:
-        Refusal: 469, resources or groups are named and none is ours.
+        Refusal: 462, resources or groups are named and none is ours (rule 48).
     """
     wanted = event.target
     found = [program.resources[name] for name in wanted.resourceID if name in program.resources]
     found += [program.groups[name] for name in (*wanted.groupID, *wanted.groupName) if name in program.groups]
-    if found and not wanted.venID and not wanted.partyID:
+    if found:
         return tuple(dict.fromkeys(found))
     if (wanted.resourceID or wanted.groupID or wanted.groupName) and not (wanted.venID or wanted.partyID):
-        raise Refusal(Code.DEPLOYMENT, "no resource or group of the target is known here")
+        raise Refusal(Code.TARGET_MISMATCH, "no resource or group of the target is known here")
     return (program.target,)
 
 

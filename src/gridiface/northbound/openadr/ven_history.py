@@ -116,12 +116,12 @@ class FleetHistory:
         """The intervals that lie wholly in [start, end): mean power or energy, + consumption unless configured so."""
         kept, settings = self._kept[resource], self._resources[resource]
         first = bisect.bisect_left(kept.rows, start, key=lambda row: row[0])
+        last = bisect.bisect_right(kept.rows, end - self.period_s, key=lambda row: row[0])
         sign = 1.0 if settings.generation_positive else -1.0
         hours = self.period_s / 3600 if unit == "Wh" else 1.0
         return [
             Sample(at=float(at), value=sign * mean * hours + 0.0, quality=_quality(part), duration=self.period_s)
-            for at, mean, part in kept.rows[first:]
-            if at + self.period_s <= end
+            for at, mean, part in kept.rows[first:last]
         ]
 
     def _add(self, name: str, kept: _Kept, begin: Instant, end: Instant) -> None:

@@ -21,15 +21,17 @@ from gridiface.protocols.openadr.payloads.stream import ItemBase, OadrPayloadRes
 from gridiface.protocols.openadr.ven import DataPoint, ReportOffer, Sample, SampleMemory
 
 USAGE = "TELEMETRY_USAGE"
+#: What is measured beside usage, in a report of our own: the profile's TELEMETRY_USAGE holds nothing else (rule 331).
+OTHER = "x-TELEMETRY_OTHER"
 STATUS = "TELEMETRY_STATUS"
 HISTORY = "HISTORY_USAGE"
 GREEN_BUTTON = "HISTORY_GREENBUTTON"
-#: Energy in TELEMETRY_USAGE, and the reportSpecifierID of it.
-ENERGY, METERED = "Wh", "telemetry-energy"
+#: Power in TELEMETRY_USAGE; energy in it, and the reportSpecifierID of that.
+POWER, ENERGY, METERED = "W", "Wh", "telemetry-energy"
 #: Energy that can still be delivered, which CHARGE_STATE signals speak of.
 STORED = "stored"
 #: reportType of what is no usage.
-_TYPES = {"status": "x-resourceStatus", STORED: "storedEnergy"}
+_TYPES = {"status": "x-resourceStatus", STORED: "storedEnergy", "V": "reading", "Hz": "reading"}
 _PREFIX = "sample/"
 #: Samples kept over a restart per data point: those that the next report needs.
 _MOST_KEPT = 240
@@ -77,11 +79,14 @@ def offers_of(settings: VenSettings) -> tuple[ReportOffer, ...]:
         )
 
     wanted = [(one, quantity) for one in settings.resources for quantity in one.usage if quantity != ENERGY]
-    usage = tuple(point(resource, quantity) for resource, quantity in wanted)
+    usage = tuple(point(resource, quantity) for resource, quantity in wanted if quantity == POWER)
+    other = tuple(point(resource, quantity) for resource, quantity in wanted if quantity != POWER)
     status = tuple(point(resource, "status") for resource in settings.resources if resource.status)
     offers = []
     if usage:
         offers.append(ReportOffer(specifier="telemetry-usage", name=USAGE, points=usage))
+    if other:
+        offers.append(ReportOffer(specifier="telemetry-other", name=OTHER, points=other))
     if status:
         offers.append(ReportOffer(specifier="telemetry-status", name=STATUS, points=status))
     return (*offers, *_recorded_offers(settings))

@@ -199,7 +199,7 @@ class EventDesk:
         self._state.put("event", known.event.id, known)
 
     def _own_verdict(self, event: Event, now: float) -> Verdict | None:
-        """What we refuse by ourselves: too late, another program, target or signal (rules 48, 109, 112)."""
+        """What we refuse by ourselves: too late, another program, target or signal (rules 48, 109)."""
         try:
             self._check_scope(event)
         except Refusal as refusal:
@@ -242,10 +242,9 @@ class EventDesk:
             or not config.groups.isdisjoint({*target.groupID, *target.groupName})
             or not config.parties.isdisjoint(target.partyID)
         )
-        if not ours and target.resourceID:
-            raise Refusal(Code.DEPLOYMENT, "no resource of the target is known here")
         if not ours:
-            raise Refusal(Code.TARGET_MISMATCH, "the target is not ours")
+            what = "no resource of the target is known here" if target.resourceID else "the target is not ours"
+            raise Refusal(Code.TARGET_MISMATCH, what)
 
     # -- inside --------------------------------------------------------------------------------------------------
 

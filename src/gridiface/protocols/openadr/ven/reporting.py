@@ -1,7 +1,7 @@
 """EiReport of a VEN: what it offers, which requests run, and the reports that become due.
 
-Owns metadata, the schedule of requests and the making of reports (rules 300 to 346, section "Reports").
-Does not own values: a SampleSource has them.
+Owns metadata, the schedule of requests and the making of messages (rules 300 to 346, section "Reports").
+Does not own which values a report holds: that is report_values.py's.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.openadr.answers import Code, Refusal, ok, response
@@ -24,7 +23,7 @@ from gridiface.protocols.openadr.payloads.report import (
     OadrReportRequest,
     OadrUpdateReport,
 )
-from gridiface.protocols.openadr.payloads.stream import QUALITY_BAD, QUALITY_GOOD, Intervals
+from gridiface.protocols.openadr.payloads.stream import Intervals
 from gridiface.protocols.openadr.reports import (
     METADATA,
     ReportKind,
@@ -36,20 +35,11 @@ from gridiface.protocols.openadr.reports import (
     request_to_wire,
 )
 from gridiface.protocols.openadr.ven.notices import ReportsChanged
-from gridiface.protocols.openadr.ven.offers import MOST_INTERVALS, check_amount, metadata_of
-from gridiface.protocols.openadr.ven.samples import (
-    PREVIOUS_USED,
-    SampleSource,
-    at_least_apart,
-    coarser,
-    same,
-    value_at,
-    value_of,
-)
-from gridiface.protocols.openadr.ven.state import DataPoint, ReportOffer, Running, State
+from gridiface.protocols.openadr.ven.offers import check_amount, metadata_of
+from gridiface.protocols.openadr.ven.report_values import ReportValues, per_message
+from gridiface.protocols.openadr.ven.samples import SampleSource
+from gridiface.protocols.openadr.ven.state import ReportOffer, Running, State
 
-#: Octets of a message, and about how many an interval and each of its values take.
-_MESSAGE, _INTERVAL, _VALUE = 200_000, 300, 260
 _MOST_CATCH_UP = 1000
 _MOST_MISSED = 100
 
@@ -59,7 +49,7 @@ class ReportDesk:
 
     def __init__(self, state: State, samples: SampleSource) -> None:
         self._state = state
-        self._samples = samples
+        self._values = ReportValues(samples)
         self._offers = {offer.specifier: offer for offer in state.config.offers}
         self._told: tuple[str, ...] = ()
 
@@ -140,7 +130,8 @@ class ReportDesk:
             if running is None:
                 unknown.append(request_id)
                 continue
-            if follow and running.request.specifier != METADATA:
+            # History is told once, and what has not been sent of it is not wanted any more.
+            if follow and running.request.kind not in {ReportKind.METADATA, ReportKind.HISTORY}:
                 self._send(running, now)
             self._state.drop("request", request_id)
         self._changed()
@@ -179,7 +170,7 @@ class ReportDesk:
     def tick(self, now: float) -> None:
         """Put the reports that are due into the outbox, the oldest first."""
         for _ in range(_MOST_CATCH_UP):
-            due = [running for running in self._state.requests.values() if running.due <= now]
+            due = [running for running in self._unheld() if running.due <= now]
             if not due:
                 return
             self._serve(min(due, key=lambda running: running.due), now)
@@ -197,9 +188,22 @@ class ReportDesk:
 
     def next_due(self) -> float:
         """When `tick` has something to do; infinity when never."""
-        return min((running.due for running in self._state.requests.values()), default=math.inf)
+        return min((running.due for running in self._unheld()), default=math.inf)
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _unheld(self) -> list[Running]:
+        """The requests but those whose last part still waits for the VTN: the next one is made when it is there."""
+        requests = list(self._state.requests.values())
+        if not any(_in_parts(running) and running.told for running in requests):
+            return requests
+        waiting = {
+            one.reportRequestID
+            for item in self._state.outbox.values()
+            if isinstance(item.payload, OadrUpdateReport)
+            for one in item.payload.oadrReport
+        }
+        return [one for one in requests if not (_in_parts(one) and one.told and one.request.id in waiting)]
 
     def _pending(self) -> OadrPendingReports:
         return OadrPendingReports(reportRequestID=list(self._state.requests))
@@ -253,6 +257,9 @@ class ReportDesk:
         if request.specifier == METADATA:
             self.registering()
             self._state.post("register_report", self.register_report(now, request.id))
+        elif _in_parts(running):
+            self._serve_part(running, now)
+            return
         else:
             covered = self._send(running, at)
         if request.back == 0 or running.due >= request.end:
@@ -263,17 +270,29 @@ class ReportDesk:
         running.due = min(running.due + request.back, request.end)
         self._state.put("request", request.id, running)
 
+    def _serve_part(self, running: Running, now: float) -> None:
+        """Report the next part of a history: a long one is made bit by bit, as the VTN takes it."""
+        request, offer = running.request, self._offers[running.request.specifier]
+        part = self._values.part_of(running, offer, now)
+        self._post(request, offer, part.values, now)
+        if part.rest is None:
+            self._state.drop("request", request.id)
+            self._changed()
+            return
+        running.covered, running.told, running.due = part.rest, True, -math.inf
+        self._state.put("request", request.id, running)
+
     def _send(self, running: Running, at: float) -> float:
         """Report at `at`; returns where the next report goes on."""
-        request = running.request
-        offer = self._offers[request.specifier]
-        values = self._values(running, offer, at)
-        # What was recorded and not over yet comes whole with the next report.
-        covered = _until(values, at, running.covered) if offer.is_recorded else at
-        values = _with_durations(values, offer, request.granularity)
+        offer = self._offers[running.request.specifier]
+        values, covered = self._values.of(running, offer, at)
+        self._post(running.request, offer, values, at)
+        return covered
+
+    def _post(self, request: ReportRequest, offer: ReportOffer, values: Sequence[ReportValue], at: float) -> None:
+        """The messages of a report: several where one would be too large for its receiver."""
         intervals = intervals_of(values, one_point_each=self._state.config.one_point_each)
-        # A long history goes in several messages, so that none is too large for its receiver.
-        step = 1 if any(value.feed is not None for value in values) else _per_message(len(request.rids))
+        step = 1 if any(value.feed is not None for value in values) else per_message(len(request.rids))
         for first in range(0, len(intervals), step):
             part = intervals[first : first + step]
             for uid, interval in enumerate(part):
@@ -290,85 +309,7 @@ class ReportDesk:
                 requestID=self._state.new_id(), oadrReport=[report], venID=self._state.registration.venID
             )
             self._state.post("update_report", payload)
-        return covered
-
-    def _values(self, running: Running, offer: ReportOffer, at: float) -> list[ReportValue]:
-        points = {point.rid: point for point in offer.points}
-        return [value for rid in running.request.rids for value in self._values_of(points[rid], running, offer, at)]
-
-    def _values_of(self, point: DataPoint, running: Running, offer: ReportOffer, at: float) -> Iterable[ReportValue]:
-        """Of one data point: recorded over a span, or sampled at instants, as the request and the offer are."""
-        request = running.request
-        end, step = min(at, request.end), request.granularity
-        if offer.is_recorded and request.back > 0:
-            # A periodic request goes on from where the last report ended.
-            return self._recorded(point, offer, running.covered, end, step, whole=True)
-        if offer.is_history:
-            return self._recorded(point, offer, request.start or 0.0, end, step)
-        if offer.is_recorded:
-            return self._recorded(point, offer, at - 2 * point.min_period, at, 0)[-1:]
-        if request.kind is ReportKind.ONE_SHOT:
-            return (self._at(point, offer, at, 0),)
-        if step == 0:
-            return self._changed_since(point, offer, running, at)
-        return (self._at(point, offer, instant, step) for instant in _instants(running, at))
-
-    def _changed_since(self, point: DataPoint, offer: ReportOffer, running: Running, at: float) -> list[ReportValue]:
-        """What changed since the last report; where nothing did, the value of before, which says so (rule 317)."""
-        since = math.nextafter(running.covered, -math.inf)
-        before = self._samples.at(offer.specifier, point.rid, since)
-        found = list(self._samples.between(offer.specifier, point.rid, running.covered, at))
-        earlier = [before if running.told else None, *found]
-        changed = [new for old, new in zip(earlier, found, strict=False) if old is None or not same(old, new)]
-        if changed:
-            spaced = at_least_apart(changed, point.min_period)[-MOST_INTERVALS:]
-            return [value_of(point.rid, sample) for sample in spaced]
-        status = point.report_type == "x-resourceStatus"
-        value = value_at(point.rid, before, running.covered, 0, is_status=status, duration=None)
-        return [replace(value, quality=PREVIOUS_USED) if running.told and value.quality == QUALITY_GOOD else value]
-
-    def _at(self, point: DataPoint, offer: ReportOffer, instant: float, granularity: int) -> ReportValue:
-        sample = self._samples.at(offer.specifier, point.rid, instant)
-        duration = granularity if point.interval_data and granularity else None
-        status = point.report_type == "x-resourceStatus"
-        return value_at(point.rid, sample, instant, granularity, is_status=status, duration=duration)
-
-    def _recorded(
-        self, point: DataPoint, offer: ReportOffer, start: float, end: float, granularity: int, *, whole: bool = False
-    ) -> list[ReportValue]:
-        """What was recorded from `start` on; `whole`: only intervals that are over at `end`."""
-        found = self._samples.between(offer.specifier, point.rid, start, end)
-        samples = coarser(found, max(start, found[0].at), granularity, additive=point.additive) if found else []
-        samples = [one for one in samples if not whole or one.at + (one.duration or 0) <= end][-MOST_INTERVALS:]
-        if samples:
-            return [value_of(point.rid, sample) for sample in samples]
-        status = point.report_type == "x-resourceStatus"
-        return [value_at(point.rid, None, max(start, 0.0), 0, is_status=status, duration=None)]
 
 
-def _with_durations(values: Iterable[ReportValue], offer: ReportOffer, granularity: int) -> list[ReportValue]:
-    """Placeholders of interval data have a duration as the others do (rules 315, 342)."""
-    lengths = {point.rid: max(granularity, point.min_period) for point in offer.points if point.interval_data}
-    return [
-        replace(value, duration=lengths[value.rid]) if value.duration is None and value.rid in lengths else value
-        for value in values
-    ]
-
-
-def _until(values: Sequence[ReportValue], at: float, before: float) -> float:
-    """The end of what these values of a report at `at` speak of; `before` where they are placeholders only."""
-    told = [value for value in values if value.duration or value.quality != QUALITY_BAD]
-    return max((value.start + value.duration if value.duration else at for value in told), default=before)
-
-
-def _per_message(rids: int) -> int:
-    return max(1, _MESSAGE // (_INTERVAL + _VALUE * rids))
-
-
-def _instants(running: Running, at: float) -> list[float]:
-    """The instants that a periodic report at `at` covers: every granularity since the last one, oldest first."""
-    step = running.request.granularity
-    if step == running.request.back:
-        return [at]
-    count = max(1, math.ceil((at - running.covered) / step - 1e-9))
-    return [running.covered + n * step for n in range(min(count, MOST_INTERVALS))]
+def _in_parts(running: Running) -> bool:
+    return running.request.kind is ReportKind.HISTORY

@@ -184,25 +184,13 @@ class RunningReport:
 
 
 @dataclass(slots=True, kw_only=True)
-class AskedMetadata:
-    """A VEN's periodic request for our metadata, and when it is told next."""
-
-    request: ReportRequest
-    due: float
-
-
-@dataclass(slots=True, kw_only=True)
 class Reports:
-    """Reporting of one VEN. `piggyback`: cancellations that ride on the next oadrUpdatedReport.
-
-    `asked`: what it asked of us, by reportRequestID.
-    """
+    """Reporting of one VEN. `piggyback`: cancellations that ride on the next oadrUpdatedReport."""
 
     metadata: list[OadrReport] = field(default_factory=list)
     running: dict[str, RunningReport] = field(default_factory=dict)
     piggyback: list[str] = field(default_factory=list)
     piggyback_follow: bool = False
-    asked: dict[str, AskedMetadata] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

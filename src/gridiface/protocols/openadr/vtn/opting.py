@@ -165,8 +165,10 @@ class OptDesk:
         known = {*ven.groups, *ven.parties, *whole.groupID, *whole.groupName, *whole.partyID}
         finer = {kind: named for kind in _FINER if (named := getattr(asked, kind))}
         strange = any(one not in getattr(whole, kind) for kind, named in finer.items() for one in named)
-        # Everything in the event's target is OR'd: only a target of resources alone leaves others out (rule 22).
-        only = set(whole.resourceID) if EiTarget(resourceID=whole.resourceID) == whole else set()
+        # Everything in the event's target is OR'd (rule 22), so only a target of resources leaves others out. The venID
+        # beside them says whose they are (rule 206).
+        alone = EiTarget(resourceID=whole.resourceID, venID=whole.venID) == whole
+        only = set(whole.resourceID) if alone else set()
         if strange or not groups <= known or (only and not set(resources) <= only):
             raise Refusal(Code.TARGET_MISMATCH, "the target is not a part of the event's target")
         if any(named != getattr(whole, kind) for kind, named in finer.items()):

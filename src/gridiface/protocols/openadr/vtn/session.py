@@ -122,7 +122,7 @@ class Vtn:
             opt.OadrCancelOpt: lambda payload, ven, _: opts.cancel(payload, ven),
             report.OadrRegisterReport: reports.register,
             report.OadrRegisteredReport: lambda payload, ven, _: reports.registered(payload, ven),
-            report.OadrCreateReport: self._metadata.create,
+            report.OadrCreateReport: lambda payload, ven, _: self._metadata.create(payload, ven),
             report.OadrCreatedReport: lambda payload, ven, _: reports.created(payload, ven),
             report.OadrUpdateReport: reports.update,
             report.OadrCancelReport: lambda payload, ven, _: self._metadata.cancel(payload, ven),
@@ -334,12 +334,11 @@ class Vtn:
     def next_timer(self, now: float) -> float:
         """When `handle_timer` or `next_pushes` has something to do; infinity when never. May be in the past."""
         pushes = (self._mailbox.due_at(ven_id) for ven_id in self._state.pushed)
-        return min((self._events.next_change(now), self._metadata.next_due(), *pushes))
+        return min((self._events.next_change(now), *pushes))
 
     def handle_timer(self, now: float) -> Result:
         """Status changes by the clock, metadata that is told again; forget what is long over."""
         self._events.tick(now)
-        self._metadata.tick(now)
         return self._result(None)
 
     # -- inside --------------------------------------------------------------------------------------------------

@@ -62,8 +62,6 @@ class State:
         }
         #: Registered VENs that are pushed to, in no order that matters: looked through at each turn of the clock.
         self.pushed: dict[str, Ven] = {}
-        #: Reports of the VENs that asked something of us, in no order that matters: looked through likewise.
-        self.asked: dict[str, Reports] = {}
         self._by_fingerprint: dict[str, str] = {}
         self._events_of: dict[str, set[str]] = {}
         self._recipients: dict[str, tuple[str, ...]] = {}
@@ -172,10 +170,6 @@ class State:
                 self.pushed[key] = record
             else:
                 self.pushed.pop(key, None)
-        if kind == "reports" and record.asked:
-            self.asked[key] = record
-        elif kind == "reports":
-            self.asked.pop(key, None)
         if kind == "event":
             self.newest_change = max(self.newest_change, record.changed)
             for ven_id in self._recipients.get(key, ()):
@@ -188,8 +182,6 @@ class State:
         if kind == "ven":
             self._by_fingerprint.pop(record.fingerprint, None)
             self.pushed.pop(key, None)
-        if kind == "reports":
-            self.asked.pop(key, None)
         if kind == "event":
             for ven_id in self._recipients.pop(key, ()):
                 self._events_of[ven_id].discard(key)

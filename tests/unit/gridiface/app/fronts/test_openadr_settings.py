@@ -51,7 +51,7 @@ def test_a_vtn_of_the_configuration() -> None:
     made = settings.vens[0].members[0]
     assert made.levels == {0: 0.0, 1: 0.5}
     assert (made.offsets, made.setpoint_scale, made.capacity_wh, made.max_var) == ({2: 0.7}, 10.0, 5.0, 3.0)
-    assert [wish.name for wish in settings.core.wishes] == ["TELEMETRY_USAGE", "TELEMETRY_STATUS"]
+    assert [wish.name for wish in settings.core.wishes] == ["TELEMETRY_USAGE", "TELEMETRY_STATUS", "x-TELEMETRY_OTHER"]
     assert settings.listen.tls is None
 
 

@@ -242,17 +242,18 @@ def test_a_comment_is_a_message_to_people():
         (EiTarget(resourceID=["r1", "unknown"]), (device("d1"),)),
         (EiTarget(resourceID=["r1"], groupID=["north"]), (device("d1"), group("north"))),
         (EiTarget(groupName=["north", "north"]), (group("north"),)),
-        (EiTarget(resourceID=["r1"], venID=["v"]), (FLEET,)),
+        (EiTarget(resourceID=["r1"], venID=["v"]), (device("d1"),)),
+        (EiTarget(resourceID=["unknown"], venID=["v"]), (FLEET,)),
     ],
 )
 def test_targets(target, found):
     assert targets_of(event(signal("SIMPLE", "level", 1), target=target), PROGRAM) == found
 
 
-def test_unknown_resources_get_469():
+def test_r48_unknown_resources_get_462():
     with pytest.raises(Refusal) as refused:
         translated(signal("SIMPLE", "level", 1), target=EiTarget(resourceID=["unknown"]))
-    assert refused.value.answer == 469
+    assert refused.value.answer == 462
 
 
 def test_device_classes_narrow_the_target():
@@ -341,9 +342,11 @@ def test_a_message_is_shown_as_long_as_its_event_lasts(durations, duration, leng
 
 
 @pytest.mark.parametrize("party", [{"venID": ["v"]}, {"partyID": ["p"]}])
-def test_who_is_named_itself_is_meant_as_a_whole(party):
+def test_who_is_named_itself_is_meant_as_a_whole_unless_more_closely(party):
     made = event(signal("SIMPLE", "level", 1), target=EiTarget(resourceID=["r1"], **party))
-    assert targets_of(made, PROGRAM) == (FLEET,)
+    assert targets_of(made, PROGRAM) == (device("d1"),)
+    assert targets_of(replace(made, target=EiTarget(groupID=["north"], **party)), PROGRAM) == (group("north"),)
+    assert targets_of(replace(made, target=EiTarget(**party)), PROGRAM) == (FLEET,)
     assert targets_of(replace(made, target=EiTarget(groupName=["elsewhere"], **party)), PROGRAM) == (FLEET,)
 
 
@@ -351,10 +354,10 @@ def test_who_is_named_itself_is_meant_as_a_whole(party):
 def test_a_target_of_others_is_refused(name):
     with pytest.raises(Refusal) as refused:
         targets_of(event(signal("SIMPLE", "level", 1), target=EiTarget(**{name: ["elsewhere"]})), PROGRAM)
-    assert refused.value.answer == 469
+    assert refused.value.answer == 462
 
 
-def test_device_classes_that_nobody_here_has_are_refused():
+def test_60_r112_device_classes_that_nobody_here_has_are_refused():
     rows = signal("LOAD_DISPATCH", "setpoint", 1.0, KW, devices=("Pool_Pump",))
     with pytest.raises(Refusal) as refused:
         controls_of(event(rows), PROGRAM, vtn="VTN")

@@ -12,8 +12,9 @@ from gridiface.domain.ports import FleetView
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import Snapshot
 from gridiface.northbound.openadr.settings import QUANTITIES, ResourceSettings, VenSettings
-from gridiface.northbound.openadr.ven_reports import ENERGY, METERED, STATUS, USAGE, FleetSamples, offers_of
+from gridiface.northbound.openadr.ven_reports import ENERGY, METERED, OTHER, STATUS, USAGE, FleetSamples, offers_of
 from gridiface.protocols.openadr.ven import VenConfig
+from gridiface.protocols.openadr.ven.offers import metadata_of
 
 NOW = 1_800_000_000.0
 SITE = Target(TargetKind.GROUP, "fleet")
@@ -48,22 +49,31 @@ def samples(**more: Any) -> tuple[FleetSamples, Fleet, StandingClock]:
     return FleetSamples(settings(**more), cast(FleetView, fleet), clock), fleet, clock
 
 
-def test_each_quantity_and_the_status_are_offered() -> None:
-    usage, status = offers_of(settings(usage=QUANTITIES))
-    assert (usage.name, status.name) == (USAGE, STATUS)
-    assert [point.rid for point in usage.points] == [f"site/a/{name}" for name in QUANTITIES]
+def test_r331_usage_is_power_and_what_else_is_measured_is_a_report_of_our_own() -> None:
+    usage, other, status = offers_of(settings(usage=QUANTITIES))
+    assert (usage.name, other.name, status.name) == (USAGE, OTHER, STATUS)
+    assert [(point.rid, point.report_type, point.reading_type) for point in usage.points] == [
+        ("site/a/W", "usage", "Direct Read")
+    ]
+    assert [point.rid for point in other.points] == [f"site/a/{name}" for name in QUANTITIES if name != "W"]
     assert [point.rid for point in status.points] == ["site/a/status"]
-    assert all(point.unit is not None for point in usage.points)
-    assert {point.rid.rpartition("/")[2]: point.report_type for point in usage.points} == {
-        **dict.fromkeys(QUANTITIES, "usage"),
+    assert all(point.unit is not None for point in (*usage.points, *other.points))
+    assert {point.rid.rpartition("/")[2]: point.report_type for point in other.points} == {
+        "var": "usage",
+        "VA": "usage",
+        "V": "reading",
+        "Hz": "reading",
         "stored": "storedEnergy",
     }
+    metadata = metadata_of(other, NOW)
+    assert (metadata.reportName, metadata.oadrReportDescription[0].oadrSamplingRate is None) == (OTHER, False)
     assert offers_of(settings(usage=(), status=False)) == ()
 
 
 def test_the_present_is_looked_at_when_it_is_asked_for() -> None:
     source, _, _ = samples(usage=QUANTITIES)
-    values = {name: source.at("telemetry-usage", f"site/a/{name}", NOW) for name in QUANTITIES}
+    reports = {name: USAGE_REPORT if name == "W" else "telemetry-other" for name in QUANTITIES}
+    values = {name: source.at(reports[name], f"site/a/{name}", NOW) for name in QUANTITIES}
     assert {name: sample.value for name, sample in values.items() if sample} == {
         "W": -6000.0,
         "var": 50.0,

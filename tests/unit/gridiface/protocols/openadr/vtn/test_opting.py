@@ -126,6 +126,19 @@ def test_37_r206_an_opt_to_an_event_names_parts_of_its_target_only(kit, ven, cre
     kit.store = kit.vtn.export()
 
 
+@pytest.mark.parametrize("others", [{}, {"venID": True}])
+def test_37_r206_only_resources_that_the_event_names_are_opted_also_where_it_names_the_ven(kit, ven, create, others):
+    named = {"venID": [ven]} if others else {}
+    kit.send([ven], target=EiTarget(resourceID=["r1", "r2"], **named))
+    kit.request(ven)
+    assert create(event="E", eiTarget=EiTarget(resourceID=["r1", "r3"])).eiResponse.responseCode == "462"
+    assert kit.vtn.opt_of(ven, "E", "r1", kit.now) is None
+    assert create(event="E", eiTarget=EiTarget(resourceID=["r1"], venID=[ven])).eiResponse.responseCode == "200"
+    assert [kit.vtn.opt_of(ven, "E", name, kit.now) for name in ("r1", "r2")] == ["optOut", None]
+    assert create(event="E", eiTarget=EiTarget(venID=[ven])).eiResponse.responseCode == "200"
+    assert kit.vtn.opt_of(ven, "E", "r2", kit.now) == "optOut"
+
+
 def test_37_r209_device_classes_narrow_an_opt_to_an_event(kit, ven, create):
     points = [
         report.OadrReportDescription(
