@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import numpy as np
 
 from gridiface.aggregation.allocate import IntArray
 from gridiface.aggregation.allocate.problem import span
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.device_lines import DeviceLines
+from gridiface.aggregation.late import Late
 from gridiface.aggregation.lifecycle import Entry
 from gridiface.aggregation.rollup import Total
-from gridiface.aggregation.scoring import Account, Lines, Sample
+from gridiface.aggregation.scoring import Account, Sample
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 
@@ -27,6 +30,8 @@ class Accounts:
         self._c, self._interval_s, self._keep = columns, interval_s, keep_finished
         self._open: dict[str, Account] = {}
         self._closed: dict[str, Account] = {}
+        self._finished: list[PerformanceInterval] = []
+        self._lines: list[DeviceLines] = []
 
     def open(self, entry: Entry, now: Instant) -> None:
         """Begin the account of a control that starts."""
@@ -34,22 +39,39 @@ class Accounts:
         if control.id not in self._open:
             self._open[control.id] = Account(control.id, control.target.id, now, self._interval_s)
 
-    def close(self, control_id: str, now: Instant) -> tuple[list[PerformanceInterval], Lines] | None:
-        """End it; what is left to be recorded of its target, and of its devices. None: there is none."""
+    def close(self, control_id: str, now: Instant) -> None:
+        """End it, where there is one."""
         account = self._open.pop(control_id, None)
         if account is None:
-            return None
+            return
         self._closed[control_id] = account
         while len(self._closed) > self._keep:
             del self._closed[next(iter(self._closed))]
-        return account.close(self._c, now)
+        rest, lines = account.close(self._c, now)
+        self._finished.extend(rest)
+        self._lines.append(lines)
 
-    def sample(self, make: Callable[[str], Sample | None], now: Instant) -> list[PerformanceInterval]:
-        """Give every open account what holds from now on; the intervals that have ended."""
-        finished: list[PerformanceInterval] = []
+    def sample(self, make: Callable[[str], Sample | None], now: Instant) -> None:
+        """Give every open account what holds from now on."""
         for control_id, account in self._open.items():
-            finished.extend(account.sample(make(control_id), self._c, now))
-        return finished
+            self._finished.extend(account.sample(make(control_id), self._c, now))
+            if account.news is not None:
+                self._lines.append(account.news)
+                account.news = None
+
+    def suspend(self, now: Instant) -> None:
+        """End all of them: the engine stops, the controls go on."""
+        for control_id in list(self._open):
+            self.close(control_id, now)
+
+    def drain(self) -> tuple[Sequence[PerformanceInterval], tuple[DeviceLines, ...]]:
+        """What is to be recorded since the last call: intervals that have ended, the target's first; devices' lines."""
+        finished, self._finished = self._finished, []
+        lines, self._lines = tuple(one for one in self._lines if one.ids.size), []
+        over = [one for one in lines if one.over]
+        if not over:
+            return finished, lines
+        return Late(lambda: chain(finished, chain.from_iterable(one.intervals() for one in over))), lines
 
     def reports(self, control_id: str) -> Sequence[PerformanceReport]:
         """The reports of one control, its own target first; empty where it never ran."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gridiface.aggregation.device_lines import DeviceLines
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Decision, Outcome, Setpoint
 from gridiface.domain.performance import PerformanceInterval
@@ -99,6 +100,8 @@ class TickResult:
 
     `setpoints`, `outcomes` and `performance` may make their members on access (see `setpoints.SetpointBatch`,
     `late.Late`); iterate the first once. `moved`: the controls that took a step themselves, not only for a device.
+    `lines`: what is known of the devices of running controls, to be made durable together with the first part of
+    `performance`; of those that are over, the last such, whose intervals are in `performance`.
     """
 
     setpoints: Sequence[Setpoint] = ()
@@ -107,3 +110,4 @@ class TickResult:
     performance: Sequence[PerformanceInterval] = ()
     at: Instant = 0.0
     moved: frozenset[str] = frozenset()
+    lines: tuple[DeviceLines, ...] = ()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -29,7 +28,6 @@ from gridiface.aggregation.desk import Desk, DeskParts
 from gridiface.aggregation.feasible import Feasibility
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.intake import Intake
-from gridiface.aggregation.late import Late
 from gridiface.aggregation.lifecycle import ControlBook, Entry
 from gridiface.aggregation.log import DecisionLog, group_target
 from gridiface.aggregation.metering import Metering
@@ -38,7 +36,6 @@ from gridiface.aggregation.plausibility import Plausibility
 from gridiface.aggregation.rounds import Rounds
 from gridiface.aggregation.running import Running
 from gridiface.aggregation.schedules import Schedules
-from gridiface.aggregation.scoring import Lines
 from gridiface.aggregation.set_clock import SetClock
 from gridiface.aggregation.setpoints import Orders
 from gridiface.aggregation.soc_audit import SocAudit
@@ -58,7 +55,6 @@ from gridiface.domain.controls import (
     Verdict,
 )
 from gridiface.domain.fleet import Device, Group
-from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.telemetry import Snapshot
 
 #: Longest time between two ticks, so that a silent device and a set clock are noticed, s.
@@ -284,7 +280,7 @@ class Engine(FleetViews):
         self._at(now)
         self._dirty |= self._rounds.make(now)
         started, ended = self._book.advance(now, self._running.ending)
-        performance, lines = self._turn(started, ended, now)
+        self._turn(started, ended, now)
         batch: Sequence[Setpoint] = ()
         if self._due(now):
             batch = self._running.step(now).batch
@@ -292,12 +288,18 @@ class Engine(FleetViews):
             self._audit.step(self._running.position, now)
             self._intake.learning = True
         if len(self._accounts):
-            performance.extend(self._accounts.sample(lambda name: self._running.sample(name, now), now))
+            self._accounts.sample(lambda name: self._running.sample(name, now), now)
         outcomes, moved = self._book.drain()
         if not self._held(now):
             self._outlook.watch(self._running.plan, now)
-        whole = Late(lambda: chain(performance, chain.from_iterable(one() for one in lines))) if lines else performance
-        return TickResult(batch, outcomes, self._log.drain(), whole, now, moved)
+        performance, lines = self._accounts.drain()
+        return TickResult(batch, outcomes, self._log.drain(), performance, now, moved, lines)
+
+    def suspend(self, now: Instant) -> TickResult:
+        """End the accounts of all controls for a stop; what is to be recorded of them. The controls go on."""
+        self._accounts.suspend(now)
+        performance, lines = self._accounts.drain()
+        return TickResult(performance=performance, at=now, lines=lines)
 
     @property
     def planning(self) -> bool:
@@ -349,16 +351,10 @@ class Engine(FleetViews):
         self._dirty = True
         self._log.add(now, group_target(""), "clock", "jumped", f"the clock was set by {jump:+.0f} s", value=jump)
 
-    def _turn(
-        self, started: list[Entry], ended: list[tuple[Entry, OutcomeKind, str]], now: Instant
-    ) -> tuple[list[PerformanceInterval], list[Lines]]:
-        """Controls that start and end: their accounts, the record, the plan; what is left to record of the ended."""
-        finished: list[PerformanceInterval] = []
-        lines: list[Lines] = []
+    def _turn(self, started: list[Entry], ended: list[tuple[Entry, OutcomeKind, str]], now: Instant) -> None:
+        """Controls that start and end: their accounts, the record, the plan."""
         for entry, kind, reason in ended:
-            if (account := self._accounts.close(entry.control.id, now)) is not None:
-                finished.extend(account[0])
-                lines.append(account[1])
+            self._accounts.close(entry.control.id, now)
             if kind is not OutcomeKind.CANCELLED:
                 self._log.about(now, entry.control, kind.name.lower(), reason or "its time is over")
         for entry in started:
@@ -369,7 +365,6 @@ class Engine(FleetViews):
             self._running.starting.append(entry)
         if started or ended:
             self._running.replan = self._dirty = True
-        return finished, lines
 
     # The step.
 

@@ -15,14 +15,16 @@ from itertools import chain
 from typing import Any
 
 from gridiface.aggregation.config import TickResult
+from gridiface.aggregation.device_lines import DeviceLines
 from gridiface.aggregation.engine import Engine
 from gridiface.app.ahead import Ahead
 from gridiface.app.arrivals import Arrivals
 from gridiface.app.control_names import named
+from gridiface.app.counters import DispatchCounters
 from gridiface.app.handing_out import by_channel, ranked_anew
 from gridiface.app.members import Members
 from gridiface.app.readings import readings_of
-from gridiface.app.recording import PART, changes_of, decided, devices_first, in_parts, trimmed
+from gridiface.app.recording import PART, Piece, changes_of, decided, devices_first, in_parts, left_behind, trimmed
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import (
     CLASS_TIMING,
@@ -44,6 +46,7 @@ from gridiface.domain.ports import (
     AppendReadings,
     Change,
     DeviceChannel,
+    Document,
     Ledger,
     PutControl,
 )
@@ -64,20 +67,6 @@ _TOLD_AT_ONCE = 64
 
 #: What a poller calls the last known state of a device that does not answer.
 _REPEATED = frozenset({Quality.STALE, Quality.BAD})
-
-
-@dataclass(slots=True)
-class DispatchCounters:
-    """What happened since the start, for metrics and `--json` reports."""
-
-    controls_accepted: int = 0
-    controls_refused: int = 0
-    setpoints_handed_out: int = 0
-    setpoints_written: int = 0
-    setpoints_failed: int = 0
-    setpoints_late: int = 0
-    readings: int = 0
-    store_failures: int = 0
 
 
 @dataclass(slots=True)
@@ -308,6 +297,15 @@ class Dispatch:
 
     # --- recording ----------------------------------------------------------------------------------------------
 
+    async def suspend(self, now: Instant) -> None:
+        """Record what is known of running controls and their devices up to now; for a graceful stop, after `drain`."""
+        await self._record(changes_of(self.engine.suspend(now)))
+
+    def take_up(self, found: Sequence[tuple[Document, DeviceLines]]) -> None:
+        """Record what a server that died left of its controls' devices."""
+        if found:
+            self._spawn(self._record(left_behind(found)))
+
     def remember(self, changes: Sequence[Change]) -> None:
         """Make changes durable when the store can; nobody waits for it."""
         self._record_later(changes)
@@ -323,7 +321,7 @@ class Dispatch:
         await devices_first(handing_out)
         await self._record(chain(changes_of(result), moved))
 
-    async def _record(self, changes: Iterable[Change]) -> None:
+    async def _record(self, changes: Iterable[Piece]) -> None:
         """Make changes durable, then tell the outcomes among them; keep them for later where that cannot be.
 
         Many go in parts, so that neither the loop nor the disk is held up by one of them.

@@ -7,7 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from gridiface.aggregation.config import TickResult
+from gridiface.aggregation.device_lines import DeviceLines
+from gridiface.app.device_lines import documents_of, gone
 from gridiface.domain.controls import Decision
+from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.ports import (
     AppendDecisions,
     AppendDeliveries,
@@ -15,8 +18,13 @@ from gridiface.domain.ports import (
     AppendPerformance,
     AppendReadings,
     Change,
+    DeleteDocument,
+    Document,
     PutControl,
 )
+
+#: One change, or some that become durable together.
+Piece = Change | tuple[Change, ...]
 
 #: Records that wait for a store that cannot write; beyond this the oldest performance and delivery rows go first.
 BACKLOG = 100_000
@@ -49,7 +57,7 @@ def decided(decisions: Sequence[Decision]) -> list[Change]:
     return [AppendDecisions(tuple(decisions))] if decisions else []
 
 
-def changes_of(result: TickResult) -> Iterator[Change]:
+def changes_of(result: TickResult) -> Iterator[Piece]:
     """The records of one step; what is told of thousands of devices is made as they are asked for (see `Late`).
 
     Steps of the devices come before that of their control, as they were told: where the server dies between two parts,
@@ -57,21 +65,45 @@ def changes_of(result: TickResult) -> Iterator[Change]:
     """
     yield from decided(result.decisions)
     yield from map(AppendOutcome, result.outcomes)
-    performance = iter(result.performance)
-    while part := tuple(islice(performance, PART)):
+    keep = tuple(chain.from_iterable(map(documents_of, result.lines)))
+    parts = performance_of(result.performance)
+    # The targets' own intervals are in the first part: who dies leaves them with their devices' lines, or none.
+    if keep:
+        first = next(parts, None)
+        yield keep if first is None else (first, *keep)
+    yield from parts
+    yield from chain.from_iterable(gone(lines) for lines in result.lines if lines.over)
+
+
+def performance_of(intervals: Iterable[PerformanceInterval]) -> Iterator[Change]:
+    """The records of these intervals, in parts."""
+    left = iter(intervals)
+    while part := tuple(islice(left, PART)):
         yield AppendPerformance(part)
 
 
-def in_parts(*records: Iterable[Change], most: int = PART) -> Iterator[list[Change]]:
-    """The changes in their order, so many rows at once; those of fewer rows stay together."""
+def left_behind(found: Iterable[tuple[Document, DeviceLines]]) -> Iterator[Change]:
+    """What a server that died left of its controls' devices becomes performance; then it is forgotten."""
+    for document, lines in found:
+        yield from performance_of(lines.intervals())
+        yield DeleteDocument(document.space, document.key)
+
+
+def in_parts(*records: Iterable[Piece], most: int = PART) -> Iterator[list[Change]]:
+    """The changes in their order, so many rows at once; those of fewer rows, and those of one piece, stay together."""
     part: list[Change] = []
     rows = 0
-    for change in chain(*records):
-        more = 1 if type(change) is AppendOutcome else _rows_of(change)  # three of them for each device told
+    for piece in chain(*records):
+        changes: tuple[Change, ...]
+        if type(piece) is AppendOutcome:  # three of them for each device told
+            more, changes = 1, (piece,)
+        else:
+            changes = piece if isinstance(piece, tuple) else (piece,)
+            more = sum(map(_rows_of, changes))
         if part and rows + more > most:
             yield part
             part, rows = [], 0
-        part.append(change)
+        part.extend(changes)
         rows += more
     if part:
         yield part

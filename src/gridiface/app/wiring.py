@@ -15,6 +15,7 @@ from gridiface.app.alarms import AlarmSources
 from gridiface.app.collector import Collector
 from gridiface.app.config.model import Config
 from gridiface.app.descriptors import raise_descriptor_limit
+from gridiface.app.device_lines import kept
 from gridiface.app.dispatch import Dispatch
 from gridiface.app.engine_desk import EngineDesk
 from gridiface.app.fleet_desk import FleetChange, FleetDesk
@@ -128,6 +129,7 @@ class GridServer(Running):
         await self.portfolios.load()
         await self.settlements.load()
         said = await self._restore(store, now)
+        dispatch.take_up(await kept(store))
         for front in self.fronts:
             await front.start()
         for outcome in said:
@@ -209,12 +211,13 @@ class GridServer(Running):
         self.reserve.close()
 
     async def _stop_dispatch(self) -> None:
-        """What is under way is finished, and the day's throughput is kept."""
+        """What is under way is finished; the day's throughput and the accounts of running controls are kept."""
         if self.dispatch is None:
             return
         if self.engine_desk is not None:
             self.dispatch.remember(self.engine_desk.changes(self.clock.now(), all_of_it=True))
         await self.dispatch.drain()
+        await self.dispatch.suspend(self.clock.now())
 
     def ports(self) -> Mapping[str, int]:
         """The ports that are listened on, by part."""

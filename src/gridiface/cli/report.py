@@ -30,7 +30,7 @@ from gridiface.aggregation.settlement.calendar import nerc_holidays, zone
 from gridiface.aggregation.settlement.regulation_score import SAMPLE_S
 from gridiface.aggregation.settlement.rows import ALL_METHODS
 from gridiface.aggregation.settlement.series import from_readings
-from gridiface.app import exports
+from gridiface.app import device_lines, exports
 from gridiface.app.importers import CsvForm
 from gridiface.app.importers.lists import read_commitments
 from gridiface.app.settlement_desk import AFTER_S, BEFORE_S, readings_of
@@ -382,7 +382,10 @@ async def _stored(database: str, meters: list[str], start: Instant, end: Instant
 
 async def _performance(database: str, control_id: str) -> list[PerformanceInterval]:
     async with await Store.open(database, create=False) as store:
-        return await store.performance(control_id)
+        # What a running control has of its devices, or a server that died left: not recorded as performance yet.
+        kept = device_lines.intervals_of(await device_lines.kept(store), control_id)
+        found = {(one.target_id, one.start): one for one in (*kept, *await store.performance(control_id))}
+    return [found[key] for key in sorted(found)]
 
 
 def _write(path: Path, text: str) -> None:

@@ -37,7 +37,8 @@ class Measured:
         """
         kept = self.performance.report(control.id)
         began = min((one.start for report in kept for one in report.intervals), default=None)
-        if began is not None and began > self.since:
+        # One that ran before has its first interval here when its devices are heard again, a while after the start.
+        if began is not None and min(began, control.span.start) > self.since:
             return kept
         stored = await self.history.performance(control.id)
         return joined(control, kept, [one for one in stored if began is None or one.end <= began])

@@ -297,6 +297,7 @@ class SettlementsArea(Area):
         if target.kind is TargetKind.DEVICE:
             return [target.id]
         lines = {interval.target_id for interval in await self._desk.records.performance(control.id)}
+        lines |= {report.target_id for report in self._desk.status.performance.report(control.id)}  # while it runs
         return sorted(lines - {target.id} or reached(target, self._desk.status.fleet))
 
     def _one(self, event: str) -> SettlementSummary:

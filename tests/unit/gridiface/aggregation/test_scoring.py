@@ -13,7 +13,7 @@ def sample(requested, delivered, quality=Quality.GOOD, devices=None):
 
 def closed(account, columns, now):
     own, lines = account.close(columns, now)
-    return [*own, *lines()]
+    return [*own, *lines.intervals()]
 
 
 def rows(*found):

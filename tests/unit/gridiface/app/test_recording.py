@@ -6,9 +6,13 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from gridiface.aggregation.config import TickResult
+from gridiface.aggregation.device_lines import FIGURES, UNTIL, DeviceLines
 from gridiface.aggregation.late import Late
-from gridiface.app.recording import PART, changes_of, devices_first, in_parts, trimmed
+from gridiface.app.device_lines import documents_of, lines_of
+from gridiface.app.recording import PART, changes_of, devices_first, in_parts, left_behind, trimmed
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, Decision, Outcome, OutcomeKind, Source, Target, TargetKind
 from gridiface.domain.performance import PerformanceInterval
@@ -18,7 +22,10 @@ from gridiface.domain.ports import (
     AppendOutcome,
     AppendPerformance,
     Change,
+    DeleteDocument,
+    Document,
     PutControl,
+    PutDocument,
 )
 
 OUTCOME = Outcome(control_id="c", kind=OutcomeKind.STARTED, at=1.0, device_id="a")
@@ -55,6 +62,41 @@ def test_a_step_is_recorded_with_what_was_told_decided_and_measured() -> None:
     found = changes_of(TickResult(outcomes=(OUTCOME,), decisions=(DECISION,), performance=(INTERVAL,)))
     assert list(found) == [AppendDecisions((DECISION,)), AppendOutcome(OUTCOME), AppendPerformance((INTERVAL,))]
     assert list(changes_of(TickResult())) == []
+
+
+def lines(count: int, *, over: bool = False) -> DeviceLines:
+    ids = np.array([f"d{number}" for number in range(count)], dtype=np.object_)
+    return DeviceLines("c", ids, np.ones((FIGURES, count)), over)
+
+
+def test_the_lines_of_devices_are_kept_together_with_the_intervals_of_their_target() -> None:
+    decisions = tuple(replace(DECISION, at=float(number)) for number in range(PART))
+    result = TickResult(decisions=decisions, performance=(INTERVAL,), lines=(lines(3),))
+    parts = list(in_parts(changes_of(result)))
+    assert [[type(change) for change in part] for part in parts] == [
+        [AppendDecisions],
+        [AppendPerformance, PutDocument],
+    ]
+
+
+def test_the_lines_of_a_control_that_ended_are_kept_until_all_of_them_are_recorded() -> None:
+    performance = tuple(replace(INTERVAL, target_id=f"d{number}") for number in range(2 * PART))
+    result = TickResult(performance=performance, lines=(lines(2 * PART, over=True),))
+    changes = [change for part in in_parts(changes_of(result)) for change in part]
+    kinds = [type(change) for change in changes]
+    assert kinds == [AppendPerformance, PutDocument, AppendPerformance, DeleteDocument]
+    assert changes[1].key == changes[3].key  # type: ignore[union-attr]  # the kinds are told above
+
+
+def test_what_a_server_that_died_left_is_recorded_and_forgotten() -> None:
+    kept = replace(lines(PART + 1))
+    kept.figures[UNTIL] = 2.0
+    (document,) = documents_of(kept)
+    assert isinstance(document, PutDocument)
+    stored = Document(document.space, document.key, document.body)
+    changes = list(left_behind([(stored, lines_of(stored))]))
+    assert [len(one.intervals) for one in changes if isinstance(one, AppendPerformance)] == [PART, 1]
+    assert changes[-1] == DeleteDocument(stored.space, stored.key)
 
 
 def test_what_thousands_of_devices_did_is_made_and_recorded_in_parts() -> None:

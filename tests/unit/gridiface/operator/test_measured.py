@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from gridiface.domain.clock import Interval
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.operator.measured import Measured
 
@@ -54,6 +55,16 @@ async def test_a_control_that_goes_on_over_a_restart_has_both_parts_and_nothing_
     assert [(one.start, one.end, one.delivered_w) for one in reports[0].intervals] == [
         (60.0, 70.0, 1000.0),
         (90.0, 95.0, 2900.0),
+    ]
+
+
+async def test_one_whose_devices_are_heard_again_only_after_the_start_has_its_past_too(house: Any) -> None:
+    control = replace(house.desk.status.controls()[0], interval=Interval(50.0, 60.0))
+    line = replace(PART, target_id="battery1", start=60.0, end=70.0)
+    reports = await measured(house, Stored(PART, line), 80.0).reports(control)
+    assert [(one.target_id, [i.start for i in one.intervals]) for one in reports] == [
+        ("fleet", [60.0, 90.0]),
+        ("battery1", [60.0]),
     ]
 
 
