@@ -21,10 +21,18 @@ class HttpConfig(PointsConfig):
     table: ApiTable = Field(description="A template's name, the path of a .yaml file, or the table itself.")
     url: str = Field(description="Where the API begins: http:// or https://, host, port, and a path if it has one.")
     parameters: dict[str, Scalar] = Field(default_factory=dict, description="Values for the table's parameters.")
-    auth: Literal["none", "basic", "digest", "bearer"] = Field("none", description="How this side proves who it is.")
-    user: str = Field("", description="Name, for basic and digest.")
-    password_file: Path | None = Field(None, description="File with the password, for basic and digest.")
-    token_file: Path | None = Field(None, description="File with the token, for bearer; read anew at each opening.")
+    auth: Literal["none", "basic", "digest", "bearer", "oauth"] = Field(
+        "none", description="How this side proves who it is."
+    )
+    user: str = Field("", description="Name, for basic and digest; client id, for oauth.")
+    password_file: Path | None = Field(
+        None, description="File with the password, for basic and digest; with the client's secret, for oauth."
+    )
+    token_file: Path | None = Field(
+        None, description="File with the token, for bearer; read anew at each opening, and when the token is refused."
+    )
+    token_url: str | None = Field(None, description="Where oauth fetches its token (client credentials grant).")
+    scope: str = Field("", description="Scope that oauth asks for; empty: as the server gives.")
     plain: bool = Field(default=False, description="Whether a password or token may go over http in the clear.")
     ca_file: Path | None = Field(
         None, description="Certificates that the device's own must lead to; none: the system's."
@@ -75,16 +83,30 @@ class HttpConfig(PointsConfig):
             raise ValueError(f"auth {self.auth} needs user and password_file")
         if self.auth == "bearer" and self.token_file is None:
             raise ValueError("auth bearer needs token_file")
+        self._check_oauth()
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file belong together")
         if self.fingerprint is not None and (self.ca_file or self.cert_file):
             raise ValueError("fingerprint stands alone: it takes the place of ca_file, and has no certificate of ours")
         if not self.secure:
-            if self.auth in ("basic", "bearer") and not self.plain:
+            if self.auth in ("basic", "bearer", "oauth") and not self.plain:
                 raise ValueError(f"auth {self.auth} over http shows the secret to everybody: use https, or plain: true")
             if self.ca_file or self.fingerprint or self.cert_file or self.server_name:
                 raise ValueError("ca_file, fingerprint, cert_file and server_name are for https")
         return self
+
+    def _check_oauth(self) -> None:
+        if self.auth != "oauth":
+            if self.token_url is not None or self.scope:
+                raise ValueError("token_url and scope are for auth oauth")
+            return
+        if not (self.token_url and self.user and self.password_file):
+            raise ValueError("auth oauth needs token_url, user and password_file")
+        parts = urlsplit(self.token_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+            raise ValueError("token_url begins with http:// or https:// and a host, and holds no password")
+        if parts.scheme == "http" and not self.plain:
+            raise ValueError("token_url over http shows the secret to everybody: use https, or plain: true")
 
     @property
     def secure(self) -> bool:

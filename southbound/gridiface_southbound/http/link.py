@@ -1,14 +1,15 @@
-"""One connection to a web API: requests out, bounded answers in. Owns TLS, authentication, and what a status means.
+"""One connection to a web API: requests out, bounded answers in. Owns TLS, what a status means, and waiting as asked.
 
-Not owned: what an answer says (render, driver), retries (the dispatcher). Redirects are not followed, cookies not kept,
-proxies of the environment not used, compressed answers not taken.
+Not owned: who we are (credentials), what an answer says (render, driver), retries (the dispatcher). Redirects are not
+followed, cookies not kept, proxies of the environment not used, compressed answers not taken.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import ssl
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,7 @@ from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface.streams.bodies import BodyTooLarge, whole_body
 from gridiface_southbound.http.config import HttpConfig
+from gridiface_southbound.http.credentials import credentials_for
 from gridiface_southbound.http.render import Rendered
 from gridiface_southbound.http.table import Request
 from gridiface_southbound.points.secrets import secret_in, tls_context
@@ -25,6 +27,9 @@ from gridiface_southbound.points.template import MISSING, find, one_of, parse
 
 #: Statuses after which the same request may succeed later (RFC 9110, RFC 6585).
 BUSY = frozenset({408, 409, 423, 425, 429, 500, 502, 503, 504})
+
+#: The longest pause that a device may ask for with Retry-After, seconds.
+MAX_PAUSE_S = 300.0
 
 
 class HttpLink:
@@ -36,19 +41,15 @@ class HttpLink:
 
     def __init__(self, config: HttpConfig) -> None:
         self._config = config
-        self._headers = {"Accept-Encoding": "identity", "User-Agent": "gridiface"}
         middlewares: tuple[Any, ...] = ()
-        if config.password_file is not None and config.auth in ("basic", "digest"):
-            password = secret_in(config.password_file)
-            if config.auth == "basic":
-                pair = base64.b64encode(f"{config.user}:{password}".encode()).decode()
-                self._headers["Authorization"] = f"Basic {pair}"
-            else:
-                middlewares = (aiohttp.DigestAuthMiddleware(config.user, password),)
-        if config.token_file is not None and config.auth == "bearer":
-            self._headers["Authorization"] = f"Bearer {secret_in(config.token_file)}"
+        if config.password_file is not None and config.auth == "digest":
+            middlewares = (aiohttp.DigestAuthMiddleware(config.user, secret_in(config.password_file)),)
+        tls = _tls(config)
+        self._credentials = credentials_for(config)
+        #: When the device may be asked again, in the loop's time.
+        self._rests_until = float("-inf")
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1, ssl=_tls(config), force_close=not config.keep_alive),
+            connector=aiohttp.TCPConnector(limit=1, ssl=tls, force_close=not config.keep_alive),
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=middlewares,
             auto_decompress=False,
@@ -68,6 +69,9 @@ class HttpLink:
             DeviceRejected: refused, or the answer is not what the table expects.
         """
         what = f"{rendered.method} {rendered.path}"
+        left = self._rests_until - asyncio.get_running_loop().time()
+        if left > 0:
+            raise DeviceBusy(f"{what}: not asked, the device wants to rest for {left:.0f} s more (Retry-After)")
         try:
             status, body = await self._exchange(rendered)
         except TimeoutError as error:
@@ -78,28 +82,38 @@ class HttpLink:
             raise DeviceTimeout(f"{what}: cannot be reached: {_short(error)}") from error
         except (aiohttp.ClientError, ValueError) as error:
             raise DeviceRejected(f"{what}: no answer of HTTP: {_short(error)}") from error
+        if status == 401 and self._credentials.renewed():
+            raise DeviceBusy(f"{what}: status 401, and there is another token now")
         self._judge(request, status, what)
         return None if request.answer == "none" else self._content(request, body, what)
 
     async def close(self) -> None:
         """Close the connection; twice is once."""
         await self._session.close()
+        await self._credentials.close()
         # One turn of the loop lets the transport release its socket.
         await asyncio.sleep(0)
 
     async def _exchange(self, rendered: Rendered) -> tuple[int, bytes]:
         config = self._config
+        headers = {"Accept-Encoding": "identity", "User-Agent": "gridiface"}
+        proof = await self._credentials.header()
+        if proof is not None:
+            headers["Authorization"] = proof
         base = URL(config.url)
         url = URL(str(base.with_path("/")).rstrip("/") + base.raw_path.rstrip("/") + rendered.path, encoded=True)
         async with self._session.request(
             rendered.method,
             url,
             params=rendered.query or None,
-            headers={**self._headers, **rendered.headers},
+            headers={**headers, **rendered.headers},
             data=rendered.body,
             allow_redirects=False,
             server_hostname=config.server_name or None,
         ) as response:
+            if response.status in (429, 503):
+                pause = _pause(response.headers.get("Retry-After", ""))
+                self._rests_until = asyncio.get_running_loop().time() + pause
             if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
                 response.close()
                 raise DeviceRejected(f"{rendered.path}: the answer is compressed, which was not asked for")
@@ -146,6 +160,19 @@ def _tls(config: HttpConfig) -> ssl.SSLContext | aiohttp.Fingerprint | bool:
     if config.fingerprint is not None:
         return aiohttp.Fingerprint(bytes.fromhex(config.fingerprint))
     return tls_context(config.ca_file, config.cert_file, config.key_file)
+
+
+def _pause(retry_after: str) -> float:
+    """Seconds that Retry-After asks for (RFC 9110 clause 10.2.3), at most five minutes; 0 where it asks for nothing."""
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:6]), MAX_PAUSE_S)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return 0.0
+    left = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)) - datetime.now(UTC)
+    return min(max(left.total_seconds(), 0.0), MAX_PAUSE_S)
 
 
 def _short(error: BaseException) -> str:

@@ -76,6 +76,20 @@ class MqttConfig(PointsConfig):
             raise ValueError("a password without tls is shown to everybody: use tls, or plain: true")
         return self
 
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _is_a_word(cls, value: object) -> object:
+        """A 5 of YAML is a number."""
+        return "5" if value == 5 and not isinstance(value, bool) else value
+
+    @property
+    def tells_refusals(self) -> bool:
+        """Whether the broker says that it refuses a publication: MQTT 3.1.1 has no word for it, qos 0 no answer.
+
+        With qos 2 the reason stands in PUBREC, which the client library keeps to itself.
+        """
+        return self.protocol == "5" and self.qos == 1
+
     @property
     def values(self) -> dict[str, Scalar]:
         """The table's parameters as they are for this device."""

@@ -160,6 +160,18 @@ class MqttDriver(EchoDriver[Point]):
     async def _send(self, writes: Sequence[Write[Point]], shown: Sequence[Point]) -> ScalarImage[Point]:
         """Publish in order, each only after the one before was echoed."""
         broker = self._require_broker()
+        try:
+            return await self._send_by(broker, writes, shown)
+        except DeviceTimeout as error:
+            if broker.connected and not self._config.tells_refusals:
+                # Only the broker's answer to a publication of MQTT 5 with qos 1 says that its rules refuse it.
+                reason = f"{error.reason}; or the broker's rules threw the command away, which is not told here"
+                raise DeviceTimeout(reason) from error
+            raise
+
+    async def _send_by(
+        self, broker: Broker, writes: Sequence[Write[Point]], shown: Sequence[Point]
+    ) -> ScalarImage[Point]:
         self._require_there()
         for topic, members in grouped((_carrier(write), write) for write in writes):
             rule = members[-1].point.write

@@ -76,6 +76,12 @@ class OcppConfig(DriverConfig):
             raise ValueError("listen is an address and a port, such as 0.0.0.0:9000 or [::]:9000")
         return value
 
+    @field_validator("versions", mode="before")
+    @classmethod
+    def _are_words(cls, value: object) -> object:
+        """A 1.6 or 2.1 of YAML is a number."""
+        return [str(one) if isinstance(one, float) else one for one in value] if isinstance(value, list) else value
+
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if (self.cert_file is None) != (self.key_file is None):

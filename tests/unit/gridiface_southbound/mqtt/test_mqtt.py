@@ -146,3 +146,14 @@ def test_every_key_and_template_is_on_the_page() -> None:
     own |= set(tables.WriteRule.model_fields) - set(points.WriteRule.model_fields)
     own |= set(MqttConfig.model_fields) - set(DriverConfig.model_fields) | set(template_names())
     assert not sorted(key for key in own if f"`{key}`" not in page)
+
+
+def test_the_protocol_may_be_the_number_that_yaml_makes_of_it() -> None:
+    keys = {"host": "h", "table": "example-battery"}
+    assert MqttConfig(**keys, protocol=5).protocol == "5"
+    assert MqttConfig(**keys, protocol=5, qos=1).tells_refusals
+    assert not MqttConfig(**keys, protocol=5, qos=2).tells_refusals
+    assert not MqttConfig(**keys).tells_refusals
+    for wrong in (4, True, "3.1"):
+        with pytest.raises(ValidationError, match="protocol"):
+            MqttConfig(**keys, protocol=wrong)

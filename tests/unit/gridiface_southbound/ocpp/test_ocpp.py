@@ -448,3 +448,9 @@ def test_every_key_is_on_the_page() -> None:
     page = PAGE.read_text()
     own = set(OcppConfig.model_fields) - set(DriverConfig.model_fields)
     assert not sorted(key for key in own if f"`{key}`" not in page)
+
+
+def test_versions_may_be_the_numbers_that_yaml_makes_of_them() -> None:
+    assert config(versions=[2.1, "2.0.1", 1.6]).versions == ("2.1", "2.0.1", "1.6")
+    with pytest.raises(ValidationError, match="versions"):
+        config(versions=[1.5])
