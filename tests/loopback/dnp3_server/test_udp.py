@@ -299,3 +299,27 @@ async def test_reports_follow_the_master_to_its_new_port(serve, make_station, pe
         await change(server, house, 2.5e6)
         await until(lambda: tells(after, 2.5))
         assert not any(struct.pack("<f", 2.5) in one for one in reports(before))
+
+
+async def test_frame_count_and_half_a_fragment_follow_the_master_to_its_new_port(serve, make_station, peers):
+    async with serve([make_station(masters=QUIET)], [UDP]) as server:
+        before, after = await peers(server.port), await peers(server.port)
+        after.joiner = before.joiner
+        before.send(frame(b"", 0xC0))
+        await until(lambda: before.datagrams)
+        command = bytes([0xC0, 0xC3, 5, 0x29, 3, 0x28, 1, 0, 0, 0]) + struct.pack("<f", 1.5) + b"\0"
+        before.send(frame(command, 0xF3))
+        first = await before.answer(3)
+        after.send(frame(command, 0xF3))  # the acknowledgement was lost: the same frame count bit again
+        await until(lambda: after.datagrams)
+        assert [control for control, *_ in unframed(after.datagrams[0])] == [0x00], "acknowledged, and not taken anew"
+        after.send(frame(b"", 0xD2))
+        await until(lambda: len(after.datagrams) == 2)
+        long = bytes([0xC4, 1]) + bytes.fromhex("3c 01 06") + b"\x3c\x01\x06" * 90
+        halves = segments(long, 5)
+        assert len(halves) == 2
+        after.send(frame(halves[0]))
+        before.send(frame(halves[1]))
+        await before.answer(4)
+        assert server.counters["CommandDone"] == 1
+        assert first

@@ -48,6 +48,8 @@ _LOG_LINES_PER_SECOND = 20
 _JITTER = 0.2
 _CONNECTIONS = frozenset((Transport.TCP, Transport.TLS))
 #: A line has no connection that could be given up: nobody has to speak on it.
+#: Octets of one frame follow each other; after so long a pause on a serial line, s, those missing were lost.
+_FRAME_GAP_S = 1.0
 _FOR_EVER = Deadlines(first_frame=math.inf, idle=math.inf, write=math.inf)
 
 
@@ -203,17 +205,18 @@ class Endpoint:
         if settings.new_connection is NewConnection.REPLACE and settings.transport in _CONNECTIONS:
             for session in list(self.sessions):
                 session.dismiss("a new connection replaces it")
-        datagram = settings.transport is Transport.UDP
+        datagram, line = settings.transport is Transport.UDP, settings.transport is Transport.SERIAL
         session = Session(
             self._hub,
             peer,
             reach,
-            _FOR_EVER if expected or settings.transport is Transport.SERIAL else settings.deadlines,
+            _FOR_EVER if expected or line else settings.deadlines,
             write=write,
             drop=drop,
             datagram=datagram,
-            probes=settings.transport is not Transport.SERIAL,
+            probes=not line,
             greets=expected or not datagram,
+            frame_gap=_FRAME_GAP_S if line else None,
         )
         self.sessions[session] = None
         self.counters["admitted"] += 1

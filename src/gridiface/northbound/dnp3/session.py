@@ -58,6 +58,7 @@ class Session:
         datagram: for the journal.
         probes: whether a silent peer is asked for its link status; not on a line that others share.
         greets: whether it is told of a restart before it speaks; not who merely sent a datagram.
+        frame_gap: seconds of silence within a frame after which the rest of it is not waited for; None: for ever.
     """
 
     def __init__(
@@ -72,11 +73,17 @@ class Session:
         datagram: bool = False,
         probes: bool = True,
         greets: bool = True,
+        frame_gap: float | None = None,
     ) -> None:
         now = hub.now()
         self.peer = peer
         self.channels: list[tuple[Station, Channel]] = [
-            (station, station.outstation.open(now, masters, probes=probes, greets=greets, datagrams=datagram))
+            (
+                station,
+                station.outstation.open(
+                    now, masters, probes=probes, greets=greets, datagrams=datagram, frame_gap=frame_gap
+                ),
+            )
             for station, masters in reach
         ]
         self.identified = False

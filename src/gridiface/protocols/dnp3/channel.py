@@ -49,8 +49,11 @@ class Channel:
         probes: bool = True,
         greets: bool = True,
         datagrams: bool = False,
+        frame_gap: float | None = None,
     ) -> None:
         self.datagrams = datagrams
+        self._frame_gap = frame_gap
+        self._came_at = now
         self._station = station
         self._address = station.settings.address
         self._associations = associations
@@ -87,6 +90,10 @@ class Channel:
         if not data:
             return
         self._silence.heard(now)
+        if self._frame_gap is not None:
+            if now - self._came_at > self._frame_gap:
+                self._reader.clear()
+            self._came_at = now
         for frame in self._reader.feed(data):
             self._take(frame, now)
         if datagram:
@@ -146,6 +153,14 @@ class Channel:
     def carried(self) -> int:
         """How many masters this connection carries."""
         return len(self._mine)
+
+    def go_on_from(self, other: Channel, master: int) -> None:
+        """Take over the link to a master from the connection where its datagrams came from until now."""
+        link = other._links.pop(master, None)
+        if link is not None:
+            self._links[master] = link
+        for key in [key for key in other._assemblers if key[0] == master]:
+            self._assemblers[key] = other._assemblers.pop(key)
 
     def carries(self, master: int) -> bool:
         """Whether this connection carries a master."""

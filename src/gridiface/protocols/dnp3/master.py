@@ -1,7 +1,7 @@
 """A master of one outstation: tasks out, responses in, unsolicited reports, start-up and automatic tasks.
 
-Owns application sequence numbers, confirms, timeouts, the queue of tasks and the reaction to internal indications
-(IEEE 1815 clauses 4.5 and 5.1). What a task asks is master_tasks.py; what points a response holds is measurements.py;
+Owns application sequence numbers, confirms, timeouts and the queue of tasks (IEEE 1815 clause 5.1). What it asks by
+itself is master_automatic.py, what a task asks master_tasks.py; what points a response holds is measurements.py;
 frames and segments are master_link.py.
 """
 
@@ -24,10 +24,10 @@ from gridiface.protocols.dnp3.application import (
 )
 from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
 from gridiface.protocols.dnp3.authentication_objects import find
+from gridiface.protocols.dnp3.master_automatic import AutomaticTasks
 from gridiface.protocols.dnp3.master_link import MasterLink
-from gridiface.protocols.dnp3.master_queue import FIRST, ROUTINE, STARTUP, URGENT, Poll, Queued, Running
+from gridiface.protocols.dnp3.master_queue import FIRST, ROUTINE, URGENT, Poll, Queued, Running
 from gridiface.protocols.dnp3.master_settings import (
-    EventsLost,
     Failure,
     MasterEvent,
     MasterSettings,
@@ -35,7 +35,6 @@ from gridiface.protocols.dnp3.master_settings import (
     OutstationRestarted,
     PointsReceived,
     TaskDone,
-    TimeSync,
 )
 from gridiface.protocols.dnp3.master_tasks import (
     Ask,
@@ -44,10 +43,6 @@ from gridiface.protocols.dnp3.master_tasks import (
     Response,
     Task,
     class_poll,
-    clear_restart,
-    integrity_poll,
-    set_unsolicited,
-    synchronise,
 )
 from gridiface.protocols.dnp3.measurements import point_blocks
 
@@ -56,8 +51,6 @@ MAX_EVENTS = 10_000
 SESSION_KEYS = "session keys"
 MAX_CHALLENGES = 2
 MAX_RESPONSE_FRAGMENTS = 4096
-_START_UP = {"disable unsolicited", "integrity poll", "enable unsolicited"}
-_CLASS_BITS = {1: IIN.CLASS_1_EVENTS, 2: IIN.CLASS_2_EVENTS, 3: IIN.CLASS_3_EVENTS}
 
 
 class Master:
@@ -86,9 +79,8 @@ class Master:
         self._queue: list[Queued] = []
         self._running: Running | None = None
         self._polls: list[Poll] = []
-        self._retry_at: float | None = None
         self._number = 0
-        self._automatic: set[str] = set()
+        self._automatic = AutomaticTasks(settings, self.clock, self._push)
         self._last_report = b""
         self._events: deque[MasterEvent] = deque(maxlen=MAX_EVENTS)
         self._keys_retry_at = 0.0
@@ -101,7 +93,7 @@ class Master:
         self._last_report = b""
         self._keys_retry_at = now
         self._secure(now)
-        self._start_up()
+        self._automatic.start_up()
         self._advance(now)
 
     def disconnected(self, now: float) -> None:
@@ -117,8 +109,7 @@ class Master:
         for queued in sorted(self._queue):
             self._finish(queued, Outcome(Failure.DISCONNECTED), ())
         self._queue.clear()
-        self._automatic.clear()
-        self._retry_at = None
+        self._automatic.forget()
         for poll in self._polls:
             poll.pending = False
 
@@ -176,10 +167,8 @@ class Master:
         due = [poll.due for poll in self._polls if not poll.pending]
         if self._running is not None:
             due.append(self._running.deadline)
-        if self._retry_at is not None:
-            due.append(self._retry_at)
-        silent = self._link.next_timer()
-        return min(due if silent is None else [*due, silent], default=None)
+        others = (self._automatic.next_timer(), self._link.next_timer())
+        return min([*due, *(at for at in others if at is not None)], default=None)
 
     def handle_timer(self, now: float) -> None:
         """Acts on everything that is due: timeouts, polls, retries, the link probe."""
@@ -189,9 +178,7 @@ class Master:
         if self._running is not None and now >= self._running.deadline:
             running, self._running = self._running, None
             self._finish(running.queued, Outcome(Failure.TIMEOUT), tuple(running.fragments))
-        if self._retry_at is not None and now >= self._retry_at:
-            self._retry_at = None
-            self._start_up()
+        self._automatic.handle_timer(now)
         for poll in self._polls:
             if now >= poll.due and not poll.pending:
                 poll.pending = True
@@ -205,21 +192,6 @@ class Master:
         heapq.heappush(self._queue, Queued(priority, self._number, name, task))
         return self._number
 
-    def _start_up(self) -> None:
-        """Queues what a new connection or a restart of the outstation asks for and is not queued yet."""
-        settings = self.settings
-        if settings.startup_disable and settings.enable_classes:
-            self._automatically("disable unsolicited", set_unsolicited((1, 2, 3), enable=False))
-        if settings.startup_integrity:
-            self._automatically("integrity poll", integrity_poll())
-        if settings.enable_classes:
-            self._automatically("enable unsolicited", set_unsolicited(settings.enable_classes, enable=True))
-
-    def _automatically(self, name: str, task: Task) -> None:
-        if name not in self._automatic:
-            self._automatic.add(name)
-            self._push(name, task, STARTUP)
-
     def _advance(self, now: float) -> None:
         """Starts the next task when none runs; tasks without a reply end at once."""
         while self._connected and not self.held and self._running is None and self._queue:
@@ -230,11 +202,10 @@ class Master:
     def _secure(self, now: float) -> None:
         """A change of session keys goes before everything else when one is due."""
         due = self.authentication is not None and self.authentication.needs_keys(now)
-        if due and self.authentication is not None and SESSION_KEYS not in self._automatic:
+        if due and self.authentication is not None and not self._automatic.waits(SESSION_KEYS):
             if self._keys_retry_at > now:
                 return
-            self._automatic.add(SESSION_KEYS)
-            self._push(SESSION_KEYS, self.authentication.establish(), FIRST)
+            self._automatic.begin(SESSION_KEYS, self.authentication.establish(), FIRST)
 
     def _step(self, queued: Queued, response: Response | None, now: float) -> None:
         """Runs a task up to its next request, or to its end."""
@@ -262,15 +233,13 @@ class Master:
             self._running = Running(queued, sequence, now, deadline, octets)
 
     def _finish(self, queued: Queued, outcome: Outcome, fragments: tuple[Fragment, ...]) -> None:
-        self._automatic.discard(queued.name)
+        self._automatic.ended(queued, outcome.failure, self.clock.now)
         for poll in self._polls:
             if queued.name == f"poll {poll.classes}":
                 poll.pending = False
                 poll.due = self.clock.now + poll.period
         if queued.name == SESSION_KEYS and outcome.failure is not None:
             self._keys_retry_at = self.clock.now + self.settings.retry_delay
-        if outcome.failure is Failure.TIMEOUT and queued.priority == STARTUP:
-            self._retry_at = self.clock.now + self.settings.retry_delay
         iin = fragments[-1].iin if fragments else 0
         self._events.append(
             TaskDone(queued.number, queued.name, outcome.failure, iin, outcome.commands, fragments, outcome.value)
@@ -327,7 +296,9 @@ class Master:
             return
         self._running = None
         self._step(running.queued, Response(tuple(running.fragments), running.asked_at, now, running.request), now)
-        self._heed(fragment.iin)
+        name = running.queued.name
+        fruitful = any(part.headers for part in running.fragments)
+        self._heed(fragment.iin, "" if self._automatic.waits(name) else name, fruitful=fruitful)
 
     def _challenged(self, running: Running, fragment: Fragment, now: float) -> bool:
         """Replies to a challenge of the running request; an error message ends the task. False for the rest."""
@@ -367,23 +338,9 @@ class Master:
         if blocks:
             self._events.append(PointsReceived(task, blocks, fragment.iin))
 
-    def _heed(self, iin: IIN) -> None:
+    def _heed(self, iin: IIN, answered: str = "", *, fruitful: bool = False) -> None:
         """Queues the tasks that indications call for (clause 4.5)."""
-        if iin & IIN.DEVICE_RESTART and "clear restart" not in self._automatic:
-            self._events.append(OutstationRestarted())
-            if self.authentication is not None:
+        for event in self._automatic.heed(iin, answered, fruitful=fruitful):
+            self._events.append(event)
+            if isinstance(event, OutstationRestarted) and self.authentication is not None:
                 self.authentication.forget()
-            starting = self._automatic & _START_UP
-            self._automatically("clear restart", clear_restart())
-            if not starting:
-                self._start_up()
-        if iin & IIN.NEED_TIME and self.settings.time_sync is not TimeSync.NONE:
-            self._automatically("time synchronisation", synchronise(self.settings.time_sync, self.clock))
-        if iin & IIN.EVENT_BUFFER_OVERFLOW and self.settings.integrity_on_overflow:
-            if "integrity poll" not in self._automatic:
-                self._events.append(EventsLost())
-            self._automatically("integrity poll", integrity_poll())
-        if self.settings.poll_on_events:
-            classes = [number for number, bit in _CLASS_BITS.items() if iin & bit]
-            if classes:
-                self._automatically("event poll", class_poll(classes))

@@ -78,6 +78,7 @@ class Outstation:
         probes: bool = True,
         greets: bool = True,
         datagrams: bool = False,
+        frame_gap: float | None = None,
     ) -> Channel:
         """A new connection; frames of masters other than those given (None: all configured) are ignored on it.
 
@@ -85,6 +86,8 @@ class Outstation:
         `greets` False: the peer is told nothing before it showed a frame of a master, as anyone who sent a datagram.
         `datagrams`: it is where datagrams come from; a master that goes on from another such place goes on with its
         dialogue, where a new connection begins one (IEEE 1815 clause 13.2.3).
+        `frame_gap`: seconds without an octet after which half a frame is given up; on a line that loses octets what is
+        missing never comes, and would be taken out of the frames that follow. None where nothing is lost.
 
         Raises:
             LocalProtocolError: a master that is not configured.
@@ -94,7 +97,7 @@ class Outstation:
         if unknown:
             raise LocalProtocolError(f"no association with master {unknown[0]}")
         reach = {master: self.associations[master] for master in allowed}
-        channel = _Registered(self, reach, now, probes=probes, greets=greets, datagrams=datagrams)
+        channel = _Registered(self, reach, now, probes=probes, greets=greets, datagrams=datagrams, frame_gap=frame_gap)
         self._channels.append(channel)
         return channel
 
@@ -147,11 +150,16 @@ class Outstation:
         return [item for item in self.associations.values() if not item.attached]
 
     def claim(self, channel: Channel, master: int) -> bool:
-        """A connection carries a master now, another one that did loses it; whether its datagrams merely moved."""
+        """A connection carries a master now, another one that did loses it; whether its datagrams merely moved.
+
+        Then frame count bits and half a fragment move with it: a link is a pair of addresses, too.
+        """
         moved = False
         for other in self._channels:
             if other is not channel:
-                moved = moved or (channel.datagrams and other.datagrams and other.carries(master))
+                if channel.datagrams and other.datagrams and other.carries(master):
+                    moved = True
+                    channel.go_on_from(other, master)
                 other.release(master)
         return moved
 
@@ -175,9 +183,18 @@ class _Registered(Channel):
         probes: bool,
         greets: bool,
         datagrams: bool,
+        frame_gap: float | None,
     ) -> None:
         self._outstation = outstation
-        super().__init__(outstation.station, associations, now, probes=probes, greets=greets, datagrams=datagrams)
+        super().__init__(
+            outstation.station,
+            associations,
+            now,
+            probes=probes,
+            greets=greets,
+            datagrams=datagrams,
+            frame_gap=frame_gap,
+        )
 
     def close(self) -> None:
         super().close()

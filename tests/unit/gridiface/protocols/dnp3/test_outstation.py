@@ -210,6 +210,43 @@ def test_datagrams_from_elsewhere_go_on_with_the_dialogue_and_a_new_connection_b
     assert association.attached
 
 
+@pytest.mark.parametrize(("datagrams", "kept"), [(True, True), (False, False)])
+def test_datagrams_from_elsewhere_go_on_with_the_link_too(datagrams, kept):
+    """Frame count bits and half a fragment belong to a pair of addresses (clause 9.2.6), wherever it comes from."""
+    outstation = Outstation(
+        OutstationSettings(10),
+        [AssociationSettings(1), AssociationSettings(2)],
+        Database([PointConfig(PointType.COUNTER, 0)]),
+    )
+    before, after = (outstation.open(0.0, datagrams=datagrams) for _ in range(2))
+    reset, status = (Frame(control, 10, 1) for control in (0xC0, 0xF2))
+    halves = FragmentWriter(0xC4, 10, 1).encode(bytes.fromhex("c1 01") + bytes.fromhex("14 01 28 64 00") + bytes(300))
+    first, second = halves[:292], halves[292:]
+    before.receive(encode(reset), 0.0)
+    before.receive(encode(Frame(0xC0, 10, 2)), 0.0)  # another master, who stays there
+    before.to_send(0.0)
+    before.receive(first, 0.0)
+    after.receive(encode(status), 0.0)
+    assert bool(after.to_send(0.0)) is kept, "the link was reset: a test of it is acknowledged"
+    after.receive(second, 0.0)
+    assert bool(after.to_send(0.0)) is kept, "and its fragment is whole"
+    assert before.carries(2)
+    before.receive(encode(Frame(0xF2, 10, 2)), 0.0)
+    assert before.to_send(0.0)
+
+
+@pytest.mark.parametrize(("gap", "pause", "answered"), [(1.0, 1.1, True), (1.0, 0.9, False), (None, 60.0, False)])
+def test_half_a_frame_is_given_up_after_a_pause_where_octets_may_be_lost(gap, pause, answered):
+    outstation = Outstation(OutstationSettings(10), [AssociationSettings(1)], Database([]))
+    channel = outstation.open(0.0, frame_gap=gap)
+    lost = encode(Frame(0xC4, 10, 1, bytes(200)))[:20]
+    channel.receive(lost, 10.0)
+    channel.receive(encode(Frame(0xC9, 10, 1)), 10.0 + pause)
+    assert bool(channel.to_send(10.0 + pause)) is answered
+    channel.receive(encode(Frame(0xC9, 10, 1)), 12.5 + pause)
+    assert bool(channel.to_send(12.5 + pause)) is (gap is not None)
+
+
 @pytest.fixture(scope="module")
 def build_once():
     outstation = Outstation(
