@@ -62,6 +62,11 @@ def declined(columns: Columns, row: int) -> None:
     columns.may_up[row], columns.may_down[row] = -np.inf, np.inf
 
 
+def resumed(columns: Columns, rows: IntArray) -> None:
+    """These had begun a control before a restart, and hold what they were told for it, whatever that was."""
+    columns.may_up[rows], columns.may_down[rows] = np.inf, -np.inf
+
+
 def falls_back(columns: Columns, row: int, now: Instant, *, at_once: bool) -> None:
     """What a device holds is not renewed any more: it falls back by itself, at the earliest after half of its timer.
 
@@ -78,7 +83,8 @@ def falls_back(columns: Columns, row: int, now: Instant, *, at_once: bool) -> No
 def unheard(columns: Columns) -> BoolArray:
     """Who is not heard, or not believed, and has a part in a sum."""
     c = columns
-    return (c.lost | c.quarantined | (c.down & (c.received <= c.down_at))) & c.counts
+    silent = c.lost | c.quarantined | (c.down & (c.received <= c.down_at))
+    return (silent | _from_before(c, slice(None))) & c.counts
 
 
 def range_of(columns: Columns, rows: IntArray, now: Instant) -> tuple[FloatArray, FloatArray]:
@@ -93,7 +99,7 @@ def range_of(columns: Columns, rows: IntArray, now: Instant) -> tuple[FloatArray
     strays = (did > c.sure_up[rows] + slack) | (did < c.sure_down[rows] - slack)
     sure = (now < c.sure_until[rows]) & ~(strays & (c.received[rows] > arrived))
     # Who was heard a moment ago, and only failed, does by itself what it did then.
-    lately = ~(c.lost[rows] | c.quarantined[rows])
+    lately = ~(c.lost[rows] | c.quarantined[rows]) & (c.seen[rows] > 0)
     up = np.maximum(np.where(sure, c.sure_up[rows], np.where(lately, did, np.inf)), c.may_up[rows])
     down = np.minimum(np.where(sure, c.sure_down[rows], np.where(lately, did, -np.inf)), c.may_down[rows])
     # Of who never spoke and never answered it is not known that it is there: only what it was told may be.
@@ -130,6 +136,15 @@ def _asleep(c: Columns, rows: IntArray, now: Instant) -> BoolArray:
         gave_nothing = (c.natural_w[rows] <= dark) & (c.w[rows] <= dark)
     lately = now < c.received[rows] + SLEEPS_S
     return c.natural[rows] & c.lost[rows] & ~c.quarantined[rows] & gave_nothing & lately
+
+
+def _from_before(c: Columns, rows: IntArray | slice) -> BoolArray:
+    """Who may hold something from before a restart, and was neither heard since nor took anything new.
+
+    Who answers by itself holds to what it was given, over our restarts, too.
+    """
+    found: BoolArray = np.isposinf(c.may_up[rows]) & (c.seen[rows] == 0) & ~(c.acknowledged[rows] | c.answers[rows])
+    return found
 
 
 def _range(watts: FloatArray, ceilings: FloatArray) -> tuple[FloatArray, FloatArray]:

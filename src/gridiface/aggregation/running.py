@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gridiface.aggregation import doubt
 from gridiface.aggregation.accounts import sample_of
 from gridiface.aggregation.allocate import FloatArray
 from gridiface.aggregation.allocate.problem import BoolArray
@@ -137,6 +138,7 @@ class Running:
             holds |= part
         c.holds[rows] |= holds
         c.cut[rows] |= bool(holds & SWITCHES)
+        doubt.resumed(c, c.rows([name for name in entry.told.get(OutcomeKind.STARTED, ()) if name is not None]))
         self.starting.append(entry)
 
     def ending(self, entry: Entry, device_ids: Sequence[str]) -> Mapping[tuple[OutcomeKind, str], Sequence[str]]:

@@ -54,6 +54,8 @@ class Unit:
     told_at: float = START
     holds: Setpoint | None = None
     soc_error: float = 0.0
+    #: Its readings are beyond all it can do.
+    odd: bool = False
     writes: int = 0
     largest_move: float = 0.0
 
@@ -148,6 +150,7 @@ class World:
         quality = Quality.BAD if unit.dead else Quality.GOOD
         storage = unit.device.nameplate.energy_wh is not None
         watts = self.meter() if unit.device.kind is DeviceKind.METER and self.meter else unit.w
+        watts += 10.0 * unit.device.nameplate.max_w if unit.odd else 0.0
         return Snapshot(
             device_id=unit.device.id,
             source_time=self.now,
@@ -205,13 +208,24 @@ class World:
         unit.device = replace(unit.device, settings=replace(unit.device.settings, max_w=watts))
         self.engine.add_device(unit.device, self.now)
 
+    def quarantine(self, name: str) -> None:
+        """An operator does not believe a device."""
+        self.engine.desk.quarantine(name, self.now)
+
+    def release(self, name: str) -> None:
+        """An operator believes it again."""
+        self.engine.desk.release_quarantine(name, self.now)
+
     def restart(self) -> None:
         """Lose the engine and make a new one from what is durable."""
+        aside = self.aside
         self.engine = Engine()
         for unit in self.units.values():
             self.engine.add_device(unit.device, self.now)
         self.engine.set_groups(self.groups, self.now)
         self.engine.restore(self.controls.values(), self.outcomes, self.now)
+        for name in aside:
+            self.quarantine(name)
 
     def kinds(self, control_id: str, device_id: str | None = None) -> list[str]:
         """The steps that were told of a control, in order."""

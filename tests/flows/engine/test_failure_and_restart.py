@@ -194,3 +194,34 @@ def test_others_follow_a_blocked_device_as_soon_as_it_is_seen_to_let_go(make_wor
     world.run(1.0)
     assert world.units["b00"].told_w is None
     assert world.total == pytest.approx(8000, rel=0.01)
+
+
+def test_who_is_not_heard_since_a_restart_is_left_room_under_a_limit_as_before_it(make_world, ask):
+    world = make_world(2)
+    world.submit(ask("c", set_w=8_000, duration=None))
+    world.run(30)
+    lost = world.units["b00"]
+    lost.hung = True  # it goes on with its 4 kW
+    world.submit(ask("limit", export_limit=5_000, at=35, duration=None))
+    world.run(30)
+    assert world.total <= 5_000 + 20
+    world.restart()
+    for _ in range(60):
+        world.run(1)
+        assert world.total <= 5_000 + 20
+    lost.hung = False
+    world.run(120)
+    assert world.total == pytest.approx(5_000, abs=50)
+
+
+def test_a_rating_that_is_cut_under_a_limit_makes_the_quick_wait_for_the_slow(make_world, ask, make_battery):
+    world = make_world(devices=[make_battery("slow", ramp_w_per_s=500.0), make_battery("quick")])
+    world.submit(ask("limit", export_limit=6_000))
+    world.submit(ask("c", set_w=6_000))
+    world.run(20)
+    assert world.total == pytest.approx(6_000, abs=20)
+    world.rate("slow", 1_000.0)
+    for _ in range(15):
+        world.run(1)
+        assert world.total <= 6_000 + 20
+    assert world.total == pytest.approx(6_000, abs=20)

@@ -38,6 +38,7 @@ class Trouble(Story):
             unit.unread = self.draw.random() < share
             unit.hung = self.draw.random() < share
             unit.deaf = self.draw.random() < share
+            unit.odd = self.draw.random() < share / 2
             unit.soc_error = self.draw.choice([0.0, 0.0, 0.0, 0.2, -0.2]) if share else 0.0
             unit.local = unit.device.kind is DeviceKind.BATTERY and self.draw.random() < share
             if unit.local:
@@ -51,23 +52,29 @@ class Trouble(Story):
         elif event < 0.3:
             name = self.draw.choice([n for n, u in self.world.units.items() if u.device.kind is not DeviceKind.METER])
             self.world.rate(name, self.world.units[name].device.nameplate.max_w * self.draw.choice([0.4, 0.7, 1.0]))
-        elif event < 0.4 and not any(unit.unread or unit.hung for unit in self.world.units.values()):
+        elif event < 0.4:
             self.world.restart()
-        else:
-            return
-        self.changed = self.world.now
+        elif event < 0.6:
+            self.put_aside()
+
+    def put_aside(self) -> None:
+        """An operator believes those again who are in quarantine, or puts somebody into it."""
+        aside = self.world.aside
+        for name in aside:
+            self.world.release(name)
+        if not aside:
+            self.world.quarantine(self.draw.choice(sorted(self.world.units)))
 
     def reached(self, name: str) -> bool:
         """Whether a device is sure to do as it is told now; who is only told what narrows may keep what it has."""
         unit = self.world.units[name]
         aside = name in self.world.aside  # it is let go of until an operator says otherwise
-        return unit.reached and not (unit.unread or unit.local or aside)
+        return unit.reached and not (unit.unread or unit.odd or unit.local or aside)
 
     def look(self) -> None:
         """Note which limits are passed, by more than those do by themselves whom nobody reaches."""
         found = {(control, mode) for control, mode, *_ in self.broken()} if self.settled() else set()
-        if found and self.conflict():
-            found = set()
+        found = {(control, mode) for control, mode in found if not self.conflict(control)}
         for key in found:
             self.passed[key] += 1
         for key in [key for key in self.passed if key not in found]:
@@ -89,13 +96,15 @@ class Trouble(Story):
                 unit.w = kept[name]
         return [one for one in there if one[3] > alone[one[0]][one[1]] + 20]
 
-    def conflict(self) -> bool:
-        """Whether limits upwards and downwards cannot both be kept, whatever those do who are not reached.
+    def conflict(self, control_id: str) -> bool:
+        """Whether a limit, and those around and inside of it the other way, cannot both be kept.
 
-        Between what is asked of those who are reached no choice is right then. Where limits all point one way there is
-        one: the others keep away from them as far as they can.
+        Whatever those do who are not reached: between what is asked of the others no choice is right then. Where limits
+        all point one way there is one: the others keep away from them as far as they can.
         """
+        mine = set(self.members(self.world.controls[control_id].target))
         standing = [control for control in self.standing() if next(iter(control.values)) in LIMITS]
+        standing = [control for control in standing if mine & set(self.members(control.target))]
         if len({next(iter(control.values)) in UPWARDS for control in standing}) < 2:
             return False
         units = [unit for unit in self.world.units.values() if unit.device.kind is not DeviceKind.METER]

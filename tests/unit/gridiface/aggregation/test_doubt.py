@@ -109,6 +109,30 @@ def test_who_never_spoke_nor_answered_counts_with_what_it_was_told_alone(columns
     assert between(columns, 110.0) == (0.0, 3_000.0)
 
 
+def test_who_had_begun_a_control_before_a_restart_may_do_anything_until_it_is_heard_or_takes_something_new(columns):
+    columns.seen[0], columns.w[0], columns.lost[0] = 0, np.nan, False
+    columns.received[0], columns.told_at[0], columns.acknowledged[0] = -np.inf, -np.inf, False
+    columns.last_w[0] = np.nan
+    assert not doubt.unheard(columns)[0]
+    doubt.resumed(columns, ROW)
+    assert doubt.unheard(columns)[0]
+    assert between(columns, 110.0) == (-5_000.0, 5_000.0)
+    tell(columns, 110.0, 1_000.0)
+    assert between(columns, 111.0) == (-5_000.0, 5_000.0)  # it may have taken it or not
+    columns.acknowledged[0] = True
+    assert not doubt.unheard(columns)[0]
+    columns.acknowledged[0], columns.answers[0] = False, True
+    assert not doubt.unheard(columns)[0]
+
+
+def test_a_reading_after_a_restart_tells_what_it_does(columns):
+    doubt.resumed(columns, ROW)
+    columns.received[0], columns.told_at[0], columns.lost[0] = 200.0, -np.inf, False
+    doubt.seen(columns, ROW, 0.0)
+    assert not doubt.unheard(columns)[0]
+    assert np.isneginf(columns.may_up[0])
+
+
 @pytest.fixture
 def roof():
     """A roof of 5 kW that nobody held and that was heard last at 100 s, when it gave nothing."""
