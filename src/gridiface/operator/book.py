@@ -46,14 +46,19 @@ class Book(Generic[R]):
         self.records = found
         self._read = now
 
-    async def get(self, key: str, now: Instant) -> R | None:
+    async def get(self, key: str, now: Instant, *, looking: bool = True) -> R | None:
         """One record, or None; reads them again where that is due.
+
+        Args:
+            key: of the record.
+            now: the time.
+            looking: whether one that is not known makes them be read again before their time.
 
         Raises:
             StoreUnavailable: they had to be read again and could not be.
         """
         age = abs(now - self._read)
-        if age > FRESH_S or (key not in self.records and age > MISS_S):
+        if age > FRESH_S or (looking and key not in self.records and age > MISS_S):
             await self.load(now)
         return self.records.get(key)
 

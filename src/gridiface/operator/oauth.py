@@ -85,8 +85,13 @@ class AccessBook:
         self._book.records[made.id] = made
         return f"gridiface_at_{made.id}_{secret}", life, names
 
-    async def verify(self, text: str, now: Instant) -> tuple[Access, Token] | None:
+    async def verify(self, text: str, now: Instant, *, looking: bool = True) -> tuple[Access, Token] | None:
         """The valid access token that this is and its client, or None. Compared in constant time.
+
+        Args:
+            text: what was sent.
+            now: the time.
+            looking: whether an id that is not known is worth a look at the store.
 
         Raises:
             StoreUnavailable: the records had to be read again and could not be.
@@ -95,11 +100,11 @@ class AccessBook:
         if found is None:
             return None
         name, secret = found.groups()
-        access = await self._book.get(name, now)
+        access = await self._book.get(name, now, looking=looking)
         same = hmac.compare_digest(digest_of(secret), "0" * 64 if access is None else access.digest)
         if access is None or not same or not self.holds(access, now):
             return None
-        client = self._tokens.known(access.client, now)
+        client = await self._tokens.known_now(access.client, now)
         return None if client is None else (access, client)
 
     def holds(self, access: Access, now: Instant) -> bool:

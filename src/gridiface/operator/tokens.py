@@ -101,6 +101,15 @@ class TokenBook:
         """
         await self._book.load(now)
 
+    async def known_now(self, token_id: str, now: Instant) -> Token | None:
+        """A token that is still valid, by its id; what other processes revoked long enough ago is seen.
+
+        Raises:
+            StoreUnavailable: the records had to be read again and could not be.
+        """
+        await self._book.fresh(now)
+        return self.known(token_id, now)
+
     def known(self, token_id: str, now: Instant) -> Token | None:
         """A token that is still valid, by its id, as known now."""
         token = self._book.records.get(token_id)
@@ -169,22 +178,27 @@ class TokenBook:
         self._book.records.pop(token.id, None)
         return token.row(now)
 
-    async def verify(self, text: str, now: Instant) -> Token | None:
+    async def verify(self, text: str, now: Instant, *, looking: bool = True) -> Token | None:
         """The valid token that this is, or None. The secret is compared in constant time.
+
+        Args:
+            text: what was sent.
+            now: the time.
+            looking: whether an id that is not known is worth a look at the store.
 
         Raises:
             StoreUnavailable: the records had to be read again and could not be.
         """
         found = _FORM.fullmatch(text)
-        return None if found is None else await self.verify_pair(found[1], found[2], now)
+        return None if found is None else await self.verify_pair(found[1], found[2], now, looking=looking)
 
-    async def verify_pair(self, name: str, secret: str, now: Instant) -> Token | None:
+    async def verify_pair(self, name: str, secret: str, now: Instant, *, looking: bool = True) -> Token | None:
         """The valid token of that id and secret, or None.
 
         Raises:
             StoreUnavailable: as for verify.
         """
-        token = await self._book.get(name, now)
+        token = await self._book.get(name, now, looking=looking)
         same = hmac.compare_digest(digest_of(secret), "0" * 64 if token is None else token.digest)
         return token if token is not None and same and now < token.expires else None
 

@@ -155,7 +155,7 @@ class OAuthArea(Area):
         }
 
     async def _client(self, request: web.Request, form: dict[str, str]) -> Token | None:
-        """The API token whose id and secret are given, or None.
+        """The API token whose id and secret are given, or None. Right ones pass beside wrong ones (`Access._bearer`).
 
         Raises:
             Refused: 429, too many wrong ones.
@@ -163,15 +163,13 @@ class OAuthArea(Area):
         """
         address, tried = request.remote or "", self._desk.clock.monotonic()
         wait_s = self._throttle.wait_s(address, tried)
-        if wait_s > 0:
-            headers = {"Retry-After": str(int(wait_s) + 1)}
-            raise Refused(
-                429, f"too many wrong secrets from {address}", "wait, then use the right one", headers=headers
-            )
         name, secret = _credentials(request, form)
         # A whole token as the secret works, too: people paste what they have.
         bare = secret.removeprefix(f"gridiface_{name}_")
-        found = await self._desk.tokens.verify_pair(name, bare, self._desk.clock.now())
+        found = await self._desk.tokens.verify_pair(name, bare, self._desk.clock.now(), looking=wait_s <= 0)
+        if found is None and wait_s > 0:
+            text, headers = f"too many wrong secrets from {address}", {"Retry-After": str(int(wait_s) + 1)}
+            raise Refused(429, text, "wait, then use the right one", headers=headers)
         if found is None:
             self._throttle.failed(address, tried)
         return found

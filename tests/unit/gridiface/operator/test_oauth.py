@@ -120,6 +120,10 @@ async def test_guessing_secrets_is_slowed_down(house: Any) -> None:
     wrong = {"grant_type": "client_credentials"}
     told = [(await house.ask("POST", "/oauth2/token", data=wrong, headers=basic(made, "no")))[0] for _ in range(11)]
     assert told == [401] * 10 + [429]
+    access = await grant(house, made)
+    assert access[0] == 200, "the right secret passes beside them: nobody can lock it out"
+    assert (await house.ask("GET", "/api/v1/devices", token=access[1]["access_token"]))[0] == 200
+    assert (await house.ask("POST", "/oauth2/token", data=wrong, headers=basic(made, "no")))[0] == 429
 
 
 async def test_access_tokens_of_one_client_are_bounded_and_kept(house: Any) -> None:
