@@ -19,8 +19,7 @@ from gridiface.pki.identity import format_lfdi, lfdi_from_der
 _TEMPLATE = """\
 # yaml-language-server: $schema=gridiface.schema.json
 # Configuration of gridiface. `gridiface check {name}` names file, line and fix of every mistake;
-# docs/reference/configuration.md explains every key. Paths are relative to this file;
-# those under a device's `connection` begin where gridiface is started.
+# docs/reference/configuration.md explains every key. Paths are relative to this file.
 # Powers are in W: + delivered to the grid, - taken from it.
 
 site: {site}                            # part of the identities derived for groups and devices

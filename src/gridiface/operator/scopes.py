@@ -8,8 +8,17 @@ from typing import Literal, get_args
 Scope = Literal["stream", "read", "control", "configure", "audit", "admin"]
 Role = Literal["viewer", "operator", "engineer", "admin", "auditor"]
 
-#: What each scope allows. stream: the event stream; control: controls, blocks, alarms; configure: devices, groups,
-#: programs and whatever else engineers set up; audit: the audit log; admin: everything, users and tokens among it.
+#: What each scope is for.
+MEANING: dict[Scope, str] = {
+    "stream": "read the event stream",
+    "read": "see everything but users, tokens and the audit log",
+    "control": "send and cancel controls, block devices, acknowledge alarms",
+    "configure": "set up devices, groups, programs and whatever else engineers do",
+    "audit": "read the audit log",
+    "admin": "everything, users and tokens among it",
+}
+
+#: What each scope allows.
 IMPLIED: dict[str, frozenset[str]] = {
     "stream": frozenset({"stream"}),
     "read": frozenset({"read", "stream"}),

@@ -16,7 +16,7 @@ from gridiface.operator.control_schema import NewControl
 from gridiface.operator.present import covers
 from gridiface.operator.routing import Call, etag_of
 from gridiface.operator.schema import NoBody
-from gridiface.operator.scopes import ROLES, Role, Scope
+from gridiface.operator.scopes import MEANING, ROLES, Role
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import has
 from gridiface.operator.server import Page
@@ -100,7 +100,7 @@ class PeopleScreen:
         """Tokens without their secrets."""
         book, now = self._house.desk.tokens, self._house.now()
         await book.load(now)
-        return self._house.frame.page(request, "tokens.html", rows=book.rows(now), scopes=get_args(Scope))
+        return self._house.frame.page(request, "tokens.html", rows=book.rows(now), scopes=MEANING)
 
     async def approvals(self, request: web.Request) -> web.StreamResponse:
         """Controls that wait for a second person."""

@@ -13,6 +13,7 @@ from aiohttp import web
 from gridiface import __version__
 from gridiface.operator.screens import words
 from gridiface.operator.screens.cells import labelled
+from gridiface.operator.screens.markup import coded, indented
 from gridiface.segments import segment
 
 #: Libraries that a build puts beside our own files; see hatch_build.py.
@@ -69,6 +70,8 @@ class Frame:
             "badge": words.badge,
             "health": words.health,
             "advice": words.advice,
+            "indented": indented,
+            "coded": coded,
             # jinja2's `urlencode` leaves "/" as it is: right in a query, but an id in a path would lead elsewhere.
             "segment": segment,
             "json": lambda value: json.dumps(value, separators=(",", ":")),

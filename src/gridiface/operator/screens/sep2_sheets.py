@@ -55,7 +55,7 @@ MESSAGE = Sheet(
         Field(name="language", label="Language", most=16, required=True, says=("locale",), hint="such as en or de-AT"),
         START,
         MINUTES,
-        Field(name="originator", label="From", most=20, hint="who says so; up to 20 characters"),
+        Field(name="originator", label="Sender", most=20, hint="as devices show it; up to 20 characters"),
     ),
     body=_message_body,
     filled=_message_filled,

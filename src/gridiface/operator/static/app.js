@@ -23,6 +23,12 @@ $("theme")?.addEventListener("click", () => {
 dark.addEventListener("change", repaint);
 repaint();
 
+// --- menu -------------------------------------------------------------------------------------------------------
+// Where one is stands in sight, also in a low window; the page itself stays where it is.
+const menu = document.querySelector(".side nav"), place = menu?.querySelector("[aria-current]");
+const below = place ? place.getBoundingClientRect().bottom - menu.getBoundingClientRect().bottom : 0;
+if (below > 0) menu.scrollTop = below + menu.clientHeight / 3;
+
 // --- time -------------------------------------------------------------------------------------------------------
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const clockStyle = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false };
