@@ -18,7 +18,7 @@ from gridiface.app.config.checks import cross_checks
 from gridiface.app.config.model import Client, Config, Lfdi
 from gridiface.app.identities import lfdi_of
 from gridiface.app.members import SEP2
-from gridiface.domain.definitions import Block, DeviceEntry, GroupEntry
+from gridiface.domain.definitions import Block, DeviceEntry, GroupEntry, as_title
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.errors import ConfigError
 
@@ -142,7 +142,9 @@ def _packed(entry: DeviceEntry | GroupEntry | None) -> bytes:
 def _entry(document: Document, kind: type[E]) -> E | None:
     try:
         plain = json.loads(document.body)["entry"]
+        if plain is not None and isinstance(plain.get("name"), str):
+            plain["name"] = as_title(plain["name"])  # earlier versions took any text
         return None if plain is None else kind.model_validate(plain)
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
         text = f"the database's {document.space} {document.key!r} cannot be read: {problem}"
         raise ConfigError(f"{text}; use the version of gridiface that wrote it, or a backup") from problem

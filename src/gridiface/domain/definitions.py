@@ -18,12 +18,15 @@ from gridiface.domain.quantities import Phase
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)|24:00")
+#: Names for people: no control characters, and no marks after which others are shown from right to left (U+202A to
+#: U+202E, U+2066 to U+2069), so that pages, logs and terminals show them, and what is beside them, as they are.
+TITLE, LONGEST_TITLE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$", 256
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _clock(text: str) -> str:
     if not _CLOCK.fullmatch(text):
-        raise ValueError("write HH:MM between 00:00 and 24:00, in quotes")
+        raise ValueError("write HH:MM between 00:00 and 24:00")
     return text
 
 
@@ -35,6 +38,17 @@ def is_identifier(text: str) -> bool:
 def _identifier(text: str) -> str:
     if not is_identifier(text):
         raise ValueError("use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit")
+    return text
+
+
+def as_title(text: str) -> str:
+    """A name for people, of any text: without what TITLE leaves out, and not too long."""
+    return "".join(sign for sign in text if re.fullmatch(TITLE, sign))[:LONGEST_TITLE]
+
+
+def _title(text: str) -> str:
+    if not re.fullmatch(TITLE, text):
+        raise ValueError("a name is one line, without control characters and marks that turn its direction round")
     return text
 
 
@@ -56,6 +70,7 @@ def _shares(shares: dict[str, float]) -> dict[str, float]:
 Identifier = Annotated[str, AfterValidator(_identifier)]
 LocalTime = Annotated[str, AfterValidator(_clock)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Title = Annotated[str, Field(max_length=LONGEST_TITLE, json_schema_extra={"pattern": TITLE}), AfterValidator(_title)]
 Shares = Annotated[dict[str, float], AfterValidator(_shares)]
 
 
@@ -145,7 +160,7 @@ class DeviceEntry(Block):
     """One device of the fleet."""
 
     id: Identifier = Field(description="unique among devices and groups")
-    name: str = Field(default="", description="for people")
+    name: Title = Field(default="", description="for people")
     kind: DeviceKind | None = Field(default=None, description="what it is; none: as the device itself tells")
     driver: str = Field(description="name of an installed driver (`gridiface doctor` lists them), or sep2")
     connection: dict[str, Any] = Field(default_factory=dict, description="the driver's own settings")
@@ -161,7 +176,7 @@ class GroupEntry(Block):
     """A set of devices, or of groups, that is offered as one."""
 
     id: Identifier = Field(description="unique among devices and groups")
-    name: str = Field(default="", description="for people")
+    name: Title = Field(default="", description="for people")
     members: tuple[Identifier, ...] = Field(description="devices and groups")
     meter: Identifier | None = Field(default=None, description="device that measures the group's total")
     max_export_w: float | None = Field(default=None, ge=0, description="cap on the total delivered, W")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -65,3 +66,10 @@ def test_a_2030_5_device_is_a_client_with_its_lfdi() -> None:
         check(twin)
     with pytest.raises(ConfigError, match="lfdi and, if need be, pin"):
         client_of(entry.model_copy(update={"connection": {"lfdi": "12"}}))
+
+
+def test_a_name_that_an_older_version_took_does_not_stop_the_server() -> None:
+    body = json.dumps({"entry": {"id": "c", "driver": "sunspec", "name": "a\x00b\n\u202ec" + "d" * 300}}).encode()
+    [found] = Overlay.of([Document(DEVICES, "c", body)], []).devices.values()
+    assert found is not None
+    assert found.name == "abc" + "d" * 253

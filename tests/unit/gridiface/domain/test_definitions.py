@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gridiface.domain.definitions import ConstraintsEntry, DeviceEntry, GroupEntry, days_of, seconds_of
+from gridiface.domain.definitions import ConstraintsEntry, DeviceEntry, GroupEntry, as_title, days_of, seconds_of
 from gridiface.domain.local_time import EVERY_DAY
 
 
@@ -15,6 +15,10 @@ from gridiface.domain.local_time import EVERY_DAY
     ("body", "words"),
     [
         ({"id": "a b", "driver": "x"}, "1 to 64 letters"),
+        ({"id": "a", "driver": "x", "name": "a\x00"}, "is one line, without control characters"),
+        ({"id": "a", "driver": "x", "name": "a\nb"}, "is one line"),
+        ({"id": "a", "driver": "x", "name": "a\u202eb"}, "turn its direction round"),
+        ({"id": "a", "driver": "x", "name": "a" * 257}, "at most 256"),
         ({"id": "a", "driver": "x", "tier": 10}, "less than or equal to 9"),
         ({"id": "a", "driver": "x", "rating": {"max_w": float("inf")}}, "finite"),
         ({"id": "a", "driver": "x", "shares": {"p": 0.7, "q": 0.7}}, "so is their sum"),
@@ -33,6 +37,12 @@ def test_a_definition_comes_back_as_it_went() -> None:
     assert DeviceEntry.model_validate(entry.model_dump(mode="json")) == entry
     group = GroupEntry.model_validate({"id": "g", "members": ["a"], "max_export_w": 5})
     assert GroupEntry.model_validate(group.model_dump(mode="json")) == group
+
+
+def test_names_in_any_script_are_taken() -> None:
+    for name in ("شبكة الطاقة", "🔋⚡️ Speicher Nr. 7", "<b>=1+1", "W" * 256, ""):
+        assert DeviceEntry.model_validate({"id": "a", "driver": "x", "name": name}).name == name
+        assert as_title(name) == name
 
 
 def test_times_and_days() -> None:
