@@ -47,8 +47,9 @@ def as_title(text: str) -> str:
 
 
 def _title(text: str) -> str:
-    if not re.fullmatch(TITLE, text):
-        raise ValueError("a name is one line, without control characters and marks that turn its direction round")
+    if not re.fullmatch(TITLE, text) or (text and not any(sign.isprintable() and sign != " " for sign in text)):
+        text = "a name is one line, without control characters and marks that turn its direction round"
+        raise ValueError(f"{text}, with something to be seen")
     return text
 
 

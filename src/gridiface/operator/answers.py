@@ -18,6 +18,15 @@ from gridiface.operator.problems import Refused, problem
 _log = logging.getLogger("gridiface.operator")
 
 
+#: Parts of the API that a server has only with a block of its configuration, the longer paths first.
+_PARTS = {
+    "/api/v1/openadr/vtn": "openadr.vtn",
+    "/api/v1/openadr/vens": "openadr.vens",
+    "/api/v1/sep2/upstreams": "upstreams",
+    "/api/v1/sep2/": "sep2",
+    "/api/v1/dnp3/": "dnp3",
+    "/api/v1/session/oidc": "operator.oidc",
+}
 _ROUTES = "the routes are in /api/v1/openapi.json"
 
 
@@ -83,8 +92,8 @@ def answer(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = 
     return web.Response(text=text, status=status, content_type="application/json", headers=headers)
 
 
-def refusal(error: Exception) -> web.StreamResponse:
-    """What a request that failed is answered with; unexpected errors are logged and told without detail."""
+def refusal(error: Exception, path: str = "") -> web.StreamResponse:
+    """What a request to `path` that failed is answered with; unexpected errors are logged and told without detail."""
     match error:
         case Refused():
             return error.response()
@@ -98,7 +107,9 @@ def refusal(error: Exception) -> web.StreamResponse:
                 400, "the body is no HTTP: its chunks do not end as they say", "send it again", headers=closing
             )
         case web.HTTPNotFound():
-            return problem(404, "there is nothing at this address", _ROUTES)
+            part = next((key for begin, key in _PARTS.items() if path.startswith(begin)), None)
+            fix = _ROUTES if part is None else f"`{part}` may be missing in the server's configuration; {_ROUTES}"
+            return problem(404, "there is nothing at this address", fix)
         case web.HTTPMethodNotAllowed():
             able = error.headers["Allow"]
             return problem(405, f"{error.method} is not there, {able} is", _ROUTES, headers={"Allow": able})

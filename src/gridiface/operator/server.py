@@ -274,7 +274,7 @@ class OperatorServer:
                 await self._access.check(request)
                 response = await handler(request)
         except Exception as error:
-            response = refusal(error)
+            response = refusal(error, request.path)
             if self._refused is not None and self._is_browser(request, route):
                 response = await self._for_people(request, response)
             if response.status == 401 and route in self._paths and request.method == "GET":

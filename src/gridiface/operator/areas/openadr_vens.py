@@ -342,12 +342,12 @@ class OpenAdrVensArea(Area):
         if ven.fingerprint and not _FINGERPRINT.fullmatch(ven.fingerprint):
             raise Refused(422, "a fingerprint is ten octets as AA:BB:...", "`gridiface pki lfdi CERTIFICATE` prints it")
         if self._vtn.uses_tls is not bool(ven.fingerprint):
-            said = (
-                "needs the fingerprint of its certificate"
+            said, fix = (
+                ("needs the fingerprint of its certificate", "`gridiface pki lfdi CERTIFICATE` prints it")
                 if self._vtn.uses_tls
-                else "has no fingerprint: there is no TLS"
+                else ("has no fingerprint: there is no TLS", "leave it out, or configure openadr.vtn.tls")
             )
-            raise Refused(409, f"a VEN of this VTN {said}", "`gridiface pki lfdi CERTIFICATE` prints it")
+            raise Refused(409, f"a VEN of this VTN {said}", fix)
         if ven.must_sign and not self._vtn.uses_tls:
             raise Refused(409, "High security needs TLS", "configure openadr.vtn.tls")
 

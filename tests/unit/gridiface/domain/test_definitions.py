@@ -18,6 +18,7 @@ from gridiface.domain.local_time import EVERY_DAY
         ({"id": "a", "driver": "x", "name": "a\x00"}, "is one line, without control characters"),
         ({"id": "a", "driver": "x", "name": "a\nb"}, "is one line"),
         ({"id": "a", "driver": "x", "name": "a\u202eb"}, "turn its direction round"),
+        ({"id": "a", "driver": "x", "name": "\u200b "}, "something to be seen"),
         ({"id": "a", "driver": "x", "name": "a" * 257}, "at most 256"),
         ({"id": "a", "driver": "x", "tier": 10}, "less than or equal to 9"),
         ({"id": "a", "driver": "x", "rating": {"max_w": float("inf")}}, "finite"),

@@ -551,3 +551,9 @@ async def test_tokens_are_made_shown_once_and_work(house: Any) -> None:
     status, body, _ = await house.ask("POST", "/api/v1/tokens", scope="admin", json=asked)
     assert (status, body["fix"]) == (409, "choose another name or revoke it")
     assert (await house.ask("DELETE", "/api/v1/tokens/nobody", scope="admin"))[0] == 404
+
+
+async def test_a_part_that_is_not_configured_is_named(house: Any) -> None:
+    status, body, _ = await house.ask("GET", "/api/v1/openadr/vens", scope="read")
+    assert (status, body["fix"].startswith("`openadr.vens` may be missing")) == (404, True)
+    assert (await house.ask("GET", "/api/v1/none", scope="read"))[1]["fix"].startswith("the routes are in")
