@@ -13,6 +13,7 @@ import random
 import secrets
 import socket
 import struct
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -100,7 +101,9 @@ def open_socket(group: Group, interface: int, *, listen: bool) -> socket.socket:
     try:
         made.settimeout(0)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if listen and hasattr(socket, "SO_REUSEPORT"):
+        if listen and sys.platform != "linux" and hasattr(socket, "SO_REUSEPORT"):
+            # Needed beside SO_REUSEADDR on BSD. Linux deals out what comes for one group among the sockets that set it
+            # (6.18, IPv4), be they of another group: every other question would go to a neighbour that is not asked.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if group.family == socket.AF_INET:
             _prepare_v4(made, group, interface, listen=listen)

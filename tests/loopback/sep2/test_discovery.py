@@ -89,5 +89,7 @@ def test_both_families_and_both_kinds_of_multicast_dns() -> None:
         pytest.skip("this kernel makes no pairs of interfaces")
     for transport, domain in (("mdns", "local"), ("xmdns", "site")):
         for group in ("IPv4", "IPv6"):
-            (server,) = [line["found"] for line in lines if (line["transport"], line["group"]) == (transport, group)]
+            about = [line for line in lines if (line["transport"], line["group"]) == (transport, group)]
+            (server,) = [line["found"] for line in about if "found" in line]
+            assert [line["answered"] for line in about if "answered" in line] == [8], (transport, group)
             assert server == [[f"S._smartenergy._tcp.{domain}", ["10.97.0.1", "fd97::1"], "/dcap"]], (transport, group)

@@ -35,11 +35,12 @@ class Announcing:
         self._state = state
         self.announcers: list[multicast.Announcer] = []
 
-    async def start(self, https_port: int, http_port: int) -> None:
+    async def start(self, listening: Sequence[tuple[str, int]], http_port: int) -> None:
         """Announce the server.
 
         Args:
-            https_port: told in the TXT record.
+            listening: address and port of each HTTPS socket: the port is told in the TXT record, and addresses of an
+                interface at which nobody listens are not told.
             http_port: of plain HTTP, told in the SRV record as the standard wants it; 0: there is none, and the
                 SRV record has the port of HTTPS, at which a client that looks no further finds somebody.
 
@@ -49,12 +50,17 @@ class Announcing:
         named = self._settings.interfaces
         for name in named or multicast.interfaces():
             for transport in self._settings.transports:
-                await self._announce(transport, name, https_port, http_port, must=bool(named))
+                await self._announce(transport, name, listening, http_port, must=bool(named))
         if not self.announcers:
             _log.warning("no network interface does multicast: nobody can find this server by DNS-SD")
 
-    async def _announce(self, transport: str, interface: str, https_port: int, http_port: int, *, must: bool) -> None:
-        zone = self.zone(transport, self._addresses(interface), https_port, http_port)
+    async def _announce(
+        self, transport: str, interface: str, listening: Sequence[tuple[str, int]], http_port: int, *, must: bool
+    ) -> None:
+        told = self._addresses(interface, [ipaddress.ip_address(host.partition("%")[0]) for host, _ in listening])
+        if not told:
+            _log.warning("announced by %s on %s without an address: sep2.listen has none there", transport, interface)
+        zone = self.zone(transport, told, listening[0][1], http_port)
         port = self._settings.port
         responder = Responder(zone, draw=multicast.draw, port=port)
         announcer = multicast.Announcer(responder, multicast.groups_of(transport, port), interface)
@@ -82,9 +88,9 @@ class Announcing:
             on_demand=discovery.on_demand(name, https_port, self.path_of, level=level),
         )
 
-    def _addresses(self, interface: str) -> list[Address]:
+    def _addresses(self, interface: str, bound: Sequence[Address]) -> list[Address]:
         given = [ipaddress.ip_address(text) for text in self._settings.addresses]
-        return given or multicast.own_addresses([interface])
+        return given or [own for own in multicast.own_addresses([interface]) if _reached(own, bound)]
 
     def _served(self) -> Iterator[str]:
         return (subtype for subtype in discovery.SUBTYPES if self.path_of(subtype) is not None)
@@ -105,3 +111,8 @@ class Announcing:
         for announcer in self.announcers:
             await announcer.stop()
         self.announcers.clear()
+
+
+def _reached(own: Address, bound: Sequence[Address]) -> bool:
+    """Whether a socket that is bound so takes connections to an address; those of IPv6 take none of IPv4."""
+    return any(one == own or (one.is_unspecified and one.version == own.version) for one in bound)

@@ -144,7 +144,7 @@ class Sep2Server:
         if self.settings.redirect_port is not None:
             await self._start_redirect(self.settings.redirect_port)
         if self.announcing is not None:
-            await self.announcing.start(self.port, self.redirect_port)
+            await self.announcing.start(self._listener.addresses, self.redirect_port)
         _log.info("IEEE 2030.5 on %s port %d: %d end devices", self.settings.host, self.port,
                   len(self.core.state.end_devices))  # fmt: skip
 

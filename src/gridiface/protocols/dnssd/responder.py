@@ -236,12 +236,15 @@ class Responder:
             self._said[fold(record.name), record.type, record.data] = now
         if len(self._said) > 10_000:
             self._said.clear()
-        self._queue([*fresh, *([] if again else self.zone.additional(fresh))])
+        self._queue(fresh, further=not again)
 
-    def _queue(self, records: Sequence[Record]) -> None:
-        for at in range(0, len(records), _PACKET_RECORDS):
-            part = tuple(records[at : at + _PACKET_RECORDS])
-            self._ready.append(Outgoing(encode(Message(is_response=True, answers=part))))
+    def _queue(self, records: Sequence[Record], *, further: bool = False) -> None:
+        """Say records to the group; `further`: with what is asked for next, as additional records (RFC 6763, 12)."""
+        step = _PACKET_RECORDS // 2 if further else _PACKET_RECORDS
+        for at in range(0, len(records), step):
+            part = tuple(records[at : at + step])
+            more = tuple(self.zone.additional(part)[: 2 * _PACKET_RECORDS]) if further else ()
+            self._ready.append(Outgoing(encode(Message(is_response=True, answers=part, additionals=more))))
 
 
 def _legacy(record: Record) -> Record:

@@ -100,7 +100,7 @@ class FoundServer:
 def read_server(found: Found) -> FoundServer | None:
     """What an instance says; None where its TXT record is wrong (other txtvers, no dcap, no level) or without https."""
     text = found.text
-    dcap, level = text.get("dcap") or "", text.get("level") or ""
+    dcap, level = text.get("dcap") or "", (text.get("level") or "").upper()
     if text.get("txtvers") != "1" or not dcap.startswith("/") or level not in LEVELS or "https" not in text:
         return None
     port = _port(text["https"])

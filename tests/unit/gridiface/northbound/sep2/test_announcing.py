@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gridiface.errors import ConfigError
+from gridiface.northbound import multicast
 from gridiface.northbound.sep2.announcing import Announcing
 from gridiface.northbound.sep2.identities import sfdi
 from gridiface.northbound.sep2.settings import CsipAusSettings, DiscoverySettings
@@ -47,5 +49,41 @@ async def test_the_level_says_whether_extensions_are_sent(
 async def test_an_interface_that_is_named_must_be_there(kit: Any) -> None:
     announcing = Announcing(DiscoverySettings(interfaces=("nope",)), kit.core.state)
     with pytest.raises(ConfigError):
-        await announcing.start(8443, 0)
+        await announcing.start([("0.0.0.0", 8443)], 0)
     await announcing.stop()
+
+
+@pytest.mark.parametrize(
+    ("listening", "told"),
+    [
+        (["0.0.0.0"], ["192.0.2.1", "192.0.2.2"]),
+        (["::"], ["2001:db8::1"]),
+        (["0.0.0.0", "::"], ["192.0.2.1", "192.0.2.2", "2001:db8::1"]),
+        (["192.0.2.2"], ["192.0.2.2"]),
+        (["2001:db8::1"], ["2001:db8::1"]),
+        (["127.0.0.1"], []),
+    ],
+)
+async def test_addresses_are_told_where_somebody_listens(
+    kit: Any, monkeypatch: pytest.MonkeyPatch, listening: list[str], told: list[str]
+) -> None:
+    """A client takes the first address that it likes: one of a family that is not listened on leads nowhere."""
+    own = [ipaddress.ip_address(text) for text in ("192.0.2.1", "192.0.2.2", "2001:db8::1")]
+    monkeypatch.setattr(multicast, "own_addresses", lambda names: own)
+    made: list[Any] = []
+
+    class Announcer:
+        def __init__(self, responder: Any, groups: Any, interface: str) -> None:
+            made.append(responder.zone)
+
+        async def start(self) -> None: ...
+
+        async def stop(self) -> None: ...
+
+    monkeypatch.setattr(multicast, "Announcer", Announcer)
+    announcing = Announcing(DiscoverySettings(interfaces=("eth7",), transports=("xmdns",)), kit.core.state)
+    await announcing.start([(host, 8443) for host in listening], 0)
+    await announcing.stop()
+    (zone,) = made
+    kinds = (RecordType.A, RecordType.AAAA)
+    assert [str(r.data) for r in zone.unique(zone.host) if r.type in kinds] == told

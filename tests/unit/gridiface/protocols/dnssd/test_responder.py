@@ -111,7 +111,8 @@ def test_qu_is_answered_by_unicast_and_qm_by_multicast_after_a_while(bench: Benc
     assert bench.ask(ptr()) == []
     ((at, told, to),) = bench.until(111.0)
     assert (round(at, 3), to) == (110.07, None)
-    assert kinds(told.answers)[0] == RecordType.PTR
+    assert kinds(told.answers) == [RecordType.PTR]
+    assert kinds(told.additionals) == [RecordType.SRV, RecordType.TXT, RecordType.A]
 
 
 def test_records_that_are_ours_alone_are_answered_at_once_but_once_a_second(bench: Bench) -> None:

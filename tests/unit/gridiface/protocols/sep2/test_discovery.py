@@ -50,6 +50,9 @@ def test_a_server_is_where_its_text_says() -> None:
     server = discovery.read_server(found(GOOD))
     assert server is not None
     assert (server.authority, server.dcap, server.level) == ("192.0.2.1:8443", "/x", "+S1")
+    quiet = discovery.read_server(found(GOOD | {"level": "-s0"}))
+    assert quiet is not None
+    assert quiet.level == "-S0"
     for https in (None, ""):
         plain = discovery.read_server(found(GOOD | {"https": https}, ("2001:db8::1",)))
         assert plain is not None
