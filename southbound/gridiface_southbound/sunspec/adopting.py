@@ -1,7 +1,7 @@
 """Curves and droop on one device: written into a stored set, adopted, enabled, read back; and put back as they were.
 
 Owned here: the procedure of models 705 to 712 (write a stored set that may be written, AdptCrvReq, wait for
-AdptCrvRslt, Ena) and of the older 126, 132 and 134 (ActCrv, ModEna), the revert timer, what was there before, and
+AdptCrvRslt, Ena) and of the older 126 to 144 (ActCrv, ModEna), the revert timer, what was there before, and
 what this process has put in force. Not owned: what is asked and what came of it (curve_tasks), values (curve_values),
 what is kept beyond a restart (memory), when it happens (driver). One attempt; a device that has not yet adopted what
 it was told is busy.

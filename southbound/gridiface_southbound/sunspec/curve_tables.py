@@ -1,7 +1,7 @@
 """How the SunSpec models keep curves and droop: which model holds which, under which names. Tables, pure.
 
 The DER models 705 to 712 keep stored curves of which the first, read-only, shows what is in force: another is written
-and then adopted. The older 126, 132 and 134 keep stored curves of which an index chooses one. Owned here: these
+and then adopted. The older 126, 129 to 144 keep stored curves of which an index chooses one. Owned here: these
 differences. Not owned: registers (models), values (curve_values), the procedure (adopting).
 """
 
@@ -81,6 +81,11 @@ def _older(model_id: int, can: Capability, line: Line) -> CurveModel:
     )
 
 
+def _older_trip(model_id: int, unit: str, kind: CurveKind, can: Capability) -> CurveModel:
+    """One of 129 to 144, each of which holds one limit over time: x is in Tms, as in 707 to 710."""
+    return _older(model_id, can, Line(kind=kind, x="Tms{}", y=f"{unit}{{}}"))
+
+
 _VOLT_VAR = Line(
     kind=CurveKind.VOLT_VAR, x="Pt{}.V", y="Pt{}.Var", bases=_VARS, response="RspTms", reference=True
 )  # fmt: skip
@@ -112,12 +117,14 @@ CURVE_MODELS: tuple[CurveModel, ...] = (
         "Hz",
         ("MustTrip", CurveKind.LFRT_MUST_TRIP, Capability.LOW_FREQUENCY_TRIP),
         ("MayTrip", CurveKind.LFRT_MAY_TRIP, Capability.LOW_FREQUENCY_MAY_TRIP),
+        ("MomCess", CurveKind.LFRT_MOMENTARY_CESSATION, Capability.LOW_FREQUENCY_CESSATION),
     ),
     _trips(
         710,
         "Hz",
         ("MustTrip", CurveKind.HFRT_MUST_TRIP, Capability.HIGH_FREQUENCY_TRIP),
         ("MayTrip", CurveKind.HFRT_MAY_TRIP, Capability.HIGH_FREQUENCY_MAY_TRIP),
+        ("MomCess", CurveKind.HFRT_MOMENTARY_CESSATION, Capability.HIGH_FREQUENCY_CESSATION),
     ),
     CurveModel(
         id=711,
@@ -149,6 +156,19 @@ CURVE_MODELS: tuple[CurveModel, ...] = (
             fixed={"SnptW": 0},  # else the percentages are of the power at the moment of the deviation
         ),
     ),
+    _older_trip(129, "V", CurveKind.LVRT_MUST_TRIP, Capability.LOW_VOLTAGE_TRIP),
+    _older_trip(130, "V", CurveKind.HVRT_MUST_TRIP, Capability.HIGH_VOLTAGE_TRIP),
+    _older_trip(135, "Hz", CurveKind.LFRT_MUST_TRIP, Capability.LOW_FREQUENCY_TRIP),
+    _older_trip(136, "Hz", CurveKind.HFRT_MUST_TRIP, Capability.HIGH_FREQUENCY_TRIP),
+    # "must remain connected": beyond it a device may trip
+    _older_trip(137, "V", CurveKind.LVRT_MAY_TRIP, Capability.LOW_VOLTAGE_MAY_TRIP),
+    _older_trip(138, "V", CurveKind.HVRT_MAY_TRIP, Capability.HIGH_VOLTAGE_MAY_TRIP),
+    _older_trip(139, "V", CurveKind.LVRT_MOMENTARY_CESSATION, Capability.LOW_VOLTAGE_CESSATION),
+    _older_trip(140, "V", CurveKind.HVRT_MOMENTARY_CESSATION, Capability.HIGH_VOLTAGE_CESSATION),
+    _older_trip(141, "Hz", CurveKind.LFRT_MAY_TRIP, Capability.LOW_FREQUENCY_MAY_TRIP),
+    _older_trip(142, "Hz", CurveKind.HFRT_MAY_TRIP, Capability.HIGH_FREQUENCY_MAY_TRIP),
+    _older_trip(143, "Hz", CurveKind.LFRT_MOMENTARY_CESSATION, Capability.LOW_FREQUENCY_CESSATION),
+    _older_trip(144, "Hz", CurveKind.HFRT_MOMENTARY_CESSATION, Capability.HIGH_FREQUENCY_CESSATION),
 )
 
 #: Their numbers: what a device is looked through for.

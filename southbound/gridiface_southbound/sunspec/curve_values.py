@@ -23,7 +23,7 @@ MOST_STORED, MOST_POINTS = 32, 100
 #: Values of a stored set by the names of their points inside it.
 Content = dict[str, float]
 
-_NUMBERED = re.compile(r"((?:\w+\.)?)(?:Pt(\d+)\.\w+|(?:V|VAr|W|Hz)(\d+))")
+_NUMBERED = re.compile(r"((?:\w+\.)?)(?:Pt(\d+)\.\w+|(?:V|VAr|W|Hz|Tms)(\d+))")
 _MOST_REGISTERS = 100
 
 

@@ -55,6 +55,8 @@ CURVE_NEEDS: Mapping[str, Capability] = {
         (CurveKind.HFRT_MUST_TRIP, Capability.HIGH_FREQUENCY_TRIP),
         (CurveKind.LFRT_MAY_TRIP, Capability.LOW_FREQUENCY_MAY_TRIP),
         (CurveKind.LFRT_MUST_TRIP, Capability.LOW_FREQUENCY_TRIP),
+        (CurveKind.HFRT_MOMENTARY_CESSATION, Capability.HIGH_FREQUENCY_CESSATION),
+        (CurveKind.LFRT_MOMENTARY_CESSATION, Capability.LOW_FREQUENCY_CESSATION),
         (CurveKind.HVRT_MAY_TRIP, Capability.HIGH_VOLTAGE_MAY_TRIP),
         (CurveKind.HVRT_MOMENTARY_CESSATION, Capability.HIGH_VOLTAGE_CESSATION),
         (CurveKind.HVRT_MUST_TRIP, Capability.HIGH_VOLTAGE_TRIP),

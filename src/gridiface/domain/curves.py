@@ -49,6 +49,9 @@ class CurveKind(Enum):
     VOLT_WATT = ("opModVoltWatt", 12)
     WATT_PF = ("opModWattPF", 13)
     WATT_VAR = ("opModWattVar", 14)
+    # those for which IEEE 2030.5 has no curve, with numbers beyond its own
+    HFRT_MOMENTARY_CESSATION = ("opModHFRTMomentaryCessation", 101)
+    LFRT_MOMENTARY_CESSATION = ("opModLFRTMomentaryCessation", 102)
 
     @property
     def mode(self) -> str:

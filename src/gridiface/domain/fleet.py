@@ -51,8 +51,10 @@ class Capability(StrEnum):
     HIGH_VOLTAGE_CESSATION = "high_voltage_cessation"
     LOW_FREQUENCY_TRIP = "low_frequency_trip"
     LOW_FREQUENCY_MAY_TRIP = "low_frequency_may_trip"
+    LOW_FREQUENCY_CESSATION = "low_frequency_cessation"
     HIGH_FREQUENCY_TRIP = "high_frequency_trip"
     HIGH_FREQUENCY_MAY_TRIP = "high_frequency_may_trip"
+    HIGH_FREQUENCY_CESSATION = "high_frequency_cessation"
     FREQUENCY_DROOP = "frequency_droop"
     FREQUENCY_DROOP_LEAST = "frequency_droop_least"  # told how far it may go down by droop
     FREQUENCY_DROOP_MOST = "frequency_droop_most"  # told how far it may go up by droop
@@ -71,8 +73,10 @@ TRIP_CAPABILITIES = frozenset(
         Capability.HIGH_VOLTAGE_CESSATION,
         Capability.LOW_FREQUENCY_TRIP,
         Capability.LOW_FREQUENCY_MAY_TRIP,
+        Capability.LOW_FREQUENCY_CESSATION,
         Capability.HIGH_FREQUENCY_TRIP,
         Capability.HIGH_FREQUENCY_MAY_TRIP,
+        Capability.HIGH_FREQUENCY_CESSATION,
     }
 )
 

@@ -203,17 +203,25 @@ def told(*records: dict[str, Any], droop: dict[str, int] | None = None, **more: 
     return Setpoint(device_id="foreign", issued=time.time(), passed=passed, **more)
 
 
-OLDER = {126: ("V", "VAr"), 132: ("V", "W"), 134: ("Hz", "W")}
+#: Names of a point's x and y; of a limit over time x is the time.
+OLDER = {
+    **{126: ("V", "VAr"), 132: ("V", "W"), 134: ("Hz", "W")},
+    **dict.fromkeys((129, 130, 137, 138, 139, 140), ("Tms", "V")),
+    **dict.fromkeys((135, 136, 141, 142, 143, 144), ("Tms", "Hz")),
+}
 
 
 def device_older(
     model_id: int, points: list[tuple[int, int]], *, most: int = 6, sets: int = SETS, **more: Any
 ) -> dict[str, Any]:
-    """126, 132 or 134: stored curve 1 is the maker's and read-only, nothing chosen unless `more` says so."""
+    """126, 129 to 144: stored curve 1 is the maker's and read-only, nothing chosen unless `more` says so."""
     x, y = OLDER[model_id]
     scales = {"Hz_SF": -2, "W_SF": -1} if model_id == 134 else {"V_SF": -1, "DeptRef_SF": -1}
     curve = {"ActPt": len(points), "RmpPT1Tms" if model_id == 134 else "RmpPt1Tms" if model_id == 132 else "RmpTms": 5}
     curve |= {"SnptW": 1, "WRef": 0} if model_id == 134 else {"DeptRef": 1}
+    if x == "Tms":
+        scales, curve = {"Tms_SF": -2, f"{y}_SF": -2}, {"ActPt": len(points)}
+        more = {"CrvType": 1} | more if model_id in {139, 140, 143, 144} else more
     for at in range(most):
         here = points[at] if at < len(points) else (0, 0)
         curve |= {f"{x}{at + 1}": here[0], f"{y}{at + 1}": here[1]}

@@ -92,6 +92,7 @@ async def test_of_a_trip_set_it_claims_what_is_there(opened: Opened) -> None:
             Capability.LOW_VOLTAGE_TRIP,
             Capability.LOW_FREQUENCY_TRIP,
             Capability.LOW_FREQUENCY_MAY_TRIP,
+            Capability.LOW_FREQUENCY_CESSATION,
         }
         with pytest.raises(DeviceRejected, match="opModLVRTMayTrip: the device has no model for it"):
             await driver.write(told(record(CurveKind.LVRT_MAY_TRIP, [(1.0, 50.0)], 4)))

@@ -1,11 +1,19 @@
-"""The older models 126, 132 and 134 on a device that is not ours: ActCrv chooses one of the stored curves."""
+"""The older models 126, 129 to 144 on a device that is not ours: ActCrv chooses one of the stored curves."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from tests.loopback.drivers.foreign_curves import OlderDevice, Opened, device_705, device_older, record, told
+from tests.loopback.drivers.foreign_curves import (
+    OlderDevice,
+    Opened,
+    device_705,
+    device_older,
+    device_trip,
+    record,
+    told,
+)
 
 from gridiface.domain.controls import ControlMode
 from gridiface.domain.curves import CurveKind
@@ -130,3 +138,45 @@ async def test_without_timers_and_window(opened: Opened) -> None:
         ack = await driver.write(told(ASKED[132]))
         assert (await device.force(132))[0] == VOLT_WATT
         assert ack.revert_s is None
+
+
+LIMITS = {
+    129: (CurveKind.LVRT_MUST_TRIP, Capability.LOW_VOLTAGE_TRIP),
+    130: (CurveKind.HVRT_MUST_TRIP, Capability.HIGH_VOLTAGE_TRIP),
+    135: (CurveKind.LFRT_MUST_TRIP, Capability.LOW_FREQUENCY_TRIP),
+    136: (CurveKind.HFRT_MUST_TRIP, Capability.HIGH_FREQUENCY_TRIP),
+    137: (CurveKind.LVRT_MAY_TRIP, Capability.LOW_VOLTAGE_MAY_TRIP),
+    138: (CurveKind.HVRT_MAY_TRIP, Capability.HIGH_VOLTAGE_MAY_TRIP),
+    139: (CurveKind.LVRT_MOMENTARY_CESSATION, Capability.LOW_VOLTAGE_CESSATION),
+    140: (CurveKind.HVRT_MOMENTARY_CESSATION, Capability.HIGH_VOLTAGE_CESSATION),
+    141: (CurveKind.LFRT_MAY_TRIP, Capability.LOW_FREQUENCY_MAY_TRIP),
+    142: (CurveKind.HFRT_MAY_TRIP, Capability.HIGH_FREQUENCY_MAY_TRIP),
+    143: (CurveKind.LFRT_MOMENTARY_CESSATION, Capability.LOW_FREQUENCY_CESSATION),
+    144: (CurveKind.HFRT_MOMENTARY_CESSATION, Capability.HIGH_FREQUENCY_CESSATION),
+}
+SET = [(16, 5000), (200, 7000)]  # hundredths of a second; of a percent or a hertz
+
+
+@pytest.mark.parametrize("model_id", LIMITS)
+async def test_a_limit_over_time_is_in_force_and_ends(model_id: int, opened: Opened) -> None:
+    kind, able = LIMITS[model_id]
+    wanted = [(0.16, 45.0), (2.0, 60.0), (13.0, 61.5)]
+    model = device_older(model_id, SET, ActCrv=1, ModEna=1)
+    async with opened([model], OlderDevice, revert_s=90) as (device, driver):
+        assert able in (await driver.open()).capabilities
+        ack = await driver.write(told(record(kind, wanted, 4)))
+        assert (ack.verified, ack.skipped, ack.undone) == (True, (), frozenset())
+        points, _, acts = await device.force(model_id)
+        assert (points, acts) == (wanted, True)
+        await driver.revert()
+        points, _, acts = await device.force(model_id)
+        assert (points, acts) == ([(0.16, 50.0), (2.0, 70.0)], True)
+        assert device.refused == []
+
+
+async def test_of_a_limit_in_two_models_the_newer_is_used(opened: Opened) -> None:
+    async with opened([device_trip(709, "Hz", 5650), device_older(143, SET)], OlderDevice) as (device, driver):
+        assert Capability.LOW_FREQUENCY_CESSATION in (await driver.open()).capabilities
+        with pytest.raises(DeviceRejected):  # this device knows nothing of AdptCrvReq
+            await driver.write(told(record(CurveKind.LFRT_MOMENTARY_CESSATION, [(0.1, 50.0)])))
+        assert device.chosen == []

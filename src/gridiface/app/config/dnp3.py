@@ -16,7 +16,6 @@ from pydantic import AfterValidator, Field, model_validator
 from gridiface.app.config.base import Block, Network, place_like
 from gridiface.domain.controls import ServiceClass
 from gridiface.domain.definitions import Identifier as Name
-from gridiface.domain.fleet import Capability
 from gridiface.northbound.dnp3.meanings import Action, Measure
 from gridiface.northbound.dnp3.settings import Mode, NewConnection, StaleFlags, Transport
 
@@ -122,6 +121,9 @@ class Dnp3Point(Block):
     keeps: bool = Field(
         default=False, description="the value stays when its enabling output goes off, and acts when it is on again"
     )
+    effect_with: str = Field(
+        default="", description="of an input: output that enables its function; while it is off: without ONLINE"
+    )
     family: str = Field(
         default="", description="of an enabling output: of those of one family that are on, the smallest priority acts"
     )
@@ -130,9 +132,12 @@ class Dnp3Point(Block):
     not_below: Literal["", "rated_w"] = Field(
         default="", description="a stored value is taken where it is no less than the target's: it limits nothing"
     )
-    needs: Capability | Literal[""] = Field(
-        default="", description="while a member has this capability `only` and `not_below` do not count"
+    needs: str = Field(
+        default="",
+        description="capabilities, with blanks between: while a member has one, `only` and `not_below` do not count; "
+        "an enabling output goes on only while a member has one",
     )
+    permitted_by: str = Field(default="", description="output that must be on, else commands are BLOCKED")
     or_kept: bool = Field(
         default=False, description="where nobody can carry the control out the value is kept, for outputs that name it"
     )
@@ -210,6 +215,11 @@ class Dnp3Quality(Block):
     stale: StaleFlags = Field(default=StaleFlags.LOCAL_FORCED, description="telemetry that is too old")
     estimated: StaleFlags = Field(default=StaleFlags.COMM_LOST, description="a total in which members are missing")
     substituted: StaleFlags = Field(default=StaleFlags.LOCAL_FORCED, description="a value that somebody put in")
+    disabled_offline: bool = Field(
+        default=True,
+        description="inputs of a function that is disabled are without ONLINE (IEEE 1815.2, 6.1.1); off for a master "
+        "that discards such values",
+    )
 
 
 class Dnp3Units(Block):

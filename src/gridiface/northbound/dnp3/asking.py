@@ -159,8 +159,14 @@ class Asking:
         return min(rated, entry.to_si(entry.maximum))
 
     def somebody_can(self, entry: PointEntry) -> bool:
-        """Whether a member of the output's target has the capability that the output needs."""
-        return entry.needs in ratings_of(self._members(entry.target or self._settings.target)).capabilities
+        """Whether a member of the output's target has a capability that the output needs."""
+        members = self._members(entry.target or self._settings.target)
+        return not ratings_of(members).capabilities.isdisjoint(entry.needs.split())
+
+    def nobody_can(self, entry: PointEntry) -> bool:
+        """Whether no member has a capability that the output needs. A target without members waits for some."""
+        known = bool(entry.needs) and bool(self._members(entry.target or self._settings.target))
+        return known and not self.somebody_can(entry)
 
     def signed(self, entry: PointEntry, si: float, coming: Mapping[str, float] = MappingProxyType({})) -> float:
         """The value with the sign that another output gives it, or is about to (`coming`): on turns it round."""

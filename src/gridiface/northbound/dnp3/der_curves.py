@@ -24,7 +24,9 @@ KINDS: Mapping[int, CurveKind] = {
     11: CurveKind.LVRT_MUST_TRIP,
     12: CurveKind.LVRT_MOMENTARY_CESSATION,
     13: CurveKind.HFRT_MUST_TRIP,
+    14: CurveKind.HFRT_MOMENTARY_CESSATION,
     15: CurveKind.LFRT_MUST_TRIP,
+    16: CurveKind.LFRT_MOMENTARY_CESSATION,
 }
 _X_SCALE: Mapping[int, float] = {4: 0.001, 33: 0.001, 129: 0.1, 138: 0.1}
 """X units that mean the same on every device: time (ms), hertz, percent of volts, percent of watts."""
@@ -43,7 +45,9 @@ _TRIP = frozenset(
         CurveKind.LVRT_MUST_TRIP,
         CurveKind.LVRT_MOMENTARY_CESSATION,
         CurveKind.HFRT_MUST_TRIP,
+        CurveKind.HFRT_MOMENTARY_CESSATION,
         CurveKind.LFRT_MUST_TRIP,
+        CurveKind.LFRT_MOMENTARY_CESSATION,
     }
 )
 

@@ -128,8 +128,9 @@ class Judge:
         return CommandStatus.PROCESSING_LIMITED if self._in_trouble(now) else None
 
     def _decide(self, entry: PointEntry, wire: float, master: MasterEntry, now: Instant) -> Verdict:
-        if self._beyond(entry, wire):
-            return CommandStatus.OUT_OF_RANGE, None
+        barred = self._barred(entry, wire)
+        if barred is not None:
+            return barred, None
         match entry.action:
             case Action.STORE | Action.ENABLE if self._modes.ranks(entry.name):
                 return self._ranking(entry, wire, master, now)
@@ -144,6 +145,15 @@ class Judge:
             case Action.CURVE if (unfit := self._records.unfit(wire, entry.argument)) is not None:
                 return unfit, None
         return self._controlling(entry, wire, self._asking.signed(entry, entry.to_si(wire)), master, now)
+
+    def _barred(self, entry: PointEntry, wire: float) -> CommandStatus | None:
+        """Why an output does not take this value now: permission, range, or nobody who could do it."""
+        if entry.permitted_by and not self._outputs.is_on(entry.permitted_by):
+            return CommandStatus.BLOCKED
+        if self._beyond(entry, wire):
+            return CommandStatus.OUT_OF_RANGE
+        switched_on = entry.action is Action.ENABLE and wire != 0
+        return CommandStatus.NOT_SUPPORTED if switched_on and self._asking.nobody_can(entry) else None
 
     def _beyond(self, entry: PointEntry, wire: float) -> bool:
         """Whether an output that takes some values only, for want of members that could be told others, takes this."""

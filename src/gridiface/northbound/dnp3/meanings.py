@@ -31,6 +31,7 @@ class Measure(StrEnum):
     AMPS_B = "amps_b"
     AMPS_C = "amps_c"
     SOC = "soc"  # 0..1
+    USABLE_SOC = "usable_soc"  # 0..1, what lies above the lower bound of the window, as a part of the window
     AVAILABLE_WH = "available_wh"
     AVAILABLE_UP_W = "available_up_w"  # how far the power can rise
     AVAILABLE_DOWN_W = "available_down_w"  # how far it can fall, >= 0
@@ -95,7 +96,9 @@ class Measure(StrEnum):
     GENERATING = "generating"  # power is delivered
     CHARGING = "charging"  # power is taken
     IDLE = "idle"  # connected, and neither
-    STOPPING = "stopping"
+    STARTING = "starting"  # it starts, or the output in `argument` told it to and it does not run yet
+    STOPPING = "stopping"  # it shuts down, or the output in `argument` told it to and it is not stopped yet
+    STOPPED = "stopped"
     RUNNING = "running"
     OFF_AVAILABLE = "off_available"
     OFF_UNAVAILABLE = "off_unavailable"

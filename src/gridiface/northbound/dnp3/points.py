@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from gridiface.domain.controls import ServiceClass, Target
 from gridiface.domain.curves import CurveKind
+from gridiface.domain.fleet import Capability
 from gridiface.errors import ConfigError, LocalProtocolError
 from gridiface.northbound.dnp3.meanings import Action, Measure
 from gridiface.protocols.dnp3.objects import Flags
@@ -23,6 +24,7 @@ INPUTS = frozenset({PointType.ANALOG_INPUT, PointType.BINARY_INPUT, PointType.CO
 OUTPUTS = frozenset({PointType.ANALOG_OUTPUT, PointType.BINARY_OUTPUT})
 BINARIES = frozenset({PointType.BINARY_INPUT, PointType.BINARY_OUTPUT})
 
+_ABOUT_OUTPUT = frozenset({Measure.READ_BACK, Measure.IN_FORCE, Measure.STARTING, Measure.STOPPING, Measure.STOPPED})
 _NEED_ARGUMENT = frozenset(
     {
         Measure.SUPPORTS,
@@ -69,12 +71,16 @@ class PointEntry:
         parameters_from: "NAME=OUTPUT ..." of a curve or droop: outputs that hold what else belongs to it; a change of
             one of them acts at once.
         keeps: the value stays, and acts again, when the enabling output is switched off and on, or its hold time ends.
+        effect_with: of an input: the output that enables the function it belongs to; while that is off the input tells
+            its value without ONLINE, where the station's QualityPolicy has it so.
         family, priority_from: of an enabling output: of those of one family that are on, the one whose priority, which
             another output holds, is the smallest number acts; see modes.py.
         only: the one value, in wire units, that an output takes: others are OUT_OF_RANGE.
         not_below: "rated_w": a stored value is taken where it is no less than the target's rating: a limit that limits
             nothing. Others are OUT_OF_RANGE.
-        needs: a capability: while a member has it, `only` and `not_below` do not count, every value is taken.
+        needs: capabilities, with blanks between: while a member has one of them, `only` and `not_below` do not count,
+            every value is taken. An enabling output is switched on only while a member has one.
+        permitted_by: an output: while it is off commands to this one are BLOCKED.
         or_kept: where nobody can carry the control out, the value is kept for the outputs that name this one.
         idle: what is read back when no control is in force, wire units.
         initial: the value of a stored or enabling output at the first start, wire units.
@@ -113,11 +119,13 @@ class PointEntry:
     window_from: str = ""
     parameters_from: str = ""
     keeps: bool = False
+    effect_with: str = ""
     family: str = ""
     priority_from: str = ""
     only: float | None = None
     not_below: str = ""
     needs: str = ""
+    permitted_by: str = ""
     or_kept: bool = False
     idle: float = 0.0
     initial: float = 0.0
@@ -142,6 +150,9 @@ class PointEntry:
                 raise ConfigError(f"point {self.name}: it needs a number as argument") from None
         if (self.measure in _NEED_ARGUMENT or self.action in {Action.CURVE, Action.EDIT}) and not self.argument:
             raise ConfigError(f"point {self.name}: {self.measure} or {self.action} needs an argument")
+        unknown = set(self.needs.split()) - set(Capability)
+        if unknown:
+            raise ConfigError(f"point {self.name}: no capability is called {min(unknown)!r}")
         if self.action is Action.CURVE and self.argument not in {kind.name.lower() for kind in CurveKind}:
             raise ConfigError(f"point {self.name}: no kind of curve is called {self.argument!r}")
 
@@ -293,10 +304,11 @@ class PointMap:
 
     def _check_names(self, entry: PointEntry) -> None:
         wanted = [entry.enabled_by, entry.hold_from, entry.ramp_from, entry.sign_from]
+        wanted += [entry.effect_with, entry.permitted_by]
         wanted += [entry.ramp_time_from, entry.window_from, entry.priority_from, *entry.parameters.values()]
         if entry.measure in {Measure.ABOVE, Measure.BELOW}:
             wanted.append(entry.argument.partition(" ")[2])
-        if entry.measure in {Measure.READ_BACK, Measure.IN_FORCE}:
+        if entry.measure in _ABOUT_OUTPUT:
             wanted.append(entry.argument)
         for name in wanted:
             other = self.by_name.get(name) if name else None

@@ -66,11 +66,14 @@ class QualityPolicy:
         stale: telemetry older than the engine allows.
         estimated: a total in which some members are missing, or a value derived from others.
         substituted: a value that somebody put in.
+        disabled_offline: inputs of a function that is disabled are without ONLINE (IEEE 1815.2, 6.1.1); for a master
+            that discards such values, and so could not check a setting before it enables the function, switch it off.
     """
 
     stale: StaleFlags = StaleFlags.LOCAL_FORCED
     estimated: StaleFlags = StaleFlags.COMM_LOST
     substituted: StaleFlags = StaleFlags.LOCAL_FORCED
+    disabled_offline: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,14 +44,19 @@ class Showing:
         self.own = [entry for entry in inputs if entry.measure in OF_STATION and entry.argument not in windows]
         self.edited = [entry for entry in inputs if entry.measure is Measure.READ_BACK and entry.argument in windows]
         self.about_records = [entry for entry in self.own if entry.measure in _ABOUT_RECORDS]
+        self._effective: dict[str, list[PointEntry]] = {}
+        if settings.quality.disabled_offline:
+            for entry in self.own:
+                if entry.effect_with:
+                    self._effective.setdefault(entry.effect_with, []).append(entry)
         self._readers: dict[str, list[PointEntry]] = {}
         for entry in (*self.own, *self.edited):
             if entry.argument:
                 self._readers.setdefault(entry.argument, []).append(entry)
 
     def readers(self, output: str) -> list[PointEntry]:
-        """The inputs that read an output back."""
-        return self._readers.get(output, [])
+        """The inputs that read an output back, or are in effect while it is on."""
+        return [*self._readers.get(output, ()), *self._effective.get(output, ())]
 
     @property
     def counted(self) -> set[Target]:

@@ -27,8 +27,10 @@ from gridiface.northbound.dnp3.showing import Showing
 from gridiface.northbound.dnp3.tags import Tags
 from gridiface.northbound.dnp3.tags import load as load_tags
 from gridiface.northbound.dnp3.translate_points import (
+    OF_OPERATION,
     Sample,
     TargetView,
+    operation,
     sample,
 )
 from gridiface.northbound.dnp3.user_keys import Users
@@ -206,7 +208,7 @@ class Station:
             view = views.get(block.target)
             if view is None:
                 view = views[block.target] = self._view(block.target, now)
-            samples = [sample(entry, view, self.settings.quality) for entry in block.entries]
+            samples = [self._in_effect(entry, sample(entry, view, self.settings.quality)) for entry in block.entries]
             events += self._write(block.type, block.entries, samples, now)
         return events + self._refresh_own(self._showing.own, now)
 
@@ -290,11 +292,27 @@ class Station:
         for entry in entries:
             by_type.setdefault(entry.type, []).append(entry)
         return sum(
-            self._write(point_type, group, [self._own_sample(entry) for entry in group], now)
+            self._write(point_type, group, [self._in_effect(entry, self._own_sample(entry)) for entry in group], now)
             for point_type, group in by_type.items()
         )
 
+    def _in_effect(self, entry: PointEntry, shown: Sample) -> Sample:
+        """What an input of a function tells: without ONLINE while the function is disabled."""
+        if not entry.effect_with or not self.settings.quality.disabled_offline or not shown.flags & _ONLINE:
+            return shown
+        if self.handler.outputs.held[entry.effect_with].value:
+            return shown
+        return replace(shown, flags=shown.flags & ~_ONLINE)
+
     def _own_sample(self, entry: PointEntry) -> Sample:
+        outputs = self.handler.outputs
+        if entry.measure in OF_OPERATION:
+            told = bool(entry.argument) and outputs.held[entry.argument].value != 0
+            snapshot = self._fleet.snapshot(entry.target or self.settings.target)
+            return operation(entry.measure, told, snapshot, self.settings.quality)
+        return self._of_station(entry)
+
+    def _of_station(self, entry: PointEntry) -> Sample:
         outputs = self.handler.outputs
         match entry.measure:
             case Measure.HEARTBEAT:

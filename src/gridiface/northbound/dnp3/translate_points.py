@@ -30,6 +30,8 @@ _FORMS: Mapping[StaleFlags, int] = {
     StaleFlags.COMM_LOST: int(Flags.ONLINE | Flags.COMM_LOST),
 }
 _OFF = frozenset({OperatingState.OFF, OperatingState.STANDBY})
+_STOPPED = _OFF | {OperatingState.FAULT}
+_RUNNING = frozenset({OperatingState.RUNNING, OperatingState.THROTTLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,14 @@ def _against(view: TargetView, bound: float | None, *, highest: bool) -> float |
     return float(soc >= bound - _SOC_STEP if highest else soc <= bound + _SOC_STEP)
 
 
+def _usable_soc(view: TargetView) -> float | None:
+    soc = None if view.snapshot is None else view.snapshot.soc
+    low, high = view.ratings.soc_min or 0.0, 1.0 if view.ratings.soc_max is None else view.ratings.soc_max
+    if soc is None or low >= high:
+        return soc
+    return min(1.0, max(0.0, (soc - low) / (high - low)))
+
+
 def _left_var(view: TargetView, bound: float | None) -> float | None:
     """What is left of a maximum of reactive power where the apparent power has a maximum, too."""
     watts = None if view.snapshot is None else view.snapshot.w
@@ -190,8 +200,7 @@ _OF_SNAPSHOT: Mapping[Measure, Callable[[Snapshot], float | None]] = {
     Measure.GENERATING: _flow(1),
     Measure.CHARGING: _flow(-1),
     Measure.IDLE: _flow(0),
-    Measure.STOPPING: lambda s: float(s.state is OperatingState.SHUTTING_DOWN),
-    Measure.RUNNING: lambda s: float(s.state in {OperatingState.RUNNING, OperatingState.THROTTLED}),
+    Measure.RUNNING: lambda s: float(s.state in _RUNNING),
     Measure.START_UP: lambda s: float(START_UP_STATES.get(s.state, -1)),
     Measure.OFF_AVAILABLE: _off_available,
     Measure.OFF_UNAVAILABLE: _off_unavailable,
@@ -228,6 +237,7 @@ _OF_PHASES: Mapping[Measure, Callable[[Snapshot], float | None]] = {
 
 #: Measures of the snapshot against ratings and settings.
 _OF_BOTH: Mapping[Measure, Callable[[TargetView], float | None]] = {
+    Measure.USABLE_SOC: _usable_soc,
     Measure.SOC_FULL: _full,
     Measure.SOC_EMPTY: _empty,
     Measure.AVAILABLE_VAR: lambda view: _left_var(view, view.ratings.set_var),
@@ -245,8 +255,11 @@ _OF_QUALITY: Mapping[Measure, Callable[[Snapshot | None], float]] = {
 
 _CERTAIN = frozenset({*OF_RATINGS, *_OF_QUALITY, Measure.SUPPORTS})
 
-#: Measures that need no target: the station knows them itself.
-OF_STATION = frozenset(
+#: Measures of what a target does of what an output told it: they follow a command at once.
+OF_OPERATION = frozenset({Measure.STARTING, Measure.STOPPING, Measure.STOPPED})
+
+#: Measures that the station works out itself.
+OF_STATION = OF_OPERATION | frozenset(
     {
         Measure.HEARTBEAT,
         Measure.READ_BACK,
@@ -260,6 +273,28 @@ OF_STATION = frozenset(
 
 _LOST = Sample(None, int(Flags.COMM_LOST))
 _NEVER = Sample(None, int(Flags.RESTART))
+
+
+def operation(measure: Measure, told: bool, snapshot: Snapshot | None, policy: QualityPolicy) -> Sample:
+    """How far a start or a stop is.
+
+    Args:
+        measure: of OF_OPERATION.
+        told: whether the output that commands it is on.
+        snapshot: of what starts and stops.
+        policy: flags of its quality.
+    """
+    if snapshot is None or snapshot.quality is Quality.BAD:
+        return _LOST
+    state = snapshot.state
+    match measure:
+        case Measure.STARTING:
+            value = state is OperatingState.STARTING or (told and state not in _RUNNING)
+        case Measure.STOPPING:
+            value = state is OperatingState.SHUTTING_DOWN or (told and state not in _STOPPED)
+        case _:
+            value = state in _STOPPED
+    return Sample(float(value), flags_of(snapshot.quality, policy))
 
 
 def flags_of(quality: Quality, policy: QualityPolicy) -> int:

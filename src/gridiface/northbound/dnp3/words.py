@@ -34,6 +34,7 @@ MEASURES: Mapping[Measure, tuple[str, str]] = {
     Measure.AMPS_B: ("A", "of phase B"),
     Measure.AMPS_C: ("A", "of phase C"),
     Measure.SOC: ("0..1", "state of charge, weighted by energy; scale 0.01 for percent"),
+    Measure.USABLE_SOC: ("0..1", "the part of the usable window of charge that is there"),
     Measure.AVAILABLE_WH: ("Wh", "energy that can still be delivered"),
     Measure.AVAILABLE_UP_W: ("W", "how far the power can rise, >= 0"),
     Measure.AVAILABLE_DOWN_W: ("W", "how far it can fall, >= 0"),
@@ -97,7 +98,9 @@ MEASURES: Mapping[Measure, tuple[str, str]] = {
     Measure.GENERATING: ("state", "power is delivered"),
     Measure.CHARGING: ("state", "power is taken"),
     Measure.IDLE: ("state", "connected, and no power flows"),
-    Measure.STOPPING: ("state", "shutting down"),
+    Measure.STARTING: ("state", "starting, or told to by the output in `argument` and not running yet"),
+    Measure.STOPPING: ("state", "shutting down, or told to by the output in `argument` and not stopped yet"),
+    Measure.STOPPED: ("state", "off, standing by or at fault: nothing of it runs, starts or stops"),
     Measure.CONNECTED: ("state", "connected to the grid"),
     Measure.RUNNING: ("state", "running or throttled"),
     Measure.OFF_AVAILABLE: ("state", "off or standing by, without an alarm"),
@@ -183,9 +186,9 @@ def _lines() -> Iterator[str]:
         yield ""
     yield "## Profile der"
     yield (
-        "The mandatory points of the DER profile (IEEE 1815.2, DNP3 AN2018-001), and those they need. S: mandatory by "
-        "the profile, I: by IEEE 1547. `unknown` and `none` mark what the domain does not know. Of the 100 points of a "
-        "curve and of a schedule the first two are listed; the others follow in the same steps.\n"
+        "The points of the DER profile (IEEE 1815.2, DNP3 AN2018-001). S: mandatory by the profile, I: by IEEE 1547. "
+        "**Not served** are those of functions that a fleet does not have, and what is never known here. Of the 100 "
+        "points of a curve and of a schedule the first two are listed; the others follow in the same steps.\n"
     )
     kept = [row for row in rows() if not _LATER_POINT.search(row.title)]
     for kind in dict.fromkeys(row.entry.type for row in kept):
@@ -210,7 +213,7 @@ def _words(
 def _der_row(row: ProfileRow) -> str:
     entry = row.entry
     word = entry.action.value if entry.is_output else entry.measure.value
-    means = f"{word} {entry.argument}".strip()
+    means = f"{word} {entry.argument}".strip() if row.served else "**not served**"
     event = str(entry.event_class) if entry.event_class else ""
     cells = (entry.index, row.title, means, entry.unit, f"{entry.scale:g}", event, row.pair, row.mandatory)
     return "| " + " | ".join(str(cell) for cell in cells) + " |"

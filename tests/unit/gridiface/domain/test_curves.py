@@ -37,7 +37,16 @@ def test_every_kind_has_a_name_and_a_number_of_its_own():
     assert len({kind.mode for kind in CurveKind}) == len({kind.number for kind in CurveKind}) == len(CurveKind)
 
 
-@pytest.mark.parametrize("kind", list(CurveKind))
+#: Curves that IEEE 2030.5 does not have; SunSpec and the DER profile of DNP3 do.
+BEYOND = {CurveKind.HFRT_MOMENTARY_CESSATION, CurveKind.LFRT_MOMENTARY_CESSATION}
+
+
+def test_what_ieee_2030_5_does_not_have_takes_no_name_and_no_number_of_its_curves():
+    assert {kind.mode for kind in CurveKind} - CURVE_MODES.keys() == {kind.mode for kind in BEYOND}
+    assert not {kind.number for kind in BEYOND} & set(CURVE_MODES.values())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CurveKind if kind not in BEYOND])
 def test_ieee_2030_5_takes_the_record_as_it_is(kind):
     """The form is that of DERCurve: a server of 2030.5 can publish what came by another protocol."""
     assert CURVE_MODES[kind.mode] == kind.number

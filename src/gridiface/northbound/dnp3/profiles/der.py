@@ -1,8 +1,8 @@
 """The DER profile (IEEE 1815.2, DNP3 AN2018-001): every mandatory point with index, unit, scale, range and class.
 
 The points are in der_points.csv, one row each, as the profile has them (the edit windows of curves and schedules are
-made in der_windows.py); the columns `meaning`, `argument` and `extra` say what the domain has for them. A point the
-domain knows nothing of exists all the same: an input of it is never online, a command to it is answered NOT_SUPPORTED.
+made in der_windows.py); the columns `meaning`, `argument` and `extra` say what the domain has for them. An optional
+point of which the domain knows nothing is in the list, and not served: a command to it is answered NOT_SUPPORTED.
 Analogs are integers with the profile's multiplier (g30v1, g32v3, g41v1). Points are named by type and index (AI537), as
 the profile's own references do.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from gridiface.domain.controls import ServiceClass
 from gridiface.northbound.dnp3.meanings import Action, Measure
 from gridiface.northbound.dnp3.points import PointEntry
+from gridiface.northbound.dnp3.profiles.der_functions import functions
 from gridiface.northbound.dnp3.profiles.der_windows import LARGEST, STATES, window_rows
 from gridiface.protocols.dnp3.points import PointType
 
@@ -50,12 +51,14 @@ class ProfileRow:
 
     Attributes:
         mandatory: S: by IEEE 1815.2, I: by IEEE 1547, both or empty.
+        served: whether an outstation has it: see `der_profile`.
     """
 
     entry: PointEntry
     title: str
     pair: str
     mandatory: str
+    served: bool = True
 
 
 @cache
@@ -65,7 +68,8 @@ def rows() -> tuple[ProfileRow, ...]:
     found = [_row(fields) for fields in csv.DictReader(text.splitlines())]
     known = {row.entry.key for row in found}
     found += [row for row in _windows() if row.entry.key not in known]
-    return tuple(found)
+    every = {row.entry.name: row.entry for row in found}
+    return tuple(replace(row, served=bool(row.mandatory) or _means_something(row.entry, every)) for row in found)
 
 
 def _windows() -> Iterator[ProfileRow]:
@@ -117,8 +121,21 @@ def _variation(kind: str) -> dict[str, Any]:
 
 
 def der_profile() -> tuple[PointEntry, ...]:
-    """The entries, for a point map."""
-    return tuple(row.entry for row in rows())
+    """The entries, for a point map: those that mean something here, and the mandatory ones.
+
+    An outstation serves no points of what it does not support (IEEE 1815.2): outputs that do nothing, what reads them
+    back, inputs that are never known, and inputs of functions that cannot be enabled.
+    """
+    return tuple(row.entry for row in rows() if row.served)
+
+
+def _means_something(entry: PointEntry, every: Mapping[str, PointEntry]) -> bool:
+    if entry.is_output:
+        return entry.action is not Action.NONE
+    behind = [entry.effect_with, entry.argument if entry.measure is Measure.READ_BACK else ""]
+    return entry.measure is not Measure.UNKNOWN and all(
+        every[name].action is not Action.NONE for name in behind if name
+    )
 
 
 def _row(fields: Mapping[str, str]) -> ProfileRow:
@@ -132,6 +149,8 @@ def _row(fields: Mapping[str, str]) -> ProfileRow:
         more |= {"minimum": float(fields["minimum"]), "maximum": float(fields["maximum"])}
     if kind == "CT":
         more["frozen_class"] = _FROZEN_CLASS
+    if not is_output:
+        more["effect_with"] = functions().get(f"{kind}{fields['index']}", "")
     for pair in filter(None, fields["extra"].split(";")):
         name, _, text = pair.partition("=")
         more[name] = _NUMBERS.get(name, str)(text)

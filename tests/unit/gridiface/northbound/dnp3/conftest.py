@@ -95,7 +95,8 @@ def battery():
             max_va=6e6,
             max_var=2e6,
             energy_wh=10e6,
-            capabilities=frozenset({Capability.SET_W, Capability.LIMIT_W}),
+            capabilities=frozenset(Capability)
+            - {Capability.SCHEDULE, Capability.FREQUENCY_DROOP_LEAST, Capability.FREQUENCY_DROOP_MOST},
         ),
         settings=Settings(max_w=4.5e6, ramp_w_per_s=1e5, soc_min=0.1, soc_max=0.9),
     )

@@ -97,8 +97,6 @@ def test_the_stop_ends_it():
         ({"v2": 2}, Validation.BAD_VALUE),
         ({"i1": 4, "v1": 1}, Validation.VALID),  # the sign convention can be this one only
         ({"i1": 4, "v1": 2}, Validation.BAD_VALUE),
-        ({"i2": 34, "v2": 0}, Validation.VALID),
-        ({"i2": 34, "v2": 1}, Validation.BAD_VALUE),
         ({"i2": 1, "v2": 0}, Validation.BAD_VALUE),  # off means nothing to a start command
         ({"start_date": 0, "start_time": 0}, Validation.BAD_TIMES),
         ({"start_date": 2_147_483_647}, Validation.BAD_TIMES),

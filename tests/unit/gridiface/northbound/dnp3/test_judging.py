@@ -6,12 +6,16 @@ import pytest
 
 from gridiface.domain.controls import ControlMode, Outcome, OutcomeKind, ServiceClass, Verdict
 from gridiface.domain.fleet import Capability
+from gridiface.northbound.dnp3.meanings import Action
+from gridiface.northbound.dnp3.points import PointEntry
+from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.settings import MasterEntry
 from gridiface.protocols.dnp3.controls import (
     AnalogOutput,
     CommandStatus,
     ControlRelayOutputBlock,
 )
+from gridiface.protocols.dnp3.points import PointType
 
 NOW = 1.7e9
 ON, OFF, PULSE = ControlRelayOutputBlock(3), ControlRelayOutputBlock(4), ControlRelayOutputBlock(1)
@@ -84,8 +88,34 @@ async def test_der_limit_acts_when_its_mode_is_enabled(operate, house):
 
 
 async def test_der_points_without_meaning_are_not_supported(operate):
-    assert await operate("AO32", AnalogOutput(1, 1), points="der") is CommandStatus.NOT_SUPPORTED
+    served = profile("der")
+    assert "AO32" not in {entry.name for entry in served}
+    none = PointEntry(type=PointType.ANALOG_OUTPUT, index=32, name="AO32", action=Action.NONE)
+    assert await operate("AO32", AnalogOutput(1, 1), points=[*served, none]) is CommandStatus.NOT_SUPPORTED
     assert await operate("BO2", OFF) is CommandStatus.NOT_SUPPORTED
+
+
+async def test_a_mode_that_no_member_can_carry_out_is_not_enabled(operate, house, battery):
+    plate = replace(battery.nameplate, capabilities=frozenset({Capability.SET_W}))
+    house.known["b1"] = replace(battery, nameplate=plate)
+    assert await operate("BO26", ON, points="der") is CommandStatus.NOT_SUPPORTED  # freq-watt curve
+    assert operate.station.handler.outputs.held["BO26"].value == 0
+    assert await operate("BO26", OFF) is CommandStatus.SUCCESS
+    assert await operate("BO17", ON) is CommandStatus.SUCCESS  # a limit can be kept by set-points
+    house.known.clear()  # members may still come
+    assert await operate("BO26", ON) is CommandStatus.SUCCESS
+
+
+async def test_a_start_and_a_stop_need_their_permissions(operate, house):
+    assert await operate("BO4", OFF, points="der") is CommandStatus.SUCCESS
+    assert await operate("BO2", ON) is CommandStatus.BLOCKED
+    assert house.live == {}
+    assert await operate("BO4", ON) is CommandStatus.SUCCESS
+    assert await operate("BO2", ON) is CommandStatus.SUCCESS
+    assert await operate("BO3", OFF) is CommandStatus.SUCCESS
+    assert await operate("BO1", ON) is CommandStatus.BLOCKED
+    assert await operate("BO3", ON) is CommandStatus.SUCCESS
+    assert await operate("BO1", ON) is CommandStatus.SUCCESS
 
 
 async def test_enabling_what_the_engine_refuses_does_not_enable(operate, house):
@@ -104,11 +134,9 @@ async def test_release_ends_what_this_master_has_in_force(operate, house):
 
 
 async def test_an_output_that_takes_one_value_refuses_others(operate):
-    assert await operate("AO172", AnalogOutput(0, 1), points="der") is CommandStatus.SUCCESS  # signal meter
-    assert await operate("AO172", AnalogOutput(3, 1)) is CommandStatus.OUT_OF_RANGE
-    assert await operate("BO36", OFF) is CommandStatus.SUCCESS  # hysteresis
-    assert await operate("BO36", ON) is CommandStatus.OUT_OF_RANGE
-    assert operate.station.handler.outputs.held["BO36"].value == 0
+    assert await operate("AO4", AnalogOutput(1, 1), points="der") is CommandStatus.SUCCESS  # sign convention
+    assert await operate("AO4", AnalogOutput(2, 1)) is CommandStatus.OUT_OF_RANGE
+    assert operate.station.handler.outputs.held["AO4"].value == 1
 
 
 async def test_der_limit_downwards_in_percent_only_forbids_consumption(operate, house):

@@ -6,17 +6,20 @@ import pytest
 
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import Document
-from gridiface.domain.telemetry import Quality
+from gridiface.domain.telemetry import OperatingState, Quality
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.meanings import Measure
 from gridiface.northbound.dnp3.points import PointEntry
+from gridiface.northbound.dnp3.settings import QualityPolicy
 from gridiface.northbound.dnp3.tags import Tags
+from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus, ControlRelayOutputBlock
 from gridiface.protocols.dnp3.objects import Flags
 from gridiface.protocols.dnp3.points import PointType
 
 NOW = 1.7e9
 AI, BI, AO = PointType.ANALOG_INPUT, PointType.BINARY_INPUT, PointType.ANALOG_OUTPUT
 CT = PointType.COUNTER
+ON, OFF = ControlRelayOutputBlock(3), ControlRelayOutputBlock(4)
 
 
 def test_a_refresh_writes_values_flags_and_source_times(station, seen):
@@ -126,11 +129,9 @@ def test_what_was_set_is_taken_up_after_a_restart(station):
 def test_outputs_are_online_and_those_without_meaning_are_not(station):
     one = station("der")
     assert one.database.value(AO, 87)[:2] == (1000, Flags.ONLINE)
-    assert one.database.value(AO, 32)[1] == Flags.RESTART
     one.refresh(NOW)
-    assert one.database.value(AI, 148)[:2] == (1000, Flags.ONLINE)
-    assert one.database.value(AI, 83)[1] == Flags.RESTART
-    assert one.database.value(AI, 121)[:2] == (36, Flags.ONLINE)
+    assert one.database.value(AI, 36)[:2] == (6_000_000, Flags.ONLINE)
+    assert one.database.value(AI, 121)[:2] == (36, 0)  # droop is disabled
 
 
 async def test_energy_is_counted_kept_and_frozen(station, house, seen):
@@ -166,3 +167,54 @@ def test_what_is_beyond_the_range_of_an_input_is_its_bound_over_range(station, h
     house.states["fleet"] = replace(seen, w=float(2**31 - 1))
     one.refresh(NOW + 1)
     assert one.database.value(AI, 537)[:2] == (2**31 - 1, Flags.ONLINE)
+
+
+async def test_inputs_of_a_disabled_function_tell_their_values_without_online(operate, house):
+    """IEEE 1815.2, 6.1.1: all but whether it is supported and whether it is enabled."""
+    assert await operate("AO87", AnalogOutput(400, 1), points="der") is CommandStatus.SUCCESS
+    one = operate.station
+    one.refresh(NOW)
+    names = {AI: (148, 149, 142, 147, 619), BI: (93,)}
+    assert one.database.value(AI, 148)[:2] == (400, 0)
+    assert {one.database.value(kind, at)[1] & Flags.ONLINE for kind, of in names.items() for at in of} == {0}
+    assert one.database.value(AI, 147)[0] == 1_250_000  # the measured power, still sent
+    for always in (36, 69):
+        assert one.database.value(BI, always)[1] & Flags.ONLINE
+    assert await operate("BO17", ON) is CommandStatus.SUCCESS
+    assert one.database.value(AI, 148)[:2] == (400, Flags.ONLINE)  # at once
+    one.refresh(NOW + 1)
+    assert one.database.value(AI, 147)[1] == Flags.ONLINE
+    assert await operate("BO17", OFF) is CommandStatus.SUCCESS
+    assert one.database.value(AI, 148)[:2] == (400, 0)
+
+
+async def test_a_start_and_a_stop_are_told_until_they_are_done(operate, house, seen):
+    """BI12 starting up, BI13 stopping, BI14 started, BI15 stopped: what becomes of it, at once and no longer."""
+
+    def told():
+        return [one.database.value(BI, index)[0] for index in (12, 13, 14, 15)]
+
+    assert await operate("AO11", AnalogOutput(0, 1), points="der") is CommandStatus.SUCCESS
+    one = operate.station
+    one.refresh(NOW)
+    assert told() == [0, 0, 1, 0]
+    assert await operate("BO2", ON) is CommandStatus.SUCCESS
+    assert told() == [0, 1, 1, 0]
+    house.states["fleet"] = replace(seen, state=OperatingState.OFF)
+    one.refresh(NOW + 1)
+    assert told() == [0, 0, 0, 1]
+    assert await operate("BO1", ON) is CommandStatus.SUCCESS
+    assert told() == [1, 0, 0, 1]
+    house.states["fleet"] = seen
+    one.refresh(NOW + 2)
+    assert told() == [0, 0, 1, 0]
+    house.states.clear()
+    one.refresh(NOW + 3)
+    assert one.database.value(BI, 15)[1] == Flags.COMM_LOST
+
+
+async def test_masters_that_discard_what_is_not_online_can_have_it_online(operate):
+    quality = QualityPolicy(disabled_offline=False)
+    assert await operate("AO87", AnalogOutput(400, 1), points="der", quality=quality) is CommandStatus.SUCCESS
+    operate.station.refresh(NOW)
+    assert operate.station.database.value(AI, 148)[:2] == (400, Flags.ONLINE)

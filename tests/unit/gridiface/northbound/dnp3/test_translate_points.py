@@ -129,7 +129,7 @@ def test_ratings_are_online_without_telemetry(battery):
     assert shown(Measure.RATED_W, view) == shown(Measure.RATED_DISCHARGE_W, view)
     assert shown(Measure.RAMP_PERCENT_PER_S, view).value == pytest.approx(2)
     assert shown(Measure.SUPPORTS, view, argument="set_w").value == 1
-    assert shown(Measure.SUPPORTS, view, argument="curves").value == 0
+    assert shown(Measure.SUPPORTS, view, argument="schedule").value == 0
     assert shown(Measure.INVERTERS, view).value == 1
 
 

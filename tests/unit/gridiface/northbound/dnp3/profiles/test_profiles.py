@@ -57,7 +57,7 @@ def test_60_type_scale_limits_class_and_pair_of_every_mandatory_point(wanted):
     if wanted["pair"]:
         assert row.pair == wanted["pair"]
     # percent of a state of charge, which is 0..1 in SI
-    per_unit = 100 if entry.measure is Measure.SOC else 1
+    per_unit = 100 if entry.measure in {Measure.SOC, Measure.USABLE_SOC} else 1
     assert entry.scale * per_unit == pytest.approx(float(wanted["scale"]), rel=1e-12)
     if wanted["type"] in {"AI", "AO"}:
         assert (entry.minimum, entry.maximum) == (float(wanted["minimum"]), float(wanted["maximum"]))
@@ -68,11 +68,16 @@ def test_60_type_scale_limits_class_and_pair_of_every_mandatory_point(wanted):
 def test_61_every_der_output_has_its_read_back():
     points = PointMap(profile("der"))
     for row in rows():
-        if row.entry.is_output and row.pair:
+        if row.served and row.entry.is_output and row.pair:
             back = points.by_key[SHORT[row.pair[:2]], int(row.pair[2:])]
             if row.entry.action.value == back.measure.value:
                 # what devices are set to, not what was asked of them
                 assert back.measure.value.startswith("enter_"), row.entry.name
+                continue
+            if row.entry.name in {"BO1", "BO2"}:
+                # "system is starting up", "system is stopped": what became of it
+                told = {"BO1": Measure.STARTING, "BO2": Measure.STOPPED}
+                assert (back.measure, back.argument) == (told[row.entry.name], row.entry.name)
                 continue
             assert (back.measure, back.argument) == (Measure.READ_BACK, row.entry.name), row.entry.name
 
@@ -93,10 +98,19 @@ def test_der_analogs_are_integers_with_the_profiles_limits():
     assert entry.to_si(1000) == pytest.approx(100)
 
 
-def test_what_the_domain_does_not_know_is_marked():
+def test_what_the_domain_does_not_know_is_in_the_list_and_not_served():
+    """IEEE 1815.2: of a function that is not supported an outstation serves no points but that it is not."""
     points = PointMap(profile("der"))
-    assert points.by_name["BI5"].measure is Measure.UNKNOWN
-    assert points.by_name["AO32"].action is Action.NONE
+    assert {name: (BY_NAME[name].entry.measure, BY_NAME[name].entry.action) for name in ("BI5", "AO32")} == {
+        "BI5": (Measure.UNKNOWN, Action.NONE),
+        "AO32": (Measure.UNKNOWN, Action.NONE),
+    }
+    # what does nothing, what reads it back, what is never known, and what tells of a function that is not there
+    assert points.by_name.keys().isdisjoint({"BI5", "AO32", "AI83", "BO14", "BI66", "AI101", "AI317"})
+    assert points.by_name["BI33"].measure is Measure.CONSTANT  # "supports": no
+    served = {row.entry.name for row in rows() if row.served}
+    assert served == points.by_name.keys()
+    assert not {row.entry.name for row in rows() if row.mandatory} - served
 
 
 ANALOGS = [row.entry for row in rows() if row.entry.type in {PointType.ANALOG_INPUT, PointType.ANALOG_OUTPUT}]

@@ -54,7 +54,8 @@ PLATE = Nameplate(
     abnormal_category=3,
     capabilities=frozenset(Capability)
     # those for which the standard has no bit
-    - {Capability.SCHEDULE, Capability.CURVES, Capability.FREQUENCY_DROOP_LEAST, Capability.FREQUENCY_DROOP_MOST},
+    - {Capability.SCHEDULE, Capability.CURVES, Capability.FREQUENCY_DROOP_LEAST, Capability.FREQUENCY_DROOP_MOST}
+    - {Capability.LOW_FREQUENCY_CESSATION, Capability.HIGH_FREQUENCY_CESSATION},
 )
 BATTERY = Device(id="b", nameplate=PLATE, settings=Settings(max_w=45_000.0, ramp_w_per_s=450.0, updated=7.0))
 PV = Device(id="p", kind=DeviceKind.PV, nameplate=Nameplate(max_w=10_000.0))
