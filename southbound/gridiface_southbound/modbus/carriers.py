@@ -34,15 +34,17 @@ def link_for(config: ModbusConfig) -> Link:
     Raises:
         DeviceRejected: the TLS files cannot be used.
     """
-    if config.carrier in ("tcp", "tls") and not config.table.has_bits:
+    if config.carrier in ("tcp", "tls") and not config.table.has_bits and not config.pause:
         return tcp_link(config)
-    client = _client_maker(config)
+    link = PymodbusLink(_client_maker(config), config.place, connect_timeout_s=config.connect_timeout_s)
+    link.pause_s = config.pause
     if not config.shared:
-        return PymodbusLink(client, config.place, connect_timeout_s=config.connect_timeout_s)
+        return link
     lines = _shared.setdefault(asyncio.get_running_loop(), {})
     key = (config.carrier, config.place)
-    if key not in lines:
-        lines[key] = _Line(PymodbusLink(client, config.place, connect_timeout_s=config.connect_timeout_s))
+    line = lines.setdefault(key, _Line(link))
+    # The one that needs the longest silence hears the requests to the others, too.
+    line.link.pause_s = max(line.link.pause_s, config.pause)
     return SharedLine(lines, key)
 
 
@@ -59,6 +61,9 @@ class PymodbusLink:
         self._connect_timeout_s = connect_timeout_s
         #: As `Link.connects`.
         self.connects = 0
+        #: Least time between an answer, or a connect, and the next request, seconds.
+        self.pause_s = 0.0
+        self._quiet_since = float("-inf")
         self._client: Client | None = None
         self._turn = asyncio.Lock()
         self._decoder = DecodePDU(is_server=True)
@@ -77,7 +82,9 @@ class PymodbusLink:
                     client = self._client
                     if client is None or not client.connected:
                         client = await self._connect()
+                    await self._keep_quiet()
                     replies.append(await self._ask(client, unit, request, timeout_s))
+                    self._quiet_since = asyncio.get_running_loop().time()
             except BaseException:
                 self._drop()
                 raise
@@ -102,7 +109,14 @@ class PymodbusLink:
             raise DeviceTimeout(f"{self._place} cannot be reached: {error}") from error
         if not opened:
             raise DeviceTimeout(f"{self._place} cannot be reached")
+        self._quiet_since = asyncio.get_running_loop().time()
         return client
+
+    async def _keep_quiet(self) -> None:
+        """The silence before a request: pymodbus keeps none, and what follows at once belongs to the frame before."""
+        left = self._quiet_since + self.pause_s - asyncio.get_running_loop().time()
+        if left > 0:
+            await asyncio.sleep(left)
 
     async def _ask(self, client: Client, unit: int, request: Request, timeout_s: float) -> Reply:
         message = self._decoder.decode(request.pdu)

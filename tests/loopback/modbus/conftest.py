@@ -277,6 +277,22 @@ SPECS: dict[str, Spec] = {
             "frequency": 49.875,
         },
     ),
+    "huawei-sun2000": Spec(
+        max_w=10_000,
+        max_charge_w=0,
+        step_w=10,
+        idle_w=10_000,
+        held=lambda d: Held(ceiling_w=None if d.get("limit") == 1000 else d.get("limit") * 10.0),
+        show=lambda d, watts: d.put("power", round(watts)),
+        initial={
+            "model": "SUN2000-10KTL-M1",
+            "serial": "H 1",
+            "rated_power": 10_000,
+            "volts_a": 2301,
+            "frequency": 5001,
+            "limit": 1000,
+        },
+    ),
     "eastron-sdm630": Spec(
         max_w=0,
         max_charge_w=0,

@@ -1,0 +1,88 @@
+"""Which link a carrier has, and the silence before each request."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
+
+from gridiface_southbound.modbus.carriers import PymodbusLink, link_for
+from gridiface_southbound.modbus.config import ModbusConfig
+from gridiface_southbound.modbus_link import TcpLink
+from gridiface_southbound.modbus_pdu import read_request
+
+
+def config(**keys: Any) -> ModbusConfig:
+    return ModbusConfig(**({"table": "example-meter", "host": "h"} | keys))
+
+
+@pytest.mark.parametrize(
+    ("keys", "seconds"),
+    [
+        ({}, 0.0),
+        ({"carrier": "rtu_over_tcp"}, 0.0),
+        ({"pause_s": 0.5}, 0.5),
+        ({"carrier": "serial", "serial_port": "/dev/x"}, 3.5 * 10 / 9600),
+        ({"carrier": "serial", "serial_port": "/dev/x", "parity": "E"}, 3.5 * 11 / 9600),
+        ({"carrier": "serial", "serial_port": "/dev/x", "baudrate": 1200, "stop_bits": 2}, 3.5 * 11 / 1200),
+        ({"carrier": "serial", "serial_port": "/dev/x", "baudrate": 115_200}, 0.00175),
+        ({"carrier": "serial", "serial_port": "/dev/x", "pause_s": 0}, 0.0),
+    ],
+)
+def test_the_silence_that_a_line_asks_for(keys: dict[str, Any], seconds: float) -> None:
+    assert config(**keys).pause == pytest.approx(seconds)
+
+
+def test_a_pause_is_no_negative_time() -> None:
+    with pytest.raises(ValidationError, match="pause_s"):
+        config(pause_s=-1)
+
+
+async def test_who_needs_a_pause_is_asked_one_by_one_and_the_longest_of_a_line_counts() -> None:
+    assert isinstance(link_for(config()), TcpLink)
+    alone = link_for(config(pause_s=0.1))
+    assert isinstance(alone, PymodbusLink)
+    assert alone.pause_s == 0.1
+    first = link_for(config(carrier="rtu_over_tcp", shared_connection=True))
+    second = link_for(config(carrier="rtu_over_tcp", shared_connection=True, pause_s=0.2))
+    third = link_for(config(carrier="rtu_over_tcp", shared_connection=True, pause_s=0.1))
+    assert first._line is second._line is third._line
+    assert first._line.link.pause_s == 0.2
+    for link in (first, second, third):
+        await link.close()
+
+
+class Client:
+    """A pymodbus client that answers at once and notes when it was asked."""
+
+    connected = True
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.ctx = self
+        self.transport = None
+
+    async def connect(self) -> bool:
+        self.times.append(asyncio.get_running_loop().time())
+        return True
+
+    async def execute(self, *, no_response_expected: bool, request: Any) -> Any:
+        self.times.append(asyncio.get_running_loop().time())
+        return ReadHoldingRegistersResponse(registers=[7])
+
+    def close(self) -> None:
+        pass
+
+
+async def test_silence_is_kept_after_a_connect_and_after_each_answer() -> None:
+    client: Any = Client()
+    link = PymodbusLink(lambda: client, "line", connect_timeout_s=1)
+    link.pause_s = 0.02
+    assert await link.exchange(1, [read_request(0, 1), read_request(1, 1)], timeout_s=1) == [b"\0\7", b"\0\7"]
+    await link.exchange(1, [read_request(2, 1)], timeout_s=1)
+    assert len(client.times) == 4
+    assert all(later - earlier >= 0.02 for earlier, later in zip(client.times, client.times[1:], strict=False))
+    await link.close()
