@@ -76,16 +76,25 @@ async def examine(factory: BenchFactory) -> Report:
     """All checks, each on a fresh bench.
 
     Raises:
-        AssertionError: the first check that fails.
+        AssertionError: checks failed; a line for each, with its name and what it found.
     """
     passed: list[str] = []
     left_out: list[str] = []
+    failed: list[str] = []
     for check, needs in CHECKS:
         async with factory() as probe:
             possible = needs <= probe.peer.faults
-        if possible:
+        if not possible:
+            left_out.append(_name(check))
+            continue
+        try:
             await run_check(check, factory)
-        (passed if possible else left_out).append(_name(check))
+        except AssertionError as error:
+            failed.append(f"{_name(check)}: {str(error).removeprefix(f'{_name(check)}: ')}")
+        else:
+            passed.append(_name(check))
+    if failed:
+        raise AssertionError(f"{len(failed)} of {len(CHECKS)} checks failed:\n" + "\n".join(failed))
     return Report(tuple(passed), tuple(left_out))
 
 

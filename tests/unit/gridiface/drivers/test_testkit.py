@@ -151,6 +151,15 @@ async def test_a_good_driver_passes_everything(factory: Any) -> None:
     assert report.left_out == ()
 
 
+async def test_all_that_fails_is_named_at_once(factory: Any) -> None:
+    with pytest.raises(AssertionError, match=r"^\d+ of \d+ checks failed:\n") as caught:
+        await testkit.examine(factory("empty ack"))
+    lines = str(caught.value).splitlines()[1:]
+    assert len(lines) > 1
+    assert any(line.startswith("writes_what_it_acknowledges: ") for line in lines)
+    assert len({line.partition(":")[0] for line in lines}) == len(lines)
+
+
 async def test_a_peer_without_a_fault_leaves_its_checks_out(factory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Device, "faults", frozenset({"none", "off"}))
     report = await testkit.examine(factory())
