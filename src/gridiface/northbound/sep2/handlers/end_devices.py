@@ -90,7 +90,9 @@ class EndDevices:
             for name in ("lFDI", "sFDI", "enabled", "deviceCategory"):
                 if getattr(wanted, name) not in {None, getattr(known, name)}:
                     raise bad_value(f"{name} is not the client's to change")
-            if wanted.postRate is None or not 1 <= wanted.postRate <= _SLOWEST_S:
+            if wanted.postRate is None:  # The same end device: there is nothing to change.
+                return changed()
+            if not 1 <= wanted.postRate <= _SLOWEST_S:
                 raise bad_value("postRate is 1 s to a day")
             await self._operating.set_post_rate(record, wanted.postRate, call.now)
         return changed()

@@ -46,11 +46,23 @@ async def test_a_device_changes_its_own_post_rate_and_nothing_else(kit: Any) -> 
     assert (await kit.get(edev, by="inv-2")).postRate == 30
     for wrong in (
         body.replace("<enabled>true<", "<enabled>false<"), body.replace(kit.lfdi["inv-2"], kit.lfdi["inv-1"]),
-        body.replace("<postRate>300</postRate>", ""), body.replace("<postRate>300<", "<postRate>0<"),
+        body.replace("<postRate>300<", "<postRate>0<"), body.replace("<postRate>300<", "<postRate>86401<"),
     ):  # fmt: skip
         assert wrong != body
         assert (await kit.send("PUT", edev, wrong, by="inv-2")).status == 400
     assert (await kit.get(edev, by="inv-2")).postRate == 30
+
+
+async def test_an_end_device_without_a_post_rate_is_the_same_one(kit: Any) -> None:
+    """An optional element; an older edition does not have it, and gives back what it was given."""
+    edev = kit.edev("inv-2")
+    body = (await kit.send("GET", edev, by="inv-2")).body.decode()
+    kept, commits = body.replace("<postRate>300</postRate>", ""), kit.ledger.commits
+    assert kept != body
+    assert (await kit.send("PUT", edev, kept, by="inv-2")).status == 204
+    assert (await kit.send("PUT", edev, kept.replace("<enabled>true<", "<enabled>false<"), by="inv-2")).status == 400
+    assert (await kit.send("GET", edev, by="inv-2")).body.decode() == body
+    assert kit.ledger.commits == commits
 
 
 async def test_a_revoked_certificate_is_a_stranger_from_its_next_request_on(kit: Any) -> None:
