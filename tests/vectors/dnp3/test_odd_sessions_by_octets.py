@@ -1,6 +1,7 @@
 """What seldom happens between a master and the outstation core, in octets of the tests' own (tests/dnp3_octets.py).
 
-Held reads, self-address, odd ranges, long requests, requests while a confirm is awaited, and two masters. What is expected is worked out from IEEE 1815-2012.
+Held reads, self-address, odd ranges, long requests, requests while a confirm is awaited, and two masters.
+What is expected is worked out from IEEE 1815-2012.
 """
 
 from __future__ import annotations
