@@ -67,7 +67,9 @@ async def _look(connection: AsyncConnection, database: Database, *, content_hash
     report = CheckReport(database=database.shown, engine=await _engine(connection))
     report.revision = await schema.current(connection)
     if report.revision != schema.HEAD:
-        report.problems.append(f"schema {report.revision or 'none'}, {schema.HEAD} is needed: `gridiface db upgrade`")
+        known = report.revision is None or report.revision in schema.revisions()
+        fix = "`gridiface db upgrade`" if known else "run the version that wrote it, or restore a backup of before"
+        report.problems.append(f"schema {report.revision or 'none'}, {schema.HEAD} is needed: {fix}")
     if database.path is not None:
         await _sqlite(connection, database.path, report)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -43,6 +44,16 @@ async def test_what_is_missing_or_broken_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"x" * 5000)
     with pytest.raises(StoreUnavailable, match="not a database"):
         await check(database)
+
+
+async def test_a_newer_schema_is_not_told_to_be_upgraded(tmp_path: Path) -> None:
+    path = tmp_path / "g.db"
+    await (await Store.open(str(path))).close()
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    report = await check(Database.parse(str(path)))
+    assert "schema 9999" in report.problems[0]
+    assert report.problems[0].endswith("run the version that wrote it, or restore a backup of before")
 
 
 async def test_a_control_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
