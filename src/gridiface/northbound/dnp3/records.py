@@ -1,6 +1,7 @@
 """The edit windows of one outstation at work: what a write to a field does, curves for modes, schedules that are due.
 
-A record changes when it is durable; until then later writes of the same request build on what is on its way. No I/O.
+A record changes when it is durable; until then later writes of the same request build on what is on its way. There is
+one selector for all masters: while one of them edits, the others are kept out of that window. No I/O.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from gridiface.deadlines import waits
 from gridiface.domain.clock import Instant
 from gridiface.domain.curves import CurveKind
 from gridiface.domain.ports import Document, PutDocument
@@ -29,6 +31,8 @@ SCHEDULES = {"schedules": False, "simple": True}
 
 _DAYS = frozenset({"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"})
 _SUBMIT, _ENABLE, _READY = "submit", "enable", "ready"
+#: So long after its last write a window belongs to the master who wrote, s.
+EDIT_HOLD_S = 15.0
 #: How long after a restart commands that were due meanwhile are still carried out, s.
 _CATCH_UP_S = 86_400.0
 
@@ -64,6 +68,7 @@ class Records:
         self._points = points
         self._curve_in_use, self._curve_named = curve_in_use, curve_named
         self._coming: dict[str, tuple[int, dict[int, Record]]] = {}
+        self._editors: dict[str, tuple[str, Instant]] = {}
         self._shown: dict[str, dict[str, float]] = {name: {} for name in self.windows}
 
     def load(self, documents: Iterable[Document]) -> None:
@@ -85,13 +90,26 @@ class Records:
         """What a write to a field does; nothing is changed yet, but for what later writes build on (not by a trial)."""
         name, _, field = entry.argument.partition("/")
         window = self.windows[name]
+        editor, until = self._editors.get(name, (master, 0.0))
+        if editor != master and waits(until, now, EDIT_HOLD_S):
+            return Edit(CommandStatus.BLOCKED_OTHER_MASTER)
+        edit = self._edit(window, name, field, wire, master, now, trial=trial)
+        if edit.status is CommandStatus.SUCCESS and not trial:
+            self._editors[name] = (master, now + EDIT_HOLD_S)
+        return edit
+
+    def _edit(
+        self, window: Window, name: str, field: str, wire: float, master: str, now: Instant, *, trial: bool
+    ) -> Edit:
         selected, coming = self._coming.get(name, (window.selected, {}))
         if wire != int(wire):
             return Edit(CommandStatus.OUT_OF_RANGE)
         if field == SELECT:
             if not trial:
                 self._coming[name] = (int(wire), coming)
-            return Edit(CommandStatus.SUCCESS, None, lambda: self._select(window, int(wire)), name)
+            return Edit(
+                CommandStatus.SUCCESS, window.selection(int(wire)), lambda: self._select(window, int(wire)), name
+            )
         record = coming.get(selected, window.record(selected))
         fresh = self._written(name, field, selected, record, wire, master, now)
         if isinstance(fresh, CommandStatus):

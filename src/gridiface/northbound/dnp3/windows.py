@@ -17,6 +17,8 @@ from gridiface.northbound.dnp3.points import PointEntry, PointMap
 SPACE = "dnp3.record"
 SELECT = "select"
 _KEY_DIGITS = 3
+#: In place of a record's number: which one is selected.
+_SELECTION = 0
 
 
 @dataclass(slots=True)
@@ -71,6 +73,10 @@ class Window:
         body = json.dumps({"values": record.values, "notes": record.notes}, sort_keys=True).encode()
         return PutDocument(SPACE, f"{self._station}/{self.name}/{number:0{_KEY_DIGITS}d}", body)
 
+    def selection(self, number: int) -> PutDocument:
+        """The durable form of the selection: who edits goes on with the same record after a restart."""
+        return self.document(_SELECTION, Record({SELECT: float(number)}))
+
     def load(self, documents: Iterable[Document]) -> None:
         """Take up what was written in earlier runs; what cannot be read is passed over."""
         prefix = f"{self._station}/{self.name}/"
@@ -79,8 +85,12 @@ class Window:
             if document.space != SPACE or not document.key.startswith(prefix) or not tail.isdigit():
                 continue
             record = _parsed(document.body)
-            if record is not None and 1 <= int(tail) <= self.most:
+            if record is None:
+                continue
+            if 1 <= int(tail) <= self.most:
                 self.records[int(tail)] = record
+            elif int(tail) == _SELECTION and 1 <= record.value(SELECT) <= self.most:
+                self.selected = int(record.value(SELECT))
 
     def shown(self) -> dict[str, float]:
         """What each field's output shows now, by name of the output."""

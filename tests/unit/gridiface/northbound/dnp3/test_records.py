@@ -7,6 +7,7 @@ from gridiface.errors import StoreUnavailable
 from gridiface.northbound.dnp3.der_curves import KINDS
 from gridiface.northbound.dnp3.meanings import Action
 from gridiface.northbound.dnp3.profiles.der import rows
+from gridiface.northbound.dnp3.records import EDIT_HOLD_S
 from gridiface.northbound.dnp3.settings import MasterEntry
 from gridiface.protocols.dnp3.controls import (
     AnalogOutput,
@@ -225,7 +226,7 @@ async def test_63_a_missed_schedule_catches_up_with_the_last_value_after_a_resta
     await bench.write(("BO17", 1), ("BO3001", 1))
     again = Bench(station("der"))
     again.station.restore(await house.documents(""), list(house.live.values()), NOW + 600)
-    assert again.shown("BI3001") == 0  # the window shows record 1 again
+    assert again.shown("BI3001") == 1  # the window shows the same record as before
     await again.at(NOW + 600)
     (control,) = house.live.values()
     assert control.values[ControlMode.MAX_W_PERCENT].value == pytest.approx(40)
@@ -347,3 +348,40 @@ def other_value(entry, before):
 
 def told_of(back, event):
     return (event.group, event.point) == (32 if back.type is AI else 2, back.index)
+
+
+async def test_two_masters_do_not_write_into_each_others_records(station):
+    """There is one selector: while one master edits, another is kept out of that window and told so."""
+    bench = Bench(station("der", masters=[MasterEntry(name="one", address=1), MasterEntry(name="two", address=2)]))
+    kept_out = CommandStatus.BLOCKED_OTHER_MASTER
+    assert await bench.write(("AO244", 3), ("AO245", 2)) == [DONE, DONE]
+    assert await bench.write(("AO244", 5), ("AO249", 777), master=2) == [kept_out, kept_out]
+    assert await bench.write(("AO249", 920)) is DONE
+    assert (bench.shown("AI328"), bench.shown("AI333")) == (3, 920)
+    assert await bench.write(("AO3000", 2), master=2) is DONE  # the window of schedules is another
+    bench.now += EDIT_HOLD_S - 1
+    assert await bench.write(("AO244", 5), master=2) is kept_out
+    bench.now += 2
+    assert await bench.write(("AO244", 5), ("AO249", 777), master=2) == [DONE, DONE]
+    assert await bench.write(("AO250", 1)) is kept_out
+    bench.now -= 3600  # a clock that is set back keeps nobody out for an hour
+    assert await bench.write(("AO244", 3)) is DONE
+    assert bench.shown("AI333") == 920
+
+
+async def test_a_selection_to_be_operated_keeps_nobody_out(station):
+    bench = Bench(station("der", masters=[MasterEntry(name="one", address=1), MasterEntry(name="two", address=2)]))
+    assert bench._operate("AO244", 3, 1, CommandMode.SELECT) is DONE
+    assert await bench.write(("AO244", 5), master=2) is DONE
+    assert bench._operate("AO244", 3, 1, CommandMode.SELECT) is CommandStatus.BLOCKED_OTHER_MASTER
+
+
+async def test_a_master_in_mid_edit_goes_on_with_the_same_record_after_a_restart(bench, house, station):
+    assert await bench.write(("AO244", 5), ("AO245", 2), ("AO249", 920)) == [DONE, DONE, DONE]
+    again = Bench(station("der"))
+    again.station.restore(await house.documents("dnp3.record"), [], NOW)
+    again.station.refresh(NOW)
+    assert (again.shown("AO244"), again.shown("AI328"), again.shown("AI333")) == (5, 5, 920)
+    assert await again.write(("AO250", 300)) is DONE
+    assert again.station.handler.records.windows["curves"].record(5).values == {"type": 2, "x1": 920, "y1": 300}
+    assert again.station.handler.records.windows["curves"].record(1).values == {}
