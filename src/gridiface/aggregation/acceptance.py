@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gridiface.aggregation.arbitration import INFORMING, claims_of, displaced_kinds, kind_of, precedence
-from gridiface.aggregation.lifecycle import Entry
+from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.requests import CURVE_NEEDS, NEEDS, droop_needs, empty_window, fault_of
 from gridiface.domain.clock import Instant, Interval, randomised
 from gridiface.domain.controls import (

@@ -12,8 +12,8 @@ from gridiface.aggregation.allocate import IntArray
 from gridiface.aggregation.allocate.problem import span
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.device_lines import DeviceLines
+from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.late import Late
-from gridiface.aggregation.lifecycle import Entry
 from gridiface.aggregation.rollup import Total
 from gridiface.aggregation.scoring import Account, Sample
 from gridiface.domain.clock import Instant

@@ -25,10 +25,11 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig, TickResult
 from gridiface.aggregation.deliveries import Deliveries
 from gridiface.aggregation.desk import Desk, DeskParts
+from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.feasible import Feasibility
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.intake import Intake
-from gridiface.aggregation.lifecycle import ControlBook, Entry
+from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.log import DecisionLog, group_target
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.outlook import Outlook

@@ -14,6 +14,9 @@ from gridiface.domain.controls import Outcome, OutcomeKind
 
 T = TypeVar("T")
 
+#: Devices whose steps are worked out together.
+_PART = 512
+
 
 class Late(Sequence[T]):
     """A sequence that is made when it is looked into; it counts as not empty until then.
@@ -58,9 +61,49 @@ class Told:
     device_ids: Sequence[str | None]
     reason: str = ""
 
+    @property
+    def of_the_whole(self) -> bool:
+        """Whether the control as a whole took it."""
+        return self.device_ids[0] is None
+
     def outcomes(self) -> Iterator[Outcome]:
         """One for each of them."""
         for device_id in self.device_ids:
             yield Outcome(
                 control_id=self.control_id, kind=self.kind, at=self.at, device_id=device_id, reason=self.reason
             )
+
+
+class ToldInParts:
+    """Steps of one control's devices that are worked out as somebody goes through them, some hundreds at a time.
+
+    What was worked out is kept: whoever goes through them again finds the same. Like `Told`, for several kinds.
+
+    Args:
+        control_id: the control.
+        device_ids: whose steps.
+        make: what some of them are told; called once for each.
+    """
+
+    of_the_whole = False
+
+    def __init__(
+        self, control_id: str, device_ids: Sequence[str], make: Callable[[Sequence[str]], Iterable[Told]]
+    ) -> None:
+        self.control_id = control_id
+        self._ids, self._make = device_ids, make
+        self._told: list[Told] = []
+        self._next = 0
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """One for each device to which it is news."""
+        at = 0
+        while True:
+            while at < len(self._told):
+                yield from self._told[at].outcomes()
+                at += 1
+            if self._next >= len(self._ids):
+                return
+            part = self._ids[self._next : self._next + _PART]
+            self._next += _PART
+            self._told.extend(self._make(part))

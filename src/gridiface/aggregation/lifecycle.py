@@ -7,26 +7,15 @@ a control is superseded is a function of the set of controls, not of the order i
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from gridiface.aggregation.arbitration import Claim, claims_of, displaced_kinds, is_information, precedence
-from gridiface.aggregation.late import Late, Told
+from gridiface.aggregation.arbitration import Claim, displaced_kinds, precedence
+from gridiface.aggregation.entry import FINAL, Entry, whole
+from gridiface.aggregation.late import Late, Told, ToldInParts
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import FAST, Control, ControlState, Outcome, OutcomeKind, Target
+from gridiface.domain.controls import Control, ControlState, Outcome, OutcomeKind, Target
 from gridiface.domain.timeline import TERMINAL, move
-
-#: What ends a control, or a device's part in it.
-FINAL = frozenset(
-    {
-        OutcomeKind.COMPLETED,
-        OutcomeKind.CANCELLED,
-        OutcomeKind.SUPERSEDED,
-        OutcomeKind.PARTIAL,
-        OutcomeKind.FAILED,
-        OutcomeKind.REFUSED,
-    }
-)
 
 STATE_OF: Mapping[OutcomeKind, ControlState] = {
     OutcomeKind.CANCELLED: ControlState.CANCELLED,
@@ -35,47 +24,11 @@ STATE_OF: Mapping[OutcomeKind, ControlState] = {
 }
 
 
-@dataclass(slots=True)
-class Entry:
-    """One control with what was told about it. `concerned`: devices whose part in it we report ourselves."""
+#: How the parts of some devices in a control ended: those of each kind and reason.
+Judge = Callable[[Sequence[str]], Mapping[tuple[OutcomeKind, str], Sequence[str]]]
 
-    control: Control
-    concerned: tuple[str, ...] = ()
-    told: dict[OutcomeKind, set[str | None]] = field(default_factory=dict)
-    ended: set[str | None] = field(default_factory=set)
-    dead: set[str] = field(default_factory=set)
-    failures: dict[str, str] = field(default_factory=dict)
-    short: bool = False
-    resumed: bool = False
-
-    @property
-    def live(self) -> bool:
-        """Whether it is neither over nor refused."""
-        return self.control.state not in TERMINAL
-
-    @property
-    def active(self) -> bool:
-        """Whether it runs now."""
-        return self.control.state is ControlState.ACTIVE
-
-    def reported(self, device_ids: Iterable[str]) -> list[str]:
-        """Those of the devices whose part is told one by one; none in the fast services (see `FAST`)."""
-        return [] if self.control.service_class in FAST else list(device_ids)
-
-    @property
-    def claims(self) -> list[Claim]:
-        """The modes it still claims; a test claims none: it is answered and recorded, and moves nobody."""
-        if self.control.is_test:
-            return []
-        return [claim for claim in claims_of(self.control) if claim.kind not in self.dead]
-
-    def started(self, device_id: str | None) -> bool:
-        """Whether the start was told for this device (None: for the control as a whole)."""
-        return device_id in self.told.get(OutcomeKind.STARTED, ())
-
-
-#: How the parts of devices in a control ended: those of each kind and reason.
-Ending = Callable[[Entry, Sequence[str]], Mapping[tuple[OutcomeKind, str], Sequence[str]]]
+#: What judges the parts of devices in a control that ends now, also when it is asked later.
+Ending = Callable[[Entry], Judge]
 
 
 class ControlBook:
@@ -85,7 +38,7 @@ class ControlBook:
         self._entries: dict[str, Entry] = {}
         self._defaults: dict[str, Entry] = {}
         self._edges: list[tuple[Instant, int, str]] = []
-        self._told: list[Told] = []
+        self._told: list[Told | ToldInParts] = []
         self._by_target: dict[Target, dict[str, Entry]] = {}
         self._defaults_of: dict[Target, dict[str, Entry]] = {}
         self._finished: dict[str, Entry] = {}
@@ -280,7 +233,7 @@ class ControlBook:
         told, self._told = self._told, []
         if not told:
             return (), frozenset()
-        moved = frozenset(one.control_id for one in told if None in one.device_ids)
+        moved = frozenset(one.control_id for one in told if one.of_the_whole)
         return Late(lambda: (outcome for one in told for outcome in one.outcomes())), moved
 
     @property
@@ -290,7 +243,8 @@ class ControlBook:
 
     def finish(self, entry: Entry, kind: OutcomeKind, now: Instant, reason: str = "") -> None:
         """End a control as a whole and for every device whose part we report, all alike."""
-        self._tell(entry, kind, now, (*entry.concerned, None), reason)
+        self._tell_ends(entry, now, lambda device_ids: {(kind, reason): device_ids})
+        self._tell(entry, kind, now, (None,), reason)
         self._end(entry, kind, reason)
 
     def _complete(self, entry: Entry, now: Instant, ending: Ending) -> None:
@@ -298,15 +252,28 @@ class ControlBook:
             reason = "its time passed before it could be carried out"
             self.finish(entry, OutcomeKind.FAILED, now, reason)
             return
-        ended = entry.ended
-        endings = ending(entry, [device_id for device_id in entry.concerned if device_id not in ended])
-        for (kind, reason), device_ids in endings.items():
-            self._tell(entry, kind, now, device_ids, reason)
-        kind, reason = _whole(entry, {kind for kind, _ in endings})
+        kind, reason = whole(entry)
+        self._tell_ends(entry, now, ending(entry))
         if kind is OutcomeKind.COMPLETED:
             self._tell(entry, OutcomeKind.STARTED, now, (None,))
         self._tell(entry, kind, now, (None,), reason)
         self._end(entry, kind, reason)
+
+    def _tell_ends(self, entry: Entry, at: Instant, judge: Judge) -> None:
+        """Tell the end of each device's part that we report, worked out as somebody reads it."""
+
+        def make(device_ids: Sequence[str]) -> Iterator[Told]:
+            left = [device_id for device_id in device_ids if device_id not in entry.ended]
+            for (kind, reason), found in judge(left).items():
+                told = entry.told.setdefault(kind, set())
+                news = [device_id for device_id in found if device_id not in told]
+                told.update(news)
+                entry.ended.update(news)
+                if news:
+                    yield Told(entry.control.id, kind, at, news, reason)
+
+        if entry.concerned:
+            self._told.append(ToldInParts(entry.control.id, entry.concerned, make))
 
     def _end(self, entry: Entry, kind: OutcomeKind, reason: str) -> None:
         if entry.live:
@@ -373,14 +340,3 @@ class ControlBook:
         if kind in FINAL:
             entry.ended.update(news)
         self._told.append(Told(entry.control.id, kind, at, news, reason))
-
-
-def _whole(entry: Entry, endings: set[OutcomeKind]) -> tuple[OutcomeKind, str]:
-    """How a control ended as a whole, from how its devices did."""
-    if endings == {OutcomeKind.FAILED} and not entry.started(None):
-        return OutcomeKind.FAILED, "no device carried it out"
-    if entry.short:
-        return OutcomeKind.PARTIAL, "less than requested could be allocated"
-    if not endings and not entry.started(None) and not is_information(entry.control):
-        return OutcomeKind.FAILED, "no device reported that it carried it out"
-    return OutcomeKind.COMPLETED, ""

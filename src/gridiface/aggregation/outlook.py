@@ -22,8 +22,9 @@ from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.arbitration import Claim, is_information
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.fleet import Fleet
-from gridiface.aggregation.lifecycle import ControlBook, Entry
+from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.limits import Envelope, lasting_envelope
 from gridiface.aggregation.log import group_target
 from gridiface.aggregation.metering import Metering

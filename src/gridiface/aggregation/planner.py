@@ -14,8 +14,8 @@ from gridiface.aggregation.allocate.problem import IntArray
 from gridiface.aggregation.arbitration import Claim, Ruling, rule
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.grouping import GroupTree
-from gridiface.aggregation.lifecycle import Entry
 from gridiface.aggregation.limits import Bound, Envelope, intersect
 from gridiface.aggregation.log import CONFIGURATION, group_target
 from gridiface.aggregation.plan import Node, Plan, empty_plan, give_orders

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -14,8 +14,10 @@ from gridiface.aggregation.allocate.problem import BoolArray
 from gridiface.aggregation.arbitration import Claim, Ruling, kind_of
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.ending import AtItsEnd
+from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.fleet import Fleet
-from gridiface.aggregation.lifecycle import ControlBook, Entry
+from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan, empty_plan
@@ -69,6 +71,7 @@ class Running:
         self.plan: Plan = empty_plan(columns)
         self.replan = True
         self.starting: list[Entry] = []
+        self._here: tuple[int, Collection[str]] = (-1, ())
 
     @property
     def at_work(self) -> bool:
@@ -141,36 +144,20 @@ class Running:
         doubt.resumed(c, c.rows([name for name in entry.told.get(OutcomeKind.STARTED, ()) if name is not None]))
         self.starting.append(entry)
 
-    def ending(self, entry: Entry, device_ids: Sequence[str]) -> Mapping[tuple[OutcomeKind, str], Sequence[str]]:
-        """How the devices' parts in a control ended. Those that were there all the time are told apart at once."""
+    def ending(self, entry: Entry) -> AtItsEnd:
+        """How the devices' parts in a control that ends now ended."""
         c, target = self._c, entry.control.target
-        members: Collection[str] = c.row
-        if target.kind is TargetKind.GROUP:
-            members = self._fleet.tree.inside(target.id)
-        away = frozenset(c.ids[c.down | c.lost].tolist())
-        began: Collection[str | None] = entry.told.get(OutcomeKind.STARTED, ())
-        row, found = c.row, dict[tuple[OutcomeKind, str], list[str]]()
-        well = [name for name in device_ids if name in began and name in row and name in members and name not in away]
-        if well:
-            found[OutcomeKind.COMPLETED, ""] = well
-        rest = () if len(well) == len(device_ids) else set(device_ids).difference(well)
-        for device_id in device_ids if rest else ():
-            if device_id in rest:
-                found.setdefault(self._ending(entry, device_id), []).append(device_id)
-        return found
-
-    def _ending(self, entry: Entry, device_id: str) -> tuple[OutcomeKind, str]:
-        row, target = self._c.row.get(device_id), entry.control.target
-        gone = "it left the fleet" if row is None else ""
-        if target.kind is TargetKind.GROUP and row is not None and not self._fleet.tree.holds(target.id, device_id):
-            gone = f"it left group {target.id}"
-        if not entry.started(device_id):
-            return OutcomeKind.FAILED, gone or entry.failures.get(device_id, "never acknowledged")
-        if row is None or gone:
-            return OutcomeKind.PARTIAL, gone
-        if self._c.down[row] or self._c.lost[row]:
-            return OutcomeKind.PARTIAL, entry.failures.get(device_id, "it fell silent")
-        return OutcomeKind.COMPLETED, ""
+        began, failures = entry.told.get(OutcomeKind.STARTED, ()), dict(entry.failures)
+        gone = c.down | c.lost
+        if target.kind is TargetKind.DEVICE:
+            row = c.row.get(target.id)
+            here = frozenset() if row is None else frozenset({target.id})
+            away = here if row is not None and gone[row] else frozenset()
+            return AtItsEnd(began, here, None, here, away, failures)
+        if self._here[0] != c.version:
+            self._here = c.version, c.row.copy()
+        inside, away = self._fleet.tree.inside(target.id), frozenset(c.ids[gone].tolist())
+        return AtItsEnd(began, self._here[1], target.id, inside, away, failures)
 
     def sample(self, control_id: str, now: Instant) -> Sample | None:
         """What holds for a control from now on; None while it asks for a power and another control's power rules."""

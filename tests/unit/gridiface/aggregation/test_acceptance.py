@@ -1,7 +1,7 @@
 import pytest
 
 from gridiface.aggregation.acceptance import Subject, effective_interval, judge, supports
-from gridiface.aggregation.lifecycle import Entry
+from gridiface.aggregation.entry import Entry
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (
     Control,
