@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from gridiface.aggregation.allocate.problem import IntArray
 from gridiface.aggregation.arbitration import Claim, Ruling, rule
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.demands import Beginning, Demands, Part
 from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.grouping import GroupTree
 from gridiface.aggregation.limits import Bound, Envelope, intersect
@@ -31,33 +32,6 @@ LONGEST_PERIOD_S = 5.0
 
 #: Time between steps while nothing is asked of anybody, s.
 IDLE_PERIOD_S = 60.0
-
-
-@dataclass(slots=True)
-class Beginning:
-    """What a control found when it began to rule: the base of changes, and where its ramp starts."""
-
-    capacity: Capacity
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one program asks of the part reserved to it, what of that it is given, W, and the part, 0..1."""
-
-    asked: float
-    given: float
-    share: float
-
-
-@dataclass(slots=True)
-class Demands:
-    """What the plan's nodes ask, W and var by group id, and when each began. `parts` by control id."""
-
-    requested_w: dict[str, float] = field(default_factory=dict)
-    requested_var: dict[str, float] = field(default_factory=dict)
-    begun: dict[str, Beginning] = field(default_factory=dict)
-    parts: dict[str, Part] = field(default_factory=dict)
 
 
 class Book(Protocol):
@@ -190,8 +164,8 @@ class Planner:
             return
         sums = capacity(self._c, node.rows, bounds).with_beside(beside_w(node.id))
         if leading is not None:
-            demands.begun[node.id] = self._begin(leading, sums, now)
             demands.requested_w[node.id] = self._total(node.ruling, sums, node.group.shares, demands, now)
+            demands.begun[node.id] = self._begin(leading, sums, now)
         if node.ruling.var is not None:
             claim = node.ruling.var
             demands.requested_var[node.id] = requested_var(claim.mode, claim.value, sums)
@@ -200,8 +174,14 @@ class Planner:
         began = self._beginnings.get(claim.control.id)
         if began is None:
             entry = self._book.get(claim.control.id)
-            resumed = entry is not None and entry.resumed
-            began = Beginning(_resumed(claim, sums), claim.control.span.start) if resumed else Beginning(sums, now)
+            # A single device is told the ramp and walks it itself.
+            ramp_s = 0.0 if claim.control.target.kind is TargetKind.DEVICE else claim.control.ramp_s or 0.0
+            if entry is not None and entry.resumed:
+                # What is measured is where the ramp was; it is over when it would have been.
+                ramp_s = max(0.0, claim.control.span.start + ramp_s - now) if ramp_s else 0.0
+                began = Beginning(_resumed(claim, sums), now, ramp_s, sums.now_w)
+            else:
+                began = Beginning(sums, now, ramp_s, sums.now_w)
             self._beginnings[claim.control.id] = began
         return began
 
@@ -210,30 +190,41 @@ class Planner:
     ) -> float:
         """Set-points and regulation together, W; each program with a reserved part inside that part of the range."""
         assert ruling.leading is not None
-        total = 0.0
-        left = 1.0
-        for lane, claim in ruling.shared.items():
-            share = shares.get(lane, 0.0)
-            total += self._part(claim, sums, share, demands, now)
-            left -= share
-        if ruling.power is None:
-            total += left * self._begin(ruling.leading, sums, now).capacity.base_w
-        elif ruling.shared:
-            unreserved = max(0.0, 1.0 - sum(shares.values()))
-            total += self._part(ruling.power, sums, unreserved, demands, now)
-            total += (left - unreserved) * self._begin(ruling.power, sums, now).capacity.base_w
-        else:
-            total = _asked(ruling.power, sums, self._begin(ruling.power, sums, now).capacity)
-        if ruling.regulation is not None:
-            total += ruling.regulation.value.value
-        return total
+        total = 0.0 if ruling.regulation is None else ruling.regulation.value.value
+        if not ruling.shared:
+            if ruling.power is None:
+                return total + self._begin(ruling.leading, sums, now).capacity.base_w
+            return total + _asked(ruling.power, sums, self._begin(ruling.power, sums, now).capacity)
+        claims = [(claim, shares.get(lane, 0.0)) for lane, claim in ruling.shared.items()]
+        if ruling.power is not None:
+            claims.append((ruling.power, max(0.0, 1.0 - sum(shares.values()))))
+        fresh = [claim for claim, _ in claims if claim.control.id not in self._beginnings]
+        parts = [self._part(claim, sums, share, demands, now) for claim, share in claims]
+        # Parts that nobody claims are as they were.
+        total += (1.0 - sum(part.share for part in parts)) * self._begin(
+            ruling.power or ruling.leading, sums, now
+        ).capacity.base_w
+        self._start_ramps(fresh, sums, total, parts, demands, now)
+        return total + sum(part.given for part in parts)
 
-    def _part(self, claim: Claim, sums: Capacity, share: float, demands: Demands, now: Instant) -> float:
-        mine = sums.part(share)
-        asked = _asked(claim, mine, self._begin(claim, sums, now).capacity.part(share))
+    def _start_ramps(
+        self, fresh: list[Claim], sums: Capacity, beside_w: float, parts: list[Part], demands: Demands, now: Instant
+    ) -> None:
+        """Where the ramps of parts begin that begin now: what is measured and no other part accounts for is theirs."""
+        new = [demands.parts[claim.control.id] for claim in fresh]
+        known = [part for part in parts if not any(part is one for one in new)]
+        mine = sums.now_w - beside_w - sum(part.now(now) for part in known)
+        whole = sum(part.share for part in new)
+        for part in new:
+            here = sums.part(part.share)
+            part.begun.from_w = min(max(mine * part.share / whole if whole else 0.0, here.low_w), here.high_w)
+
+    def _part(self, claim: Claim, sums: Capacity, share: float, demands: Demands, now: Instant) -> Part:
+        mine, begun = sums.part(share), self._begin(claim, sums, now)
+        asked = _asked(claim, mine, begun.capacity.part(share))
         given = min(max(asked, mine.low_w), mine.high_w)
-        demands.parts[claim.control.id] = Part(asked, given, share)
-        return given
+        part = demands.parts[claim.control.id] = Part(asked, given, share, begun)
+        return part
 
     def strategy_of(self, group: Group, config: EngineConfig) -> str:
         """Who splits a group's total: chosen while running, configured by id, its own, or the default."""

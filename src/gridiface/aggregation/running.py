@@ -14,6 +14,7 @@ from gridiface.aggregation.allocate.problem import BoolArray
 from gridiface.aggregation.arbitration import Claim, Ruling, kind_of
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.demands import Demands, Part
 from gridiface.aggregation.ending import AtItsEnd
 from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.fleet import Fleet
@@ -21,7 +22,7 @@ from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan, empty_plan
-from gridiface.aggregation.planner import Demands, Part, Planner
+from gridiface.aggregation.planner import Planner
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.scoring import Sample
 from gridiface.aggregation.setpoints import CEILING, PARTS, PARTS_OF, POWER, SWITCHES, Orders
@@ -111,9 +112,7 @@ class Running:
         ramps = [
             max(ramp_s / RAMP_STEPS, RAMP_STEP_S)
             for node in self.plan.nodes()
-            if node.ruling.leading is not None
-            and (ramp_s := node.ruling.leading.control.ramp_s)
-            and now < self._demands.begun[node.id].at + ramp_s
+            for ramp_s in self._demands.ramps(node.id, node.ruling, now)
         ]
         return min([self.plan.period_s, *ramps])
 
@@ -172,18 +171,18 @@ class Running:
         devices = None if entry.control.service_class in FAST else self._fleet.counted(target)
         sample = sample_of(self._c, self._fleet.rows_of(target), total, requested, accepted, devices)
         part = self._demands.parts.get(control_id)
-        return sample if part is None else self._of_part(sample, part, target)
+        return sample if part is None else self._of_part(sample, part, target, now)
 
-    def _of_part(self, sample: Sample, part: Part, target: Target) -> Sample:
+    def _of_part(self, sample: Sample, part: Part, target: Target, now: Instant) -> Sample:
         """One program's share in a total that several have parts in: what it was given, and its part of the rest."""
         given = sum(
-            other.given
+            other.now(now)
             for name, other in self._demands.parts.items()
             if (entry := self._book.get(name)) is not None and entry.control.target == target
         )
 
         def mine(total: float | None) -> float | None:
-            return None if total is None else part.given + part.share * (total - given)
+            return None if total is None else part.now(now) + part.share * (total - given)
 
         return replace(
             sample,
@@ -200,14 +199,14 @@ class Running:
             if row is None or ruling is None or control_id not in {one.control.id for one in _set_points(ruling)}:
                 return None, None
             if (part := self._demands.parts.get(control_id)) is not None:
-                return part.asked, part.given
+                return part.begun.on_its_way(part.asked, now), part.now(now)
             told = float(self._c.told_w[row])
             return float(self.plan.device_w[row]), told if np.isfinite(told) else None
         node = self.node(target.id)
         if node is None or control_id not in {one.control.id for one in _set_points(node.ruling)}:
             return None, None
         if (part := self._demands.parts.get(control_id)) is not None:
-            return part.asked, part.given
+            return part.begun.on_its_way(part.asked, now), part.now(now)
         requested = self._stepper.requested(node, self._demands, now)
         result = self._stepper.results.get(node.id)
         return requested, requested if result is None else min(max(requested, result.low), result.high)

@@ -17,12 +17,12 @@ from gridiface.aggregation.allocate.quiet import to_send
 from gridiface.aggregation.closed_loop import Pace, Trim
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.demands import Demands
 from gridiface.aggregation.hailing import Hail, Hailing, hailed
 from gridiface.aggregation.limits import Envelope, envelope, known_or_zero
 from gridiface.aggregation.log import DecisionLog, device_target, group_target
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan
-from gridiface.aggregation.planner import Demands
 from gridiface.aggregation.residual import Beside
 from gridiface.aggregation.setpoints import RECONNECT, SWITCHES, Orders, Wanted, differs, order_news, send
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
@@ -142,13 +142,7 @@ class Stepper:
     @staticmethod
     def requested(node: Node, demands: Demands, now: Instant) -> float:
         """What is asked of a bound node now: on its way along the control's own ramp, W."""
-        asked, began = demands.requested_w[node.id], demands.begun[node.id]
-        leading = node.ruling.leading
-        ramp_s = None if leading is None else leading.control.ramp_s
-        if not ramp_s:
-            return asked
-        way = min(max((now - began.at) / ramp_s, 0.0), 1.0)
-        return began.capacity.now_w + way * (asked - began.capacity.now_w)
+        return demands.requested(node.id, node.ruling, now)
 
     def _trim(self, node: Node, wanted: float, bounds: Envelope, now: Instant) -> float:
         trim = self.trims.setdefault(node.id, Trim())
