@@ -15,7 +15,7 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
-from gridiface.drivers.api import Ack, DeviceBusy
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface.protocols.dnp3.controls import AnalogOutput, Command, CommandStatus, ControlRelayOutputBlock
 from gridiface.protocols.dnp3.master_settings import TaskDone
@@ -80,6 +80,9 @@ class Dnp3Driver:
         self._nameplate: Nameplate | None = None
         self._outputs: dict[str, Output] = {point.does: point for point in config.all_outputs}
         self._integrity_due = 0.0
+        #: Whether it was told something that still stands, and how many of its restarts came before that.
+        self._told = False
+        self._restarts = 0
         self._writing = asyncio.Lock()
 
     @classmethod
@@ -131,6 +134,7 @@ class Dnp3Driver:
             await link.close()
             raise DeviceRejected("no point tells a rated power: set rating_w", device_id=self._id)
         self._link, self._nameplate = link, plate
+        self._told, self._restarts = False, link.restarts
         self._integrity_due = self._clock.monotonic() + self._config.integrity_period_s
         return plate
 
@@ -141,6 +145,9 @@ class Dnp3Driver:
         await self._run(link, "read", class_poll((1, 2, 3, 0) if whole else (1, 2, 3)))
         if whole:
             self._integrity_due = self._clock.monotonic() + self._config.integrity_period_s
+        if self._told and link.restarts != self._restarts:
+            self._told = False
+            raise DeviceForgot("the outstation has restarted", device_id=self._id)
         return values.snapshot(self._id, self._config, link.points, self._clock.now())
 
     async def write(self, command: Setpoint) -> Ack:
@@ -265,11 +272,14 @@ class Dnp3Driver:
     # --- carrying out ------------------------------------------------------------------------------------------------
 
     async def _carry_out(self, link: Dnp3Link, plan: _Plan, *, read_back: bool = True, let_go: bool = False) -> Ack:
+        if not self._told:
+            self._restarts = link.restarts  # what it held before is no matter
         for write in plan.writes:
             # an output that lets others act must not be followed by a command when it was refused
             await self._send(link, write)
         shown = [write for write in plan.writes if write.output.does != "release"]  # a pulse shows nothing afterwards
         seen = await self._read_back(link, shown) if read_back else {}
+        self._told = read_back and not let_go
         held = {} if let_go else {write.output.does: write.output.si(seen[_label(write)])
                                   for write in shown if write.output.does not in plan.gone}  # fmt: skip
         return Ack(
@@ -335,7 +345,7 @@ class Dnp3Driver:
                 await link.close()
                 self._name(error)
                 raise
-            self._link = link
+            self._link, self._restarts = link, 0
         return self._link
 
     async def _run(self, link: Dnp3Link, name: str, task: Task) -> TaskDone:

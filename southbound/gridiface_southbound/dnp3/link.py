@@ -19,6 +19,7 @@ from gridiface.protocols.dnp3.master_settings import (
     MasterEvent,
     MasterSettings,
     OutstationLost,
+    OutstationRestarted,
     PointsReceived,
     TaskDone,
     TimeSync,
@@ -46,6 +47,8 @@ class Dnp3Link:
 
     def __init__(self, config: Dnp3Config, now: Callable[[], float]) -> None:
         self.points: dict[tuple[PointType, int], Measurement] = {}
+        #: How often it has said that it restarted (IIN1.7).
+        self.restarts = 0
         self._config, self._now = config, now
         self._core = Master(_settings(config), _authentication(config))
         self._wire: Wire | None = None
@@ -225,6 +228,8 @@ class Dnp3Link:
                     future.set_result(event)
             case OutstationLost():
                 self._end()
+            case OutstationRestarted():
+                self.restarts += 1
             case _:
                 pass
 

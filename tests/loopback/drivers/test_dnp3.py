@@ -14,7 +14,7 @@ from gridiface.app.clock import SystemClock
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind
 from gridiface.domain.telemetry import Quality
-from gridiface.drivers.api import DeviceBusy
+from gridiface.drivers.api import DeviceBusy, DeviceForgot
 from gridiface.drivers.testkit import CHECKS, Bench, Check, Held, run_check
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface.protocols.dnp3.controls import CommandStatus
@@ -267,6 +267,34 @@ async def test_changes_come_as_events_and_a_restart_is_read_through() -> None:
         await rtu.stop()
         await rtu.start()
         assert (await driver.read()).soc == pytest.approx(0.42)
+
+
+async def test_a_restart_after_a_command_is_told_so_that_it_is_told_again() -> None:
+    async with running() as (rtu, driver):
+        await driver.open()
+        await driver.write(setpoint(500.0))
+        await driver.read()
+        rtu.outstation.station.restart_all(time.time())
+        with pytest.raises(DeviceForgot, match="has restarted"):
+            await driver.read()
+        await driver.open()
+        await driver.read()
+        await driver.write(setpoint(500.0))
+        # a connection that was cut is no restart
+        await rtu.stop()
+        await rtu.start()
+        await driver.read()
+        rtu.outstation.station.restart_all(time.time())
+        await rtu.stop()
+        await rtu.start()
+        with pytest.raises(DeviceForgot, match="has restarted"):
+            await driver.read()
+        await driver.open()
+        await driver.write(setpoint(500.0))
+        await driver.revert()
+        rtu.outstation.station.restart_all(time.time())
+        await driver.read()
+        await driver.close()
 
 
 async def test_connect_and_a_relay_that_shows_its_state() -> None:
