@@ -58,7 +58,7 @@ class OcppConfig(DriverConfig):
         "auto", description="Kind of charging profile; auto: of the station for connector 0, else of the session."
     )
     profile_id: int = Field(
-        730_100, ge=1, le=2_147_483_646, description="Id of our charging profile; purpose auto uses the next one, too."
+        730_100, ge=1, le=2_147_483_000, description="Id of our charging profile; purpose auto uses the next one, too."
     )
     stack_level: int = Field(1, ge=0, le=100, description="Its level; the highest of one purpose rules.")
     tags: tuple[str, ...] = Field((), description="Id tags that may charge; none: all.")

@@ -42,6 +42,8 @@ class OcppDriver:
         self._clock = clock
         self._listener: Listener | None = None
         self._seat: Seat | None = None
+        #: The connection in which it was told what is told once.
+        self._configured: Session | None = None
         self._open = False
         #: Whether we told it to be inoperative; None: not known, this process has told it neither.
         self._switched: bool | None = None
@@ -112,7 +114,7 @@ class OcppDriver:
     async def read(self) -> Snapshot:
         """As `Driver.read`."""
         session = self._session()
-        if not session.configured:
+        if session is not self._configured:
             # It may have restarted and lost its limit: opened anew, it is told everything again.
             raise DeviceForgot("the charging point has called anew", device_id=self._id)
         if self._config.trigger and session.can_trigger:
@@ -192,7 +194,7 @@ class OcppDriver:
         self._open = False
         listener, self._listener, self._seat = self._listener, None, None
         if listener is not None:
-            await leave(self._config.listener, listener, self._config.charge_point)
+            await leave(listener, self._config)
 
     # Commands ------------------------------------------------------------------------------------------------------
 
@@ -285,12 +287,8 @@ class OcppDriver:
             config = self._config
             try:
                 listener = listener_for(config.listener)
-                other = listener.seats.get(config.charge_point)
-                if other is not None:
-                    raise DeviceRejected(f"charging point {config.charge_point} is configured twice on {config.listen}")
-                seat = Seat(config, self.station, self._clock)
-                listener.seats[config.charge_point] = seat
-                self._listener, self._seat = listener, seat
+                seat = listener.sit(config, self.station, self._clock)
+                self._listener, self._seat, self.station = listener, seat, seat.station
                 await listener.start()
             except DeviceError as error:
                 await self.end()
@@ -307,7 +305,7 @@ class OcppDriver:
 
     async def _configure(self, session: Session) -> None:
         """What is told once in each connection; a charging point that takes it not works all the same."""
-        if session.configured:
+        if session is self._configured:
             return
         seconds = str(self._config.meter_interval_s)
         calls: list[tuple[str, Json]] = []
@@ -326,7 +324,7 @@ class OcppDriver:
         for action, payload in calls:
             with contextlib.suppress(DeviceRejected):
                 await self._call(session, action, payload)
-        session.configured = True
+        self._configured = session
 
     async def _ask_meter(self, session: Session) -> None:
         seat, number = self._seat, self._config.connector

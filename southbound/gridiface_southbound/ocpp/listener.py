@@ -43,11 +43,12 @@ _PROTOCOLS = {"1.6": "ocpp1.6", "2.0.1": "ocpp2.0.1", "2.1": "ocpp2.1"}
 
 @dataclass(slots=True)
 class Seat:
-    """The place of one charging point."""
+    """The place of one charging point; `devices` are the connectors that are driven, each by a driver of its own."""
 
     config: OcppConfig
     station: Station
     clock: Clock
+    devices: set[int] = field(default_factory=set)
     session: Session | None = None
     refusal: str = ""
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,6 +68,21 @@ class Listener:
         self._runner: web.AppRunner | None = None
         self._doors: Doors | None = None
         self._starting = asyncio.Lock()
+
+    def sit(self, config: OcppConfig, station: Station, clock: Clock) -> Seat:
+        """The place of a charging point, for the driver of one connector; `station` serves where it is the first.
+
+        Raises:
+            DeviceRejected: another device has this connector, or is to be let in otherwise.
+        """
+        seat = self.seats.get(config.charge_point)
+        if seat is None:
+            seat = self.seats[config.charge_point] = Seat(config, station, clock)
+        elif clash := _clash(seat, config):
+            raise DeviceRejected(f"charging point {config.charge_point} on {config.listen}: {clash}")
+        seat.devices.add(config.connector)
+        seat.station.take_in(config)
+        return seat
 
     async def start(self) -> None:
         """Begin to listen; twice is once.
@@ -149,6 +165,18 @@ class Listener:
                 seat.tell()
 
 
+def _clash(seat: Seat, config: OcppConfig) -> str:
+    """Why a device cannot share a charging point with those that are there; empty: it can."""
+    if config.connector in seat.devices:
+        return f"connector {config.connector} is configured twice"
+    if not config.connector or 0 in seat.devices:
+        return "connector 0 is the whole station, which has no other device"
+    for name in ("security_profile", "password_file", "certificate_name", "versions"):
+        if getattr(seat.config, name) != getattr(config, name):
+            return f"its devices must have the same {name}"
+    return ""
+
+
 def _refusal(config: OcppConfig, request: web.Request) -> str:
     """Why it may not come in; empty: it may."""
     if config.security_profile == 0:
@@ -195,11 +223,16 @@ def listener_for(key: ListenerKey) -> Listener:
     return known.setdefault(key, Listener(key))
 
 
-async def leave(key: ListenerKey, listener: Listener, name: str) -> None:
-    """Give a place back; the last one ends the listener."""
-    seat = listener.seats.pop(name, None)
-    if seat is not None and seat.session is not None:
-        await seat.session.close()
+async def leave(listener: Listener, config: OcppConfig) -> None:
+    """Give a place back; the last device of a charging point ends its session, the last of all the listener."""
+    key, seat = config.listener, listener.seats.get(config.charge_point)
+    if seat is not None:
+        seat.devices.discard(config.connector)
+        seat.station.let_out(config)
+        if not seat.devices:
+            del listener.seats[config.charge_point]
+            if seat.session is not None:
+                await seat.session.close()
     if not listener.seats:
         _listeners.get(asyncio.get_running_loop(), {}).pop(key, None)
         await listener.stop()

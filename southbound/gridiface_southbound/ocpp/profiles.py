@@ -49,7 +49,8 @@ def steers(version: str, config: OcppConfig, transaction: int | str | None) -> b
 
 def ids_of(config: OcppConfig) -> tuple[int, ...]:
     """The ids of all profiles that are ours: with `auto` the default's, and that of the session that runs."""
-    return (config.profile_id, config.profile_id + 1) if follows_sessions(config) else (config.profile_id,)
+    first = config.profile_id + 2 * max(0, config.connector - 1)  # an id is of one profile in the whole station
+    return (first, first + 1) if follows_sessions(config) else (first,)
 
 
 def follows_sessions(config: OcppConfig) -> bool:

@@ -42,7 +42,6 @@ class Session:
         self, socket: web.WebSocketResponse, version: str, station: Station, clock: Clock, news: Callable[[], None]
     ) -> None:
         self.version = version
-        self.configured = False
         self.can_trigger = True
         self._socket = socket
         self._station = station

@@ -108,7 +108,20 @@ class Station:
         self.refused_tags = 0
         self.version = ""
         self._config = config
+        #: The configuration of each connector that is a device.
+        self._configs: dict[int, OcppConfig] = {}
         self._numbers = numbers
+
+    def take_in(self, config: OcppConfig) -> None:
+        """A connector is driven as configured."""
+        self._configs[config.connector] = config
+
+    def let_out(self, config: OcppConfig) -> None:
+        """A connector is not driven any more."""
+        self._configs.pop(config.connector, None)
+
+    def _of(self, number: int) -> OcppConfig:
+        return self._configs.get(number, self._config)
 
     def at(self, number: int) -> Connector:
         """A connector, as far as it is known."""
@@ -139,7 +152,7 @@ class Station:
     def gives(self, number: int) -> float:
         """What the vehicle at a connector may be asked to give back, W >= 0: by configuration, and by what it says."""
         one = self.at(number)
-        most = self._config.max_discharge_w if self.version == "2.1" and one.transaction is not None else 0.0
+        most = self._of(number).max_discharge_w if self.version == "2.1" and one.transaction is not None else 0.0
         return most if one.gives_w is None else min(most, one.gives_w)
 
     def plugged(self, number: int) -> bool | None:
@@ -152,7 +165,8 @@ class Station:
         total, oldest = 0.0, None
         for number in numbers:
             one = self.at(number)
-            watts = one.measured.power(self._config.phases, self._config.volts)
+            config = self._of(number)
+            watts = one.measured.power(config.phases, config.volts)
             if watts is None:
                 if one.status in _FREE:
                     continue
@@ -229,13 +243,13 @@ class Station:
         if "idTag" in payload:
             return {"idTagInfo": {"status": self._judged(payload["idTag"])}}
         answer: Json = {"idTokenInfo": {"status": self._judged(_token(payload))}}
-        if self.version == "2.1" and self._config.max_discharge_w:
+        if self.version == "2.1" and any(one.max_discharge_w for one in self._driven):
             answer["allowedEnergyTransfer"] = _BOTH_WAYS
         return answer
 
     def _on_StartTransaction(self, payload: Json, now: Instant) -> Json:  # noqa: N802 - the action's name
-        one = self._connector(_number(payload, "connectorId"))
-        status, number = self._judged(payload.get("idTag")), self._numbers()
+        place = _number(payload, "connectorId")
+        one, status, number = self._connector(place), self._judged(payload.get("idTag"), place), self._numbers()
         if status == "Accepted":
             one.transaction = number
         return {"transactionId": number, "idTagInfo": {"status": status}}
@@ -268,7 +282,7 @@ class Station:
 
     def _on_NotifyEVChargingNeeds(self, payload: Json, now: Instant) -> Json:  # noqa: N802 - the action's name
         """A vehicle's limits are noted; a schedule is only given to one that may be steered (2.1 part 2, Q02)."""
-        if self.version != "2.1" or not self._config.max_discharge_w:
+        if self.version != "2.1" or not any(one.max_discharge_w for one in self._driven):
             return {"status": "Rejected"}
         number, needs = _number(payload, "evseId"), payload.get("chargingNeeds")
         both_ways = needs.get("v2xChargingParameters") if isinstance(needs, dict) else None
@@ -313,9 +327,14 @@ class Station:
     def _connector(self, number: int) -> Connector:
         return self.connectors.setdefault(number, Connector())
 
-    def _judged(self, tag: object) -> str:
-        known = self._config.tags
-        if isinstance(tag, str) and 0 < len(tag) <= 36 and (not known or tag in known):
+    @property
+    def _driven(self) -> list[OcppConfig]:
+        return list(self._configs.values()) or [self._config]
+
+    def _judged(self, tag: object, number: int | None = None) -> str:
+        """Whether a tag may charge at a connector; without one: at any of those that are driven."""
+        configs = self._driven if number is None else [self._of(number)]
+        if isinstance(tag, str) and 0 < len(tag) <= 36 and any(not one.tags or tag in one.tags for one in configs):
             return "Accepted"
         self.refused_tags += 1
         return "Invalid"

@@ -16,6 +16,7 @@ from tests.waiting import until
 
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.telemetry import OperatingState, Quality
+from gridiface.drivers.api import DeviceForgot
 from gridiface.drivers.poller import Poller
 from gridiface.drivers.testkit import CHECKS, run_check
 from gridiface.errors import DeviceRejected, DeviceTimeout
@@ -221,7 +222,7 @@ async def test_a_charger_that_calls_anew_is_opened_anew(
         await charger.stop()
         await charger.start()
         await until(lambda: driver._seat.session not in (None, session))
-        await until(lambda: len(opened) == 2 and driver._seat.session.configured)
+        await until(lambda: len(opened) == 2 and driver._configured is driver._seat.session)
         await poller.stop()
 
 
@@ -371,3 +372,49 @@ async def test_a_charger_that_refuses_the_default_is_limited_in_its_session(
         assert charger.limit() == 7_000
         assert "a session that begins later is not limited: SetChargingProfile: Rejected" in ack.notes
         await driver.end()
+
+
+async def test_each_connector_of_a_station_may_be_a_device(simulate: Any, driver_for: Any, free_port: Any) -> None:
+    async with simulate("1.6", free_port()) as charger:
+        charger.composite = False  # this one has a single limit
+        first = driver_for(charger, timeout_s=5, first_connection_s=10, tags=("AA",))
+        second = driver_for(charger, timeout_s=5, first_connection_s=10, connector=2, max_charge_w=11_000, tags=("BB",))
+        assert (await first.open()).max_charge_w == 22_080
+        assert (await second.open()).max_charge_w == 11_000
+        assert first.station is second.station
+        await first.write(told(active_power_w=-7_000))
+        await second.write(told(active_power_w=-5_000))
+        limits = {number: charger.schedule_of(one) for number, one in charger.stored.items()}
+        assert {n: one["charging_schedule_period"][0]["limit"] for n, one in limits.items()} == {
+            730_100: 7_000,
+            730_102: 5_000,
+        }
+        # A tag is judged where it is shown.
+        assert (await charger.begin("BB")).id_tag_info["status"] == "Invalid"
+        assert (await charger.begin("AA")).id_tag_info["status"] == "Accepted"
+        assert (first.station.at(1).transaction is not None, second.station.at(2).transaction) == (True, None)
+        await second.revert()
+        assert set(charger.stored) == {730_100}
+        # Its restart is told to both, each once.
+        session = first._seat.session
+        await charger.stop()
+        await charger.start()
+        await until(lambda: first._seat.session not in (None, session))
+        for driver in (first, second):
+            with pytest.raises(DeviceForgot, match="called anew"):
+                await driver.read()
+            await driver.open()
+            await driver.read()
+        await first.end()
+        await second.read()
+        again = driver_for(charger, connector=2)
+        with pytest.raises(DeviceRejected, match="connector 2 is configured twice"):
+            await again.open()
+        whole = driver_for(charger, connector=0)
+        with pytest.raises(DeviceRejected, match="the whole station"):
+            await whole.open()
+        other = driver_for(charger, connector=3, versions=("2.0.1",))
+        with pytest.raises(DeviceRejected, match="must have the same versions"):
+            await other.open()
+        await second.end()
+        assert not listeners._listeners.get(asyncio.get_running_loop())

@@ -99,6 +99,8 @@ def test_amperes_of_fewer_than_three_phases_say_so(version: str, phases: Any, to
 
 def test_profiles_of_default_and_session_have_ids_of_their_own() -> None:
     assert profiles.ids_of(config(profile_id=7)) == (7, 8)
+    assert profiles.ids_of(config(profile_id=7, connector=2)) == (9, 10)
+    assert profiles.ids_of(config(profile_id=7, connector=3, purpose="default")) == (11,)
     assert profiles.ids_of(config(profile_id=7, connector=0)) == (7,)
     assert profiles.ids_of(config(profile_id=7, purpose="transaction")) == (7,)
 
