@@ -15,6 +15,7 @@ from gridiface.app.config.operator import OidcBlock, Operator
 from gridiface.app.fronts.front import Front
 from gridiface.app.running import Running
 from gridiface.domain.clock import Clock
+from gridiface.drivers.registry import DriverRegistry
 from gridiface.errors import ConfigError
 from gridiface.operator.access import AccessRules, is_loopback
 from gridiface.operator.areas.engine import EngineArea
@@ -46,7 +47,8 @@ def areas_of(server: Running, fronts: Iterable[Front], desk: Desk) -> list[Area]
     areas: list[Area] = [] if server.engine_desk is None else [EngineArea(desk, server.engine_desk)]
     if server.fleet is not None:
         block = server.config.operator
-        areas.append(FleetArea(desk, server.fleet, None if block is None else block.device_files))
+        files = None if block is None else block.device_files
+        areas.append(FleetArea(desk, server.fleet, files, file_keys=DriverRegistry().file_keys))
     if server.portfolios is not None:
         areas.append(PortfoliosArea(desk, server.portfolios))
     if server.settlements is not None:

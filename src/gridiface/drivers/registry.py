@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pydantic import ValidationError
 
@@ -58,6 +58,13 @@ class DriverRegistry:
             lines = "; ".join(_explain(entry, known) for entry in error.errors())
             raise ConfigError(f"{place + ': ' if place else ''}driver {name}: {lines}") from error
 
+    def file_keys(self, name: str) -> frozenset[str]:
+        """The driver's keys that name files, whatever their names look like; none for a driver that is not there."""
+        if name not in self._points:
+            return frozenset()
+        fields = self.factory(name).Config.model_fields
+        return frozenset(key for key, field in fields.items() if _holds_path(field.annotation))
+
     def create(self, name: str, device_id: str, keys: Mapping[str, Any], *, clock: Clock, place: str = "") -> Driver:
         """A driver for one device, not yet open.
 
@@ -94,6 +101,10 @@ def _installing(point: EntryPoint, module: str) -> str:
         if package and extra and _same(package[0]) == _same(module.partition(".")[0]):
             return f"pip install '{'' if distribution is None else distribution.name}[{extra[1]}]'"
     return f"look at what {point.value.partition(':')[0]} imports"
+
+
+def _holds_path(annotation: object) -> bool:
+    return annotation is Path or any(_holds_path(part) for part in get_args(annotation))
 
 
 def _same(name: str) -> str:

@@ -50,6 +50,10 @@ _HEADERS = {
     # Not no-referrer: browsers then give the origin of a form that no script sends as "null", and it is refused.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), serial=(), usb=()",
+    # Said by the policy's frame-ancestors, too: this is for browsers that do not know it.
+    "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, cast
 
@@ -138,20 +138,23 @@ class FleetArea(Area):
         desk: for who is confined to a group, and blocks.
         port: the definitions.
         files: folder in which connections may name files; None: nowhere.
+        file_keys: the keys of a driver, by its name, that name files.
     """
 
     name: ClassVar[str] = "fleet"
     title: ClassVar[str] = "Definitions of devices and groups"
 
-    def __init__(self, desk: Desk, port: FleetPort, files: Path | None = None) -> None:
-        self._desk, self._port, self._files = desk, port, files
+    def __init__(
+        self, desk: Desk, port: FleetPort, files: Path | None = None, *, file_keys: Callable[[str], Collection[str]]
+    ) -> None:
+        self._desk, self._port, self._files, self._file_keys = desk, port, files, file_keys
 
     @post("/devices", "Add a device, durably; it is opened and takes part at once", scope="configure", done=201)
     async def add_device(self, call: Call[NoQuery, NewDevice]) -> Reply[DeviceDefinition]:
         """Its definition."""
         asked = call.body
         entry = DeviceEntry.model_validate(asked.model_dump(exclude={"group", "reason"}))
-        self._check_paths(entry.connection)
+        self._check_paths(entry)
         told = _entry(call, "device.add", entry.id, None, {**_plain(entry), "group": asked.group}, asked.reason)
         with _refusing():
             await self._port.add_device(entry, call.now, group=asked.group, along=[told.change()])
@@ -182,7 +185,7 @@ class FleetArea(Area):
         before, entry = self._device(call.id), call.body
         if entry.id != call.id:
             raise Refused(422, f"the path names {call.id!r}, the body {entry.id!r}", "an id cannot be changed")
-        self._check_paths(entry.connection)
+        self._check_paths(entry)
         told = _entry(call, "device.change", entry.id, before, _plain(entry))
         with _refusing():
             await self._port.change_device(entry, call.now, along=[told.change()])
@@ -299,14 +302,16 @@ class FleetArea(Area):
             raise unknown("group", name, _GROUPS)
         return cast("GroupDefinition", dict(found))
 
-    def _check_paths(self, connection: Mapping[str, Any]) -> None:
+    def _check_paths(self, entry: DeviceEntry) -> None:
         """Files that the server reads for a device: only those of one folder, else REST could read any file.
 
         Raises:
             Refused: 422.
         """
-        for text in _texts(connection):
-            if not _is_path(text) or _LINE.fullmatch(text):
+        with _refusing():
+            named = {str(entry.connection.get(key)) for key in self._file_keys(entry.driver)}
+        for text in _texts(entry.connection):
+            if text not in named and (not _is_path(text) or _LINE.fullmatch(text)):
                 continue
             if self._files is None:
                 fix = "name it in the configuration file, or set operator.device_files"

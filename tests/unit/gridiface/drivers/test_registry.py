@@ -90,6 +90,13 @@ def test_relative_paths_begin_in_the_folder_of_the_configuration(given: str, tmp
     assert unplaced.ca_file == Path(given).expanduser()
 
 
+def test_keys_that_name_files_are_known() -> None:
+    assert REGISTRY.file_keys("sunspec") == {"ca_file", "cert_file", "key_file"}
+    assert DriverRegistry().file_keys("http") >= {"token_file", "password_file", "ca_file"}
+    assert DriverRegistry().file_keys("dnp3") >= {"update_key"}
+    assert REGISTRY.file_keys("sep2") == frozenset()
+
+
 def test_a_table_is_read_from_the_folder_of_the_configuration(tmp_path: Path) -> None:
     points = [{"name": "p", "meaning": "w", "address": 1, "type": "int16", "unit": "W", "positive": "delivered"}]
     table = {"kind": "battery", "address_base": 0, "nameplate": {"max_w": 5000}, "points": points}
