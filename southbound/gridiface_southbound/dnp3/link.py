@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from gridiface.errors import DeviceRejected, DeviceTimeout, LocalProtocolError
 from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
 from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
+from gridiface.protocols.dnp3.link import FRAME_GAP
 from gridiface.protocols.dnp3.master import Master
 from gridiface.protocols.dnp3.master_settings import (
     Failure,
@@ -243,6 +244,7 @@ def _settings(config: Dnp3Config) -> MasterSettings:
         enable_classes=(1, 2, 3) if config.reports_unasked else (),
         time_sync=TimeSync.LAN if config.set_time else TimeSync.NONE,
         keep_alive=None,
+        frame_gap=FRAME_GAP if config.serial_port else None,
     )
 
 

@@ -97,7 +97,7 @@ async def test_noise_between_and_inside_frames_costs_those_it_hits(serve, make_s
 
 async def test_half_a_frame_does_not_swallow_the_polls_behind_it(serve, make_station, wires, monkeypatch):
     """A line that lost the rest of a long frame: its length would take in a dozen polls."""
-    monkeypatch.setattr(endpoint, "_FRAME_GAP_S", 0.05)
+    monkeypatch.setattr(endpoint, "FRAME_GAP", 0.05)
     async with serve([make_station(masters=QUIET)], [wires.settings]) as server:
         await opened(server)
         long = frame(segments(bytes([0xC1, 1]) + bytes(240))[0])

@@ -34,6 +34,7 @@ from gridiface.northbound.tls_limits import Deadlines as TlsDeadlines
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import client_context
 from gridiface.pki.credentials import TlsFiles, TlsKeeper
+from gridiface.protocols.dnp3.link import FRAME_GAP
 from gridiface.streams.tcp_listener import TcpListener
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ _LOG_LINES_PER_SECOND = 20
 _JITTER = 0.2
 _CONNECTIONS = frozenset((Transport.TCP, Transport.TLS))
 #: A line has no connection that could be given up: nobody has to speak on it.
-#: Octets of one frame follow each other; after so long a pause on a serial line, s, those missing were lost.
-_FRAME_GAP_S = 1.0
 _FOR_EVER = Deadlines(first_frame=math.inf, idle=math.inf, write=math.inf)
 
 
@@ -216,7 +215,7 @@ class Endpoint:
             datagram=datagram,
             probes=not line,
             greets=expected or not datagram,
-            frame_gap=_FRAME_GAP_S if line else None,
+            frame_gap=FRAME_GAP if line else None,
         )
         self.sessions[session] = None
         self.counters["admitted"] += 1

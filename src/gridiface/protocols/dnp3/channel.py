@@ -52,12 +52,10 @@ class Channel:
         frame_gap: float | None = None,
     ) -> None:
         self.datagrams = datagrams
-        self._frame_gap = frame_gap
-        self._came_at = now
         self._station = station
         self._address = station.settings.address
         self._associations = associations
-        self._reader = FrameReader()
+        self._reader = FrameReader(frame_gap)
         self._links: dict[int, SecondaryStation] = {}
         self._assemblers: dict[tuple[int, int], Reassembler] = {}
         self._out: list[bytes] = []
@@ -90,11 +88,7 @@ class Channel:
         if not data:
             return
         self._silence.heard(now)
-        if self._frame_gap is not None:
-            if now - self._came_at > self._frame_gap:
-                self._reader.clear()
-            self._came_at = now
-        for frame in self._reader.feed(data):
+        for frame in self._reader.feed(data, now):
             self._take(frame, now)
         if datagram:
             self._reader.clear()

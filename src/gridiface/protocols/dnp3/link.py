@@ -32,6 +32,9 @@ BROADCAST_MAY_CONFIRM = 0xFFFF
 BROADCASTS = frozenset((BROADCAST_NO_CONFIRM, BROADCAST_SHALL_CONFIRM, BROADCAST_MAY_CONFIRM))
 MAX_ADDRESS = 0xFFEF
 
+FRAME_GAP = 1.0
+"""Octets of one frame follow each other: after so long a pause on a serial line, s, those missing were lost."""
+
 
 class PrimaryFunction(IntEnum):
     """Function codes of frames that start a link transaction (PRM = 1)."""
@@ -164,15 +167,25 @@ class FrameReader:
     Frames with a wrong CRC, wrong start octets or LEN below 5 are dropped in silence (IEEE 1815 clause 9.2.4);
     the search then goes on two octets further, so that a good frame inside the damaged one's length is found.
     Never holds more than one incomplete frame (292 octets) between calls.
+
+    Args:
+        gap: seconds without an octet after which half a frame is given up; on a line that loses octets what is missing
+            never comes, and would be taken out of the frames that follow. None where nothing is lost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gap: float | None = None) -> None:
         self._held = b""
+        self._gap = gap
+        self._fed_at = 0.0
         self.dropped_octets = 0
         self.bad_crcs = 0
 
-    def feed(self, data: bytes) -> list[Frame]:
-        """Takes octets as they came, returns the frames that are complete now, in order."""
+    def feed(self, data: bytes, now: float = 0.0) -> list[Frame]:
+        """Takes octets as they came, at `now` where a gap counts; the frames that are complete now, in order."""
+        if self._gap is not None:
+            if now - self._fed_at > self._gap:
+                self._held = b""
+            self._fed_at = now
         if not self._held and len(data) > 2 and data[:2] == START and len(data) == _WIRE_OCTETS[data[2]]:
             # one whole frame and nothing else: nearly every read of a connection
             whole = _whole(data)

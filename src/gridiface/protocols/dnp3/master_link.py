@@ -31,7 +31,7 @@ class MasterLink:
     def __init__(self, settings: MasterSettings) -> None:
         self._to, self._own = settings.outstation, settings.address
         self._writer = FragmentWriter(_DATA, self._to, self._own)
-        self._reader = FrameReader()
+        self._reader = FrameReader(settings.frame_gap)
         self._assembler = Reassembler(settings.max_rx_fragment)
         self._station = SecondaryStation()
         self._silence = SilenceWatch(settings.keep_alive, settings.link_timeout)
@@ -51,7 +51,7 @@ class MasterLink:
     def receive(self, data: bytes, now: float, *, datagram: bool = False) -> Iterator[bytes]:
         """Takes octets as they came; the whole fragments of the outstation in them, in order."""
         self._silence.heard(now)
-        frames = self._reader.feed(data)
+        frames = self._reader.feed(data, now)
         if datagram:
             self._reader.clear()
         for frame in frames:

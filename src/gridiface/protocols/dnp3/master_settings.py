@@ -41,6 +41,7 @@ class MasterSettings:
         integrity_on_overflow: poll all when the outstation lost events.
         poll_on_events: poll the classes whose IIN bits are set in a response.
         keep_alive, link_timeout: as for an outstation.
+        frame_gap: seconds of silence within a frame after which the rest of it is not waited for (link.FrameReader).
     """
 
     address: int
@@ -56,6 +57,7 @@ class MasterSettings:
     poll_on_events: bool = False
     keep_alive: float | None = 60.0
     link_timeout: float = 5.0
+    frame_gap: float | None = None
 
     def __post_init__(self) -> None:
         for address in (self.address, self.outstation):

@@ -86,8 +86,7 @@ class Outstation:
         `greets` False: the peer is told nothing before it showed a frame of a master, as anyone who sent a datagram.
         `datagrams`: it is where datagrams come from; a master that goes on from another such place goes on with its
         dialogue, where a new connection begins one (IEEE 1815 clause 13.2.3).
-        `frame_gap`: seconds without an octet after which half a frame is given up; on a line that loses octets what is
-        missing never comes, and would be taken out of the frames that follow. None where nothing is lost.
+        `frame_gap`: seconds without an octet after which half a frame is given up (link.FrameReader).
 
         Raises:
             LocalProtocolError: a master that is not configured.

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from gridiface.protocols.dnp3.link import Frame, encode
 from gridiface.protocols.dnp3.master_link import MasterLink
 from gridiface.protocols.dnp3.master_settings import MasterSettings
@@ -53,3 +55,11 @@ def test_a_silent_outstation_is_asked_and_given_up_once():
     assert not link.handle_timer(200.0)
     assert link.next_timer() is None
     assert MasterLink(replace(SETTINGS, keep_alive=None)).next_timer() is None
+
+
+@pytest.mark.parametrize(("gap", "heard"), [(1.0, True), (None, False)])
+def test_half_an_answer_on_a_line_that_loses_octets_does_not_swallow_the_next(gap, heard):
+    link = MasterLink(MasterSettings(1, 10, frame_gap=gap))
+    link.open(0.0)
+    assert not list(link.receive(encode(Frame(0x44, 1, 10, b"\xc0" + bytes(200)))[:50], 10.0))
+    assert bool(list(link.receive(encode(Frame(0x44, 1, 10, b"\xc1\xc1\x81\0\0")), 12.0))) is heard
