@@ -115,6 +115,11 @@ class Dnp3Point(Block):
     sign_from: str = Field(default="", description="output that turns the sign round while it is on")
     ramp_time_from: str = Field(default="", description="output that holds the time of the ramp, s")
     window_from: str = Field(default="", description="output that holds the time within which it starts at random, s")
+    rates_from: str = Field(
+        default="",
+        description="NAME=OUTPUT ...: ramp rates in % of the rating by second, discharge_up, discharge_down, charge_up "
+        "and charge_down, and `use`, the output that must be on for them to count",
+    )
     parameters_from: str = Field(
         default="", description="of a curve or droop: NAME=OUTPUT ..., what else belongs to it"
     )

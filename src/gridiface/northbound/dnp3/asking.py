@@ -22,7 +22,7 @@ from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.ratings import ratings_of
 from gridiface.northbound.dnp3.records import Records
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
-from gridiface.northbound.dnp3.translate_commands import Sender, control_of, empties_window, ramp_s, status_of
+from gridiface.northbound.dnp3.translate_commands import Sender, control_of, empties_window, ramp_s, rated_s, status_of
 from gridiface.protocols.dnp3.controls import CommandStatus
 
 _WITH_PAYLOAD = frozenset({Action.CURVE, Action.DROOP})
@@ -76,7 +76,7 @@ class Asking:
             coming: wire values of other outputs that are about to be stored.
         """
         target = entry.target or self._settings.target
-        ramp = self._ramp_s(entry, si, target) if entry.ramp_from or entry.ramp_time_from else None
+        ramp = self._ramp_s(entry, si, target) if entry.ramp_from or entry.ramp_time_from or entry.rates_from else None
         if empties_window(entry, si, lambda action: self._bound(action, target, master)):
             return Step(), CommandStatus.OUT_OF_RANGE
         payload = None
@@ -96,7 +96,23 @@ class Asking:
         document = self._outputs.document(entry.name, wire)
         return Step(control=control, changes=(document,), then=taken), status
 
+    def _rated_s(self, entry: PointEntry, si: float, target: Target) -> float | None:
+        """How long the way to a set-point takes at the ramp rates that its mode has, s; None: they do not count."""
+        rates, here = entry.rates, self._power_w(target)
+        if here is None or not self._outputs.is_on(rates["use"]):
+            return None
+        ratings = ratings_of(self._members(target))
+        goal = si if entry.action is Action.SET_W else si / 100.0 * (ratings.set_w or 0.0)
+        discharge = ratings.discharge_w or ratings.w or 0.0
+        return rated_s(
+            goal, here, lambda name: self._outputs.number(rates[name]) or 0.0, discharge, ratings.charge_w or 0.0
+        )
+
     def _ramp_s(self, entry: PointEntry, si: float, target: Target) -> float | None:
+        if entry.rates_from:
+            rated = self._rated_s(entry, si, target)
+            if rated:
+                return rated
         return ramp_s(
             entry,
             si,

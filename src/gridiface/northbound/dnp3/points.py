@@ -39,6 +39,13 @@ _NEED_ARGUMENT = frozenset(
 )
 
 
+_RATES = {"use", "discharge_up", "discharge_down", "charge_up", "charge_down"}
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in text.split())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointEntry:
     """One point: what it is on the wire and what it means.
@@ -68,6 +75,8 @@ class PointEntry:
             that turns the sign round.
         ramp_time_from, window_from: names of outputs that hold the time of the ramp, s, and the time within which the
             control starts at random, s.
+        rates_from: "NAME=OUTPUT ...": outputs that hold ramp rates, % of the rating by second: `discharge_up`,
+            `discharge_down`, `charge_up`, `charge_down` (0: no ramp there), and `use`, while which is on they count.
         parameters_from: "NAME=OUTPUT ..." of a curve or droop: outputs that hold what else belongs to it; a change of
             one of them acts at once.
         keeps: the value stays, and acts again, when the enabling output is switched off and on, or its hold time ends.
@@ -117,6 +126,7 @@ class PointEntry:
     sign_from: str = ""
     ramp_time_from: str = ""
     window_from: str = ""
+    rates_from: str = ""
     parameters_from: str = ""
     keeps: bool = False
     effect_with: str = ""
@@ -150,6 +160,10 @@ class PointEntry:
                 raise ConfigError(f"point {self.name}: it needs a number as argument") from None
         if (self.measure in _NEED_ARGUMENT or self.action in {Action.CURVE, Action.EDIT}) and not self.argument:
             raise ConfigError(f"point {self.name}: {self.measure} or {self.action} needs an argument")
+        if not all("=" in pair for pair in (*self.parameters_from.split(), *self.rates_from.split())):
+            raise ConfigError(f"point {self.name}: parameters and rates are NAME=OUTPUT, with blanks between")
+        if self.rates_from and self.rates.keys() != _RATES:
+            raise ConfigError(f"point {self.name}: rates are {', '.join(sorted(_RATES))}")
         unknown = set(self.needs.split()) - set(Capability)
         if unknown:
             raise ConfigError(f"point {self.name}: no capability is called {min(unknown)!r}")
@@ -175,7 +189,12 @@ class PointEntry:
     @property
     def parameters(self) -> dict[str, str]:
         """What `parameters_from` says: outputs by the name of the parameter."""
-        return dict(pair.split("=", 1) for pair in self.parameters_from.split())
+        return _pairs(self.parameters_from)
+
+    @property
+    def rates(self) -> dict[str, str]:
+        """What `rates_from` says: outputs by the name of the rate."""
+        return _pairs(self.rates_from)
 
     @property
     def own_slot(self) -> str:
@@ -304,7 +323,7 @@ class PointMap:
 
     def _check_names(self, entry: PointEntry) -> None:
         wanted = [entry.enabled_by, entry.hold_from, entry.ramp_from, entry.sign_from]
-        wanted += [entry.effect_with, entry.permitted_by]
+        wanted += [entry.effect_with, entry.permitted_by, *entry.rates.values()]
         wanted += [entry.ramp_time_from, entry.window_from, entry.priority_from, *entry.parameters.values()]
         if entry.measure in {Measure.ABOVE, Measure.BELOW}:
             wanted.append(entry.argument.partition(" ")[2])

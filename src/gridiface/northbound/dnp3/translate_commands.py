@@ -197,6 +197,24 @@ def ramp_s(
     return abs(value - here) / ramp_w_per_s
 
 
+def rated_s(goal_w: float, here_w: float, rate: Callable[[str], float], discharge_w: float, charge_w: float) -> float:
+    """How long the way from a power to another takes at ramp rates, s.
+
+    Args:
+        goal_w, here_w: + delivered.
+        rate: % of the rating by second, by name: `discharge_up` as more is delivered, `discharge_down` as less is,
+            `charge_up` and `charge_down` of what is taken; 0: that part of the way takes no time.
+        discharge_w, charge_w: the ratings.
+    """
+
+    def part(name: str, here: float, goal: float, rating: float) -> float:
+        speed = rate(f"{name}_up" if goal > here else f"{name}_down") / 100.0 * rating
+        return abs(goal - here) / speed if speed > 0 else 0.0
+
+    delivered = part("discharge", max(0.0, here_w), max(0.0, goal_w), discharge_w)
+    return delivered + part("charge", max(0.0, -here_w), max(0.0, -goal_w), charge_w)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """Whose command it is: station and master by name, and the authority of the association."""

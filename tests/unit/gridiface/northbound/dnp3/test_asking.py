@@ -100,3 +100,24 @@ async def test_the_state_of_the_target_is_summed_up_only_where_it_is_needed(oper
     house.verdict = Verdict.BLOCKED
     assert await operate("MW set-point", AnalogOutput(2.5)) is CommandStatus.BLOCKED
     assert asked == ["fleet"] * 3
+
+
+async def test_der_ramp_rates_of_charge_and_discharge_count_while_they_are_used(operate, house):
+    """From 1.25 MW now to 90 % of 4.5 MW, at 5 % of 5 MW by second; to -2 MW at 10 % down, then 20 % of 4 MW."""
+    await operate("BO18", ON, points="der")
+    for name, value in (("AO91", 60), ("AO96", 50), ("AO97", 100), ("AO98", 200)):
+        assert await operate(name, AnalogOutput(value, 1)) is CommandStatus.SUCCESS
+
+    def newest():
+        return max(house.live.values(), key=lambda one: one.id).ramp_s
+
+    assert await operate("AO93", AnalogOutput(900, 1)) is CommandStatus.SUCCESS
+    assert newest() == 60  # the enabling ramp time
+    assert await operate("BO38", ON) is CommandStatus.SUCCESS
+    assert await operate("AO93", AnalogOutput(901, 1)) is CommandStatus.SUCCESS
+    assert newest() == pytest.approx((0.901 * 4.5 - 1.25) / 0.25)
+    assert await operate("AO508", AnalogOutput(-2_000_000, 1)) is CommandStatus.SUCCESS
+    assert newest() == pytest.approx(1.25 / 0.5 + 2 / 0.8)
+    house.states.clear()  # nobody knows from where
+    assert await operate("AO508", AnalogOutput(-1_000_000, 1)) is CommandStatus.SUCCESS
+    assert newest() == 60

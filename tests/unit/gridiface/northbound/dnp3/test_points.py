@@ -106,3 +106,17 @@ def test_a_number_within_the_rounding_of_its_range_stays():
     assert [entry.within(wire) for wire in (-0.4, 100.5, 50.0)] == [-0.4, 100.5, 50.0]
     assert [entry.within(wire) for wire in (-0.6, 101.0)] == [0, 100]
     assert entry.within(float("nan")) != entry.within(float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"rates_from": "use=a discharge_up=b"}, "rates are charge_down"),
+        ({"rates_from": "use"}, "NAME=OUTPUT"),
+        ({"parameters_from": "low"}, "NAME=OUTPUT"),
+        ({"needs": "volt_var flying"}, "no capability is called 'flying'"),
+    ],
+)
+def test_what_is_named_must_have_the_right_form(change, reason):
+    with pytest.raises(ConfigError, match=reason):
+        PointEntry(type=PointType.ANALOG_OUTPUT, index=0, name="x", action=Action.SET_W, **change)

@@ -16,6 +16,7 @@ from gridiface.northbound.dnp3.translate_commands import (
     in_range,
     pulses,
     ramp_s,
+    rated_s,
     state_of,
     status_of,
     values_of,
@@ -220,3 +221,21 @@ def test_a_block_in_local_mode_is_local_and_a_part_can_be_refused():
         assert status_of(answer, local=True, strict=True) is status_of(answer)
     without = Acceptance(control_id="c", verdict=Verdict.PARTIAL, left_out=("b2",))
     assert status_of(without, strict=True) is CommandStatus.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("here", "goal", "seconds"),
+    [
+        (0.0, 1e6, 10.0),  # 2 % of 5 MW by second
+        (2e6, 1e6, 5.0),  # 4 %
+        (-1e6, -2e6, 25.0),  # 1 % of 4 MW
+        (-2e6, 0.0, 6.25),  # 8 %
+        (-2e6, 1e6, 16.25),  # less is taken, then more delivered
+        (1e6, -2e6, 55.0),
+        (1e6, 1e6, 0.0),
+    ],
+)
+def test_the_way_at_ramp_rates(here, goal, seconds):
+    rates = {"discharge_up": 2.0, "discharge_down": 4.0, "charge_up": 1.0, "charge_down": 8.0}
+    assert rated_s(goal, here, rates.__getitem__, 5e6, 4e6) == pytest.approx(seconds)
+    assert rated_s(goal, here, lambda _: 0.0, 5e6, 4e6) == 0.0  # no ramp
