@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from gridiface.drivers.api import placed
+from gridiface.drivers.api import NO_FILE, placed
 from gridiface_southbound.http.loading import load_table
 from gridiface_southbound.http.table import ApiTable
 from gridiface_southbound.points.config import PointsConfig, check_parameters
@@ -19,7 +19,10 @@ class HttpConfig(PointsConfig):
     """The keys of the driver for web APIs."""
 
     table: ApiTable = Field(description="A template's name, the path of a .yaml file, or the table itself.")
-    url: str = Field(description="Where the API begins: http:// or https://, host, port, and a path if it has one.")
+    url: str = Field(
+        description="Where the API begins: http:// or https://, host, port, and a path if it has one.",
+        json_schema_extra=NO_FILE,
+    )
     parameters: dict[str, Scalar] = Field(default_factory=dict, description="Values for the table's parameters.")
     auth: Literal["none", "basic", "digest", "bearer", "oauth"] = Field(
         "none", description="How this side proves who it is."
@@ -31,8 +34,12 @@ class HttpConfig(PointsConfig):
     token_file: Path | None = Field(
         None, description="File with the token, for bearer; read anew at each opening, and when the token is refused."
     )
-    token_url: str | None = Field(None, description="Where oauth fetches its token (client credentials grant).")
-    scope: str = Field("", description="Scope that oauth asks for; empty: as the server gives.")
+    token_url: str | None = Field(
+        None, description="Where oauth fetches its token (client credentials grant).", json_schema_extra=NO_FILE
+    )
+    scope: str = Field(
+        "", description="Scope that oauth asks for; empty: as the server gives.", json_schema_extra=NO_FILE
+    )
     plain: bool = Field(default=False, description="Whether a password or token may go over http in the clear.")
     ca_file: Path | None = Field(
         None, description="Certificates that the device's own must lead to; none: the system's."

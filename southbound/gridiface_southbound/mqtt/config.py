@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from gridiface.drivers.api import placed
+from gridiface.drivers.api import NO_FILE, placed
 from gridiface_southbound.mqtt.loading import load_table
 from gridiface_southbound.mqtt.table import TopicTable
 from gridiface_southbound.points.config import PointsConfig, check_parameters
@@ -50,7 +50,10 @@ class MqttConfig(PointsConfig):
     qos: Literal[0, 1, 2] = Field(1, description="Quality of service of subscriptions and commands.")
     keepalive_s: int = Field(30, ge=5, le=3600, description="A broker silent for longer is lost, seconds.")
     status_topic: str = Field(
-        "", pattern=r"^[^+#\x00]*$", description="Where this side says online, and its last will offline, retained."
+        "",
+        pattern=r"^[^+#\x00]*$",
+        description="Where this side says online, and its last will offline, retained.",
+        json_schema_extra=NO_FILE,
     )
     connect_timeout_s: float = Field(5.0, gt=0, le=60, description="Time for a connection to the broker, seconds.")
     first_reading_s: float = Field(10.0, gt=0, le=600, description="Time for all points to be told once, seconds.")

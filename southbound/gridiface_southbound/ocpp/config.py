@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from gridiface.drivers.api import DriverConfig
+from gridiface.drivers.api import NO_FILE, DriverConfig
 
 Version = Literal["1.6", "2.0.1", "2.1"]
 
@@ -33,7 +33,12 @@ class OcppConfig(DriverConfig):
     timeout_s: float = Field(10.0, gt=0, le=120, description="Time for one answer of the charging point, seconds.")
     poll_period_s: float = Field(30.0, gt=0, le=86_400, description="Seconds between two readings of telemetry.")
     listen: str = Field(description="Address and port that charging points call, the same for all of one listener.")
-    path: str = Field("/ocpp", pattern=r"^(/[A-Za-z0-9._~-]+)*$", description="Path before the charging point's id.")
+    path: str = Field(
+        "/ocpp",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path before the charging point's id.",
+        json_schema_extra=NO_FILE,
+    )
     charge_point: str = Field(
         pattern=r"^[A-Za-z0-9*=:+|@._-]{1,48}$", description="Its id, the last part of the URL it calls."
     )

@@ -48,7 +48,7 @@ def areas_of(server: Running, fronts: Iterable[Front], desk: Desk) -> list[Area]
     if server.fleet is not None:
         block = server.config.operator
         files = None if block is None else block.device_files
-        areas.append(FleetArea(desk, server.fleet, files, file_keys=DriverRegistry().file_keys))
+        areas.append(FleetArea(desk, server.fleet, files, key_kinds=DriverRegistry().key_kinds))
     if server.portfolios is not None:
         areas.append(PortfoliosArea(desk, server.portfolios))
     if server.settlements is not None:

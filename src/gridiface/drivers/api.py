@@ -15,7 +15,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Setpoint
@@ -23,6 +23,9 @@ from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.domain.values import often_made
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
+
+#: What a key says of itself (`Field(json_schema_extra=NO_FILE)`) that may look like a path and is a URL, a topic, ...
+NO_FILE: dict[str, JsonValue] = {"x-file": False}
 
 #: What the folder of the configuration file is called in the context of a validation.
 FOLDER = "folder"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -12,8 +13,16 @@ from typing import Any, cast, get_args
 from pydantic import ValidationError
 
 from gridiface.domain.clock import Clock
-from gridiface.drivers.api import ENTRY_POINT_GROUP, FOLDER, Driver, DriverConfig, DriverFactory
+from gridiface.drivers.api import ENTRY_POINT_GROUP, FOLDER, NO_FILE, Driver, DriverConfig, DriverFactory
 from gridiface.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class KeyKinds:
+    """Keys of a driver that name files, and those whose texts may look like a file's path and are none."""
+
+    files: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
 
 
 class DriverRegistry:
@@ -58,12 +67,19 @@ class DriverRegistry:
             lines = "; ".join(_explain(entry, known) for entry in error.errors())
             raise ConfigError(f"{place + ': ' if place else ''}driver {name}: {lines}") from error
 
-    def file_keys(self, name: str) -> frozenset[str]:
-        """The driver's keys that name files, whatever their names look like; none for a driver that is not there."""
+    def key_kinds(self, name: str) -> KeyKinds:
+        """Which of the driver's keys name files, whatever those are called, and which texts that are none.
+
+        Raises:
+            ConfigError: it cannot be imported.
+        """
         if name not in self._points:
-            return frozenset()
+            return KeyKinds()
         fields = self.factory(name).Config.model_fields
-        return frozenset(key for key, field in fields.items() if _holds_path(field.annotation))
+        return KeyKinds(
+            frozenset(key for key, field in fields.items() if _holds_path(field.annotation)),
+            frozenset(key for key, field in fields.items() if field.json_schema_extra == NO_FILE),
+        )
 
     def create(self, name: str, device_id: str, keys: Mapping[str, Any], *, clock: Clock, place: str = "") -> Driver:
         """A driver for one device, not yet open.

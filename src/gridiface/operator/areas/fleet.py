@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, cast
 
@@ -26,6 +26,20 @@ from gridiface.segments import segment
 _LINE = re.compile(r"/dev/(tty|serial/)[A-Za-z0-9/._:-]{1,200}")
 
 _DEVICES, _GROUPS = "GET /api/v1/devices lists them", "GET /api/v1/groups lists them"
+
+
+class KeyKinds(Protocol):
+    """Keys of a driver that name files, and those whose texts may look like a path and are none."""
+
+    @property
+    def files(self) -> Collection[str]:
+        """Keys that name files."""
+        ...
+
+    @property
+    def texts(self) -> Collection[str]:
+        """Keys that name none, whatever their texts look like."""
+        ...
 
 
 class FleetPort(Protocol):
@@ -138,16 +152,16 @@ class FleetArea(Area):
         desk: for who is confined to a group, and blocks.
         port: the definitions.
         files: folder in which connections may name files; None: nowhere.
-        file_keys: the keys of a driver, by its name, that name files.
+        key_kinds: which keys of a driver, by its name, name files, and which are texts that may look so.
     """
 
     name: ClassVar[str] = "fleet"
     title: ClassVar[str] = "Definitions of devices and groups"
 
     def __init__(
-        self, desk: Desk, port: FleetPort, files: Path | None = None, *, file_keys: Callable[[str], Collection[str]]
+        self, desk: Desk, port: FleetPort, files: Path | None = None, *, key_kinds: Callable[[str], KeyKinds]
     ) -> None:
-        self._desk, self._port, self._files, self._file_keys = desk, port, files, file_keys
+        self._desk, self._port, self._files, self._key_kinds = desk, port, files, key_kinds
 
     @post("/devices", "Add a device, durably; it is opened and takes part at once", scope="configure", done=201)
     async def add_device(self, call: Call[NoQuery, NewDevice]) -> Reply[DeviceDefinition]:
@@ -309,9 +323,12 @@ class FleetArea(Area):
             Refused: 422.
         """
         with _refusing():
-            named = {str(entry.connection.get(key)) for key in self._file_keys(entry.driver)}
-        for text in _texts(entry.connection):
-            if text not in named and (not _is_path(text) or _LINE.fullmatch(text)):
+            kinds = self._key_kinds(entry.driver)
+        for key, text in entry.connection.items():
+            # What stands deeper, in a table that came along, are topics, references and addresses of the device.
+            if not isinstance(text, str) or key in kinds.texts:
+                continue
+            if key not in kinds.files and (not _is_path(text) or _LINE.fullmatch(text)):
                 continue
             if self._files is None:
                 fix = "name it in the configuration file, or set operator.device_files"
@@ -323,18 +340,6 @@ class FleetArea(Area):
 
 def _is_path(text: str) -> bool:
     return "/" in text or "\\" in text or text.lower().endswith((".yaml", ".yml", ".pem", ".key", ".crt"))
-
-
-def _texts(value: Any) -> Iterable[str]:
-    """Every text in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _texts(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _texts(part)
 
 
 def _plain(entry: DeviceEntry | GroupEntry) -> dict[str, Any]:

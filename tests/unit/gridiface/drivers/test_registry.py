@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from gridiface.drivers.api import Driver
-from gridiface.drivers.registry import DriverRegistry
+from gridiface.drivers.registry import DriverRegistry, KeyKinds
 from gridiface.errors import ConfigError
 from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.sunspec.config import SunSpecConfig
@@ -91,10 +91,14 @@ def test_relative_paths_begin_in_the_folder_of_the_configuration(given: str, tmp
 
 
 def test_keys_that_name_files_are_known() -> None:
-    assert REGISTRY.file_keys("sunspec") == {"ca_file", "cert_file", "key_file"}
-    assert DriverRegistry().file_keys("http") >= {"token_file", "password_file", "ca_file"}
-    assert DriverRegistry().file_keys("dnp3") >= {"update_key"}
-    assert REGISTRY.file_keys("sep2") == frozenset()
+    kinds = DriverRegistry().key_kinds
+    assert kinds("sunspec").files == {"ca_file", "cert_file", "key_file"}
+    assert kinds("http").files >= {"token_file", "password_file", "ca_file"}
+    assert kinds("http").texts >= {"url", "token_url", "scope"}
+    assert kinds("mqtt").texts == {"status_topic"}
+    assert kinds("ocpp").texts == {"path"}
+    assert kinds("dnp3").files >= {"update_key"}
+    assert kinds("sep2") == KeyKinds()
 
 
 def test_a_table_is_read_from_the_folder_of_the_configuration(tmp_path: Path) -> None:

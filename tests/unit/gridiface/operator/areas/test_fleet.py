@@ -12,7 +12,7 @@ from gridiface.drivers.registry import DriverRegistry
 from gridiface.operator.areas.fleet import FleetArea
 from gridiface.operator.routing import Area
 
-FILE_KEYS = DriverRegistry().file_keys
+KINDS = DriverRegistry().key_kinds
 
 
 class Port:
@@ -35,7 +35,7 @@ async def asked(make_house: Any, files: Path | None, connection: dict[str, Any],
     port: Any = Port()
 
     def areas(desk: Any) -> list[Area]:
-        return [FleetArea(desk, port, files, file_keys=FILE_KEYS)]
+        return [FleetArea(desk, port, files, key_kinds=KINDS)]
 
     house = await make_house(areas=areas)
     body = {"id": "d", "driver": driver, "connection": connection}
@@ -48,7 +48,7 @@ async def asked(make_house: Any, files: Path | None, connection: dict[str, Any],
 
 
 @pytest.mark.parametrize(
-    ("driver", "key"), [(name, key) for name in DriverRegistry().names() for key in sorted(FILE_KEYS(name))]
+    ("driver", "key"), [(name, key) for name in DriverRegistry().names() for key in sorted(KINDS(name).files)]
 )
 async def test_no_key_names_a_file_without_a_folder(make_house: Any, driver: str, key: str) -> None:
     """`ops.token` looks like no path, and lies beside the configuration."""
@@ -74,3 +74,11 @@ async def test_names_and_serial_lines_are_taken(make_house: Any) -> None:
     plain = {"host": "10.0.0.5", "table": "huawei-sun2000", "serial_port": "/dev/ttyUSB0"}
     assert (await asked(make_house, None, plain, "modbus"))[0] == 201
     assert (await asked(make_house, None, {"lfdi": "A" * 40}, "sep2"))[0] == 201
+
+
+async def test_addresses_and_what_tables_hold_are_no_files(make_house: Any) -> None:
+    table = {"requests": {"read": {"path": "/api/power"}}, "points": [{"topic": "shed/bat/power"}]}
+    assert (await asked(make_house, None, {"url": "http://10.0.0.5/api", "table": table}))[0] == 201
+    assert (await asked(make_house, None, {"identity": "cp1", "path": "/ocpp/v1"}, "ocpp"))[0] == 201
+    for line in ("spy:///dev/ttyS0?file=/tmp/x", "/dev/watchdog", "../dev/sda"):
+        assert (await asked(make_house, None, {"serial_port": line}, "modbus"))[0] == 422
