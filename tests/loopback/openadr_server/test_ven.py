@@ -11,6 +11,7 @@ import pytest
 from gridiface.domain.controls import ControlMode, ControlState
 from gridiface.errors import ConfigError
 from gridiface.protocols.openadr.events import Event, Signal
+from gridiface.protocols.openadr.exchange import HttpMessage
 from gridiface.protocols.openadr.payloads.units import power_reactive, power_real
 from gridiface.protocols.openadr.reports import ReportRequest
 
@@ -203,6 +204,27 @@ async def test_a_payload_at_which_the_vtn_breaks_does_not_hold_up_the_others(mak
     await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optIn", "optIn")
 
 
+@pytest.mark.parametrize("page", [b"<html><body>Please sign in</body></html>", b"OK", b"<a/>", b"\x1f\x8b\x08"])
+async def test_a_page_in_the_place_of_an_answer_is_no_refusal_and_our_word_comes_all_the_same(
+    make_house, eventually, page
+):
+    _utility, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID and not ven.core.waiting, "registration")
+    name, sent, pages = ven.core.registration.venID, ven.upstream._client._sent, []
+
+    async def intercepted(base, message):
+        if message.path.endswith("EiEvent") and len(pages) < 3:
+            pages.append(message.path)
+            return message, HttpMessage(200, {"Content-Type": "text/html"}, page)
+        return await sent(base, message)
+
+    ven.upstream._client._sent = intercepted
+    start = float(int(site.clock.now()) + 100)
+    await vtn.do(lambda core, now: core.create_event(dispatch_event("E", start, -6.0), [name], now))
+    await eventually(lambda: (d := vtn.core.delivery(name, "E")) and d.opt == "optIn", "optIn")
+    assert len(pages) == 3
+
+
 async def test_a_vtn_that_breaks_at_metadata_is_asked_for_its_events_all_the_same(make_house, eventually):
     utility, site = make_house(batteries=False), make_house()
     vtn = utility.vtn()
@@ -342,7 +364,7 @@ async def test_a_step_that_fails_for_any_reason_does_not_end_the_session(make_ho
     """TLS files that cannot be read while they are changed, for one: the request is made again when they can."""
     _utility, vtn, site, ven = await pair(make_house)
     await eventually(lambda: ven.core.registration.venID and not ven.core.waiting, "registration")
-    post, failed = ven._client.post, []
+    post, failed = ven.upstream._client.post, []
 
     async def fails(*args, **more):
         if len(failed) < 2:
@@ -350,7 +372,7 @@ async def test_a_step_that_fails_for_any_reason_does_not_end_the_session(make_ho
             raise ConfigError("no such file")
         return await post(*args, **more)
 
-    ven._client.post = fails
+    ven.upstream._client.post = fails
     await eventually(lambda: len(failed) == 2, "two failures")
     name, start = ven.core.registration.venID, float(int(site.clock.now()) + 100)
     await vtn.do(lambda core, now: core.create_event(dispatch_event("E", start, -6.0), [name], now))

@@ -22,12 +22,12 @@ from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
 from gridiface.domain.traffic import Tap
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.logfields import about
-from gridiface.northbound.openadr.client import PayloadClient, Unreachable
-from gridiface.northbound.openadr.clocks import words_of
+from gridiface.northbound.openadr.client import PayloadClient
 from gridiface.northbound.openadr.documents import ledger_changes, stored, ven_space
 from gridiface.northbound.openadr.http_server import PayloadListener
 from gridiface.northbound.openadr.peer_certificates import PeerCertificates, end_of
 from gridiface.northbound.openadr.settings import VenSettings
+from gridiface.northbound.openadr.upstream import NotAnswered, Upstream
 from gridiface.northbound.openadr.ven_calendar import Calendars
 from gridiface.northbound.openadr.ven_events import EventBook
 from gridiface.northbound.openadr.ven_reports import FleetSamples, offers_of
@@ -40,7 +40,6 @@ from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
 from gridiface.protocols.openadr.ven import Request, Ven, VenConfig
 from gridiface.protocols.openadr.ven.notices import LinkChanged, Notice, Registered, Rejected, ReportLost, Unregistered
-from gridiface.protocols.openadr.ven.registration import OPTIONAL_STEPS
 
 _log = logging.getLogger("gridiface.openadr")
 
@@ -48,10 +47,6 @@ _T = TypeVar("_T")
 
 #: A jump of the wall clock is seen after so long at the latest, s.
 _LOOK_S = 1.0
-
-#: HTTP statuses of a VTN that fails at what it was sent, and how often a payload is sent all the same.
-_BROKEN = frozenset({500, 505, 520})
-_MOST_BROKEN = 5
 
 
 class OpenAdrVen:
@@ -104,13 +99,12 @@ class OpenAdrVen:
             if settings.xmpp
             else None
         )
-        self._client = self._xmpp or PayloadClient(
+        client = self._xmpp or PayloadClient(
             HttpClient(security=self._security, limits=EVENTS_LIMITS),
             context=settings.context,
             timeout_s=settings.timeout_s,
         )
-        #: The certificate that the VTN shows.
-        self.peers = PeerCertificates()
+        self.upstream = Upstream(settings, client, clock)
         self._http = HttpServer("ven", security=self._security, limits=EVENTS_LIMITS)
         self._listener: PayloadListener | None = None
         self._unsaved: list[Change] = []
@@ -118,15 +112,13 @@ class OpenAdrVen:
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._broken: tuple[object, int] = (None, 0)
         self.up = False
         #: What the VTN refused last since the start, in words.
         self.refused = ""
-        self._clock_words = ""
 
     def listen_in(self, tap: Tap) -> None:
-        """Tell `tap` of every message that we send, over XMPP also of those that come, and of its answer."""
-        self._client.tap = tap
+        """As Upstream.listen_in."""
+        self.upstream.listen_in(tap)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -160,7 +152,7 @@ class OpenAdrVen:
             with suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        await self._client.close()
+        await self.upstream.close()
 
     def on_outcome(self, outcome: Outcome) -> None:
         """See domain.ports.OutcomeListener.on_outcome; the same outcome again changes nothing."""
@@ -171,6 +163,16 @@ class OpenAdrVen:
     def name(self) -> str:
         """Its name among our VENs."""
         return self.settings.name
+
+    @property
+    def peers(self) -> PeerCertificates:
+        """The certificate that the VTN shows."""
+        return self.upstream.peers
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        """As Upstream.clock_offset_s."""
+        return self.upstream.clock_offset_s
 
     @property
     def url(self) -> str:
@@ -255,53 +257,19 @@ class OpenAdrVen:
         try:
             async with self._lock:
                 await self._settle()  # What is sent rests on it.
-            now, trust = self._clock.now(), self.settings.signing.trust if self.settings.signing else None
-            reply = await self._client.post(self.settings.url, request.service, request.payload, now, trust=trust)
-        except RemoteProtocolError as problem:
-            _log.info("VEN %s: %s: %s", self.settings.name, request.kind, problem.reason)
+            reply = await self.upstream.ask(request)
+        except (NotAnswered, StoreUnavailable) as problem:
             async with self._lock:
-                self.core.failed(request.id, self._clock.now(), status=self._status(request, problem.answer))
-        except (Unreachable, StoreUnavailable) as problem:
-            _log.debug("VEN %s: %s: %s", self.settings.name, request.kind, problem)
-            async with self._lock:
-                self.core.failed(request.id, self._clock.now())
+                self.core.failed(request.id, self._clock.now(), status=getattr(problem, "status", 0))
         except Exception:  # Whatever it is: what is not under way any more is sent again later.
             async with self._lock:
                 self.core.failed(request.id, self._clock.now())
             raise
         else:
-            if isinstance(self._client, PayloadClient):
-                self.peers.seen(f"the VTN of {self.settings.name}", self._client.peer_certificate, now)
             async with self._lock:
                 self.core.receive(request.id, reply, self._clock.now())
-        finally:
-            self._compare_clocks()
         async with self._lock:
             await self._settle()
-
-    @property
-    def clock_offset_s(self) -> float | None:
-        """How far the VTN's clock is ahead of ours, s; None: it does not say (over XMPP nobody does)."""
-        return self._client.peer_ahead_s if isinstance(self._client, PayloadClient) else None
-
-    def _compare_clocks(self) -> None:
-        """Events begin and end by our clock (rule 114): say where the VTN's is another, and when it is not any more."""
-        words = words_of(self.clock_offset_s)
-        if bool(words) != bool(self._clock_words):
-            said = f"is {words}: events run by ours" if words else "agrees with ours again"
-            _log.log(logging.WARNING if words else logging.INFO, "VEN %s: the VTN's clock %s", self.settings.name, said)
-        self._clock_words = words
-
-    def _status(self, request: Request, status: int) -> int:
-        """The status as the core is told: a VTN that breaks at one payload again and again gets the next ones."""
-        if status not in _BROKEN:
-            return status
-        # What is made anew each time is the same by its kind.
-        own = request.kind if request.kind in OPTIONAL_STEPS else request.payload
-        last, count = self._broken
-        count = count + 1 if last is own else 1
-        self._broken = (own, count) if count < _MOST_BROKEN else (None, 0)
-        return status if count < _MOST_BROKEN else 400
 
     async def _settle(self) -> None:
         """Make durable what the core did, together with the controls that come of it.
