@@ -1,12 +1,12 @@
 """EiReport of a VTN: metadata from VENs, our requests, their data, cancellations. Our own metadata is metadata.py's.
 
-Owns which requests run and what data may come for them (rules 300 to 346). The data goes to the shell as notices.
+Owns which requests run and what data may come for them (rules 300 to 346); what may be asked for is wishes.py's. The
+data goes to the shell as notices.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from gridiface.errors import RefusedControl, RemoteProtocolError
 from gridiface.protocols.openadr.answers import Code, Refusal, ok, request_id_of, response, succeeded
@@ -21,24 +21,22 @@ from gridiface.protocols.openadr.payloads.report import (
     OadrRegisteredReport,
     OadrRegisterReport,
     OadrReport,
-    OadrReportDescription,
     OadrUpdatedReport,
     OadrUpdateReport,
 )
 from gridiface.protocols.openadr.reports import (
     METADATA,
-    METADATA_RID,
     ReportKind,
     ReportRequest,
-    default_start,
     request_to_wire,
     values_of,
 )
 from gridiface.protocols.openadr.vtn import mailbox as box
-from gridiface.protocols.openadr.vtn.entities import Entry, ReportWish, RunningReport, Ven
+from gridiface.protocols.openadr.vtn.entities import Entry, RunningReport, Ven
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
 from gridiface.protocols.openadr.vtn.notices import MetadataReceived, ReportReceived, ReportsPending, WishUnmet
 from gridiface.protocols.openadr.vtn.state import State
+from gridiface.protocols.openadr.vtn.wishes import check_metadata, check_request, request_for
 
 _ASKED, _RUNNING, _CANCELLING, _DONE = "asked", "running", "cancelling", "done"
 _MOST_DONE = 50
@@ -62,7 +60,7 @@ class ReportDesk:
         reports = self._state.reports(ven.venID)
         made = []
         for request in requests:
-            name = self._check(ven, request)
+            name = check_request(request, reports.metadata)
             request_id = request.id or self._state.new_id()
             if request_id in reports.running:
                 raise RefusedControl(f"reportRequestID {request_id} is in use (rule 322)")
@@ -122,7 +120,7 @@ class ReportDesk:
 
     def register(self, payload: OadrRegisterReport, ven: Ven, now: float) -> Payload:
         """Take metadata: it is complete, replaces the old, and ends all requests but those for metadata (rule 306)."""
-        _check_metadata(payload.oadrReport)
+        check_metadata(payload.oadrReport)
         reports = self._state.reports(ven.venID)
         reports.metadata = list(payload.oadrReport)
         # Who asked for metadata once has them, also where the VEN does not say whose request it answers.
@@ -218,40 +216,14 @@ class ReportDesk:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _check(self, ven: Ven, request: ReportRequest) -> str:
-        """The name of the requested report; raises RefusedControl where the metadata does not offer it (rule 300)."""
-        if request.specifier == METADATA:
-            if request.rids != (METADATA_RID,):
-                raise RefusedControl("metadata is requested with rID 0 (rule 308)")
-            return METADATA
-        offered = {r.reportSpecifierID: r for r in self._state.reports(ven.venID).metadata}.get(request.specifier)
-        if offered is None:
-            raise RefusedControl(f"the VEN does not offer a report {request.specifier}")
-        points = {point.rID: point for point in offered.oadrReportDescription}
-        if not request.rids or not set(request.rids) <= points.keys():
-            raise RefusedControl("a requested rID is not offered")
-        name = (offered.reportName or "").removeprefix(METADATA_PREFIX)
-        if name.startswith("HISTORY"):
-            if request.granularity or request.back:
-                raise RefusedControl("history has granularity and reportBackDuration 0 (rules 317, 324)")
-            if request.start is None:
-                raise RefusedControl("a request for history says from when on (rule 324)")
-        elif request.back > 0:
-            _check_rates(request, points)
-        span = request.duration if name.startswith("HISTORY") else request.back
-        # A single value can be had of whoever keeps less than the time between two.
-        if span > max(offered.duration or math.inf, request.granularity):
-            raise RefusedControl(f"the VEN keeps no more than {offered.duration} s of data (rule 340)")
-        return name
-
     def _ask_for_wishes(self, ven: Ven, now: float) -> list[str]:
         requests = []
         for offered in self._state.reports(ven.venID).metadata:
             name = (offered.reportName or "").removeprefix(METADATA_PREFIX)
             for wish in (*self._state.config.wishes, *ven.wishes):
-                if wish.name == name and (request := _request_for(wish, offered, now)):
+                if wish.name == name and (request := request_for(wish, offered, now)):
                     try:
-                        self._check(ven, request)
+                        check_request(request, self._state.reports(ven.venID).metadata)
                     except RefusedControl as problem:
                         # What a VEN offers may contradict itself; its metadata are taken all the same.
                         self._state.notices.append(WishUnmet(venID=ven.venID, name=name, reason=str(problem)))
@@ -322,66 +294,7 @@ class ReportDesk:
         self._state.save("reports", ven.venID)
 
 
-def _check_metadata(offers: Sequence[OadrReport]) -> None:
-    """Raises Refusal: IDs that are not unique (rule 308), telemetry without a sampling rate that can be (333)."""
-    specifiers = [offered.reportSpecifierID for offered in offers]
-    if len(set(specifiers)) != len(specifiers):
-        raise Refusal(Code.INVALID_DATA, "reportSpecifierIDs must differ")
-    for offered in offers:
-        rids = [point.rID for point in offered.oadrReportDescription]
-        if len(set(rids)) != len(rids):
-            raise Refusal(Code.INVALID_DATA, "the rIDs of a report must differ")
-        telemetry = (offered.reportName or "").removeprefix(METADATA_PREFIX).startswith("TELEMETRY")
-        for point in offered.oadrReportDescription:
-            rate = point.oadrSamplingRate
-            if rate is None and telemetry:
-                raise Refusal(Code.COMPLIANCE, f"rID {point.rID} has no oadrSamplingRate (rule 333)")
-            if rate is not None and not 0 <= rate.oadrMinPeriod <= rate.oadrMaxPeriod:
-                raise Refusal(Code.INVALID_DATA, f"the oadrSamplingRate of rID {point.rID} cannot be")
-
-
-def _check_rates(request: ReportRequest, points: Mapping[str, OadrReportDescription]) -> None:
-    """Raises RefusedControl: a periodic request for values at other times than are offered (rule 317)."""
-    if request.granularity > request.back:
-        raise RefusedControl("the granularity is above the reportBackDuration (rule 317)")
-    for rid in request.rids:
-        rate = points[rid].oadrSamplingRate
-        if rate is None:
-            continue
-        if request.granularity == 0 and not rate.oadrOnChange:
-            raise RefusedControl(f"{rid} is not offered on change")
-        if 0 < request.granularity < rate.oadrMinPeriod:
-            raise RefusedControl(f"{rid} is not sampled so often")
-        if request.granularity > rate.oadrMaxPeriod > 0:
-            raise RefusedControl(f"{rid} is sampled more often")
-
-
 def _prune(running: dict[str, RunningReport]) -> None:
     done = [request_id for request_id, report in running.items() if report.state == _DONE]
     for request_id in done[:-_MOST_DONE]:
         del running[request_id]
-
-
-def _request_for(wish: ReportWish, offered: OadrReport, now: float) -> ReportRequest | None:
-    points = {point.rID: point for point in offered.oadrReportDescription if not wish.rids or point.rID in wish.rids}
-    if not points:
-        return None
-    rates = [point.oadrSamplingRate for point in points.values() if point.oadrSamplingRate]
-    fastest = max((rate.oadrMinPeriod for rate in rates), default=0)
-    slowest = min((rate.oadrMaxPeriod for rate in rates), default=0)
-    granularity = max(wish.granularity, fastest)
-    granularity = min(granularity, slowest) if slowest else granularity
-    # History has no granularity (rule 317), and no more is asked for than there is (rule 340).
-    periodic = wish.back > 0 and not wish.name.startswith("HISTORY")
-    most = max(offered.duration or math.inf, granularity)
-    back = int(min(max(wish.back, granularity), most)) if periodic else 0
-    begin = default_start(wish.name, offered.duration, back, now) if wish.start is None else wish.start
-    return ReportRequest(
-        id="",
-        specifier=offered.reportSpecifierID,
-        rids=tuple(points),
-        granularity=granularity if periodic else 0,
-        back=back,
-        start=begin,
-        duration=wish.duration,
-    )
