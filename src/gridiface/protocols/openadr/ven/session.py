@@ -1,6 +1,6 @@
 """The VEN core: which request goes to the VTN next, and what an answer or a push means.
 
-Owns registration, polling, back-off and the order of what is sent. No I/O: time, IDs and chance come from the caller.
+Owns the one request that is under way. No I/O: time, IDs and chance come from the caller.
 
 The caller's loop: commit `take_changes`, then send what `next_requests` gives; hand each answer to `receive` (or
 `failed`); then read `next_event` until None, and call `handle_timer` at `next_timer`. At most one request is under
@@ -23,6 +23,7 @@ from gridiface.protocols.openadr.ven.eventing import ActiveEvent, EventDesk
 from gridiface.protocols.openadr.ven.inbound import Inbound
 from gridiface.protocols.openadr.ven.notices import Notice, Rejected
 from gridiface.protocols.openadr.ven.opting import OptDesk
+from gridiface.protocols.openadr.ven.outbound import Outbound
 from gridiface.protocols.openadr.ven.registration import (
     CANCEL,
     CREATE,
@@ -43,7 +44,6 @@ from gridiface.protocols.openadr.ven.state import (
     State,
     VenConfig,
     Verdict,
-    Waiting,
 )
 
 #: HTTP statuses after which the same bytes must not be sent again.
@@ -84,6 +84,7 @@ class Ven:
         self._reports = ReportDesk(self._state, samples)
         self._opts = OptDesk(self._state)
         self._registrar = Registrar(self._state, self._reports)
+        self._outbound = Outbound(self._state, self._reports, self._registrar)
         self._inbound = Inbound(self._state, self._events, self._reports, self._registrar)
         self._under_way: Request | None = None
         self._next_id = 0
@@ -130,7 +131,7 @@ class Ven:
         clock = self._registrar.link
         if self._under_way is not None or now < clock.retry_at:
             return ()
-        made = self._next_step(now) if clock.steps else self._next_of_both(now)
+        made = self._outbound.next(now)
         if made is None:
             return ()
         kind, payload = made
@@ -139,51 +140,6 @@ class Ven:
         service = SERVICE_OF.get(type(payload)) or "EiRegisterParty"
         self._under_way = Request(self._next_id, kind, service, payload)
         return (self._under_way,)
-
-    def _next_step(self, now: float) -> tuple[str, Payload] | None:
-        step = self._registrar.link.steps[0]
-        # An answer that is due goes first, whatever the steps are.
-        waiting = self._first_waiting() if self._state.registered else None
-        if waiting and waiting.urgent:
-            return waiting.kind, waiting.payload
-        own = self._state.registration
-        match step:
-            case "query":
-                return step, self._registrar.query()
-            case "create":
-                return step, self._registrar.create()
-            case "register_report":
-                self._reports.registering()
-                return step, self._reports.register_report(now)
-            case "request_event":
-                body = event.EiRequestEvent(requestID=self._state.new_id(), venID=own.venID or "")
-                return step, event.OadrRequestEvent(eiRequestEvent=body)
-            case _:
-                return POLL, event.OadrPoll(venID=own.venID or "")
-
-    def _next_of_both(self, now: float) -> tuple[str, Payload] | None:
-        """Answers first; then what waits and polls in turns, or a VTN that is slow at reports could tell no event."""
-        waiting, poll = self._first_waiting(), self._next_poll(now)
-        if waiting is None:
-            return poll
-        if poll and self._registrar.polls_before(now) and not (waiting.urgent or self._ending):
-            return poll
-        return waiting.kind, waiting.payload
-
-    @property
-    def _ending(self) -> bool:
-        """A poll after the end of the registration, whose answer may have been lost, would hear that nobody is here."""
-        return any(item.kind == CANCEL for item in self._state.outbox.values())
-
-    def _first_waiting(self) -> Waiting | None:
-        items = self._state.outbox.values()
-        return next((item for item in items if item.urgent), None) or next(iter(items), None)
-
-    def _next_poll(self, now: float) -> tuple[str, Payload] | None:
-        link = self._registrar.link
-        if not self._registrar.polls or not self._state.registered or now < link.next_poll:
-            return None
-        return POLL, event.OadrPoll(venID=self._state.registration.venID or "")
 
     # -- receiving -----------------------------------------------------------------------------------------------
 
@@ -203,7 +159,7 @@ class Ven:
         elif self._state.registered and self._lost_registration(request, payload):
             self._registrar.register_anew("refused", "the VTN does not know us", now)
         else:
-            self._done(request)
+            self._outbound.done(request.kind, request.payload)
             self._inbound.answered(request.kind, payload, now)
 
     def failed(self, request_id: int, now: float, *, status: int = 0) -> None:
@@ -212,7 +168,7 @@ class Ven:
         if status in _HOPELESS:
             self._state.notices.append(Rejected(request.kind, 0, f"HTTP {status}"))
             if request.kind not in {CREATE, POLL}:
-                self._done(request)
+                self._outbound.done(request.kind, request.payload)
                 return
         self._registrar.failed(now)
 
@@ -229,17 +185,6 @@ class Ven:
             raise LocalProtocolError("that request is not under way")
         self._under_way = None
         return request
-
-    def _done(self, request: Request) -> None:
-        """The request need not be sent again."""
-        if self._registrar.link.steps and request.kind == self._registrar.link.steps[0]:
-            if request.kind != POLL:
-                self._registrar.link.steps.pop(0)
-            return
-        for key, item in self._state.outbox.items():
-            if item.payload is request.payload:
-                self._state.drop("outbox", key)
-                return
 
     @staticmethod
     def _lost_registration(request: Request, payload: Payload | None) -> bool:

@@ -337,7 +337,7 @@ class Vtn:
         return min((self._events.next_change(now), *pushes))
 
     def handle_timer(self, now: float) -> Result:
-        """Status changes by the clock, metadata that is told again; forget what is long over."""
+        """Status changes by the clock; forget what is long over."""
         self._events.tick(now)
         return self._result(None)
 
