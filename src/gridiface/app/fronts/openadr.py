@@ -19,7 +19,7 @@ from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
 from gridiface.operator.desk import Desk
 from gridiface.operator.parts import PartHealth
 from gridiface.operator.routing import Area
-from gridiface.protocols.openadr.vtn import liveness_of
+from gridiface.protocols.openadr.vtn import Liveness
 from gridiface.segments import segment
 from gridiface.store.repository import Store
 
@@ -119,13 +119,9 @@ class OpenAdrFront(Front):
         vtn = self.server.vtn
         if vtn is None:
             return {}
-        poll = vtn.core.config.poll_frequency
-        lost = (
-            name
-            for name, ven in vtn.core.vens.items()
-            if str(liveness_of(ven, now, since=vtn.started, poll_frequency=poll)) == "lost"
-        )
-        return dict.fromkeys(lost, "it does not poll")
+        core = vtn.core
+        lost = [name for name in core.vens if core.liveness(name, now, since=vtn.started) is Liveness.LOST]
+        return {name: "it does not poll" if core.vens[name].pull else "no push reaches it" for name in lost}
 
     def ending(self, now: Instant) -> Mapping[str, str]:
         """See Front."""

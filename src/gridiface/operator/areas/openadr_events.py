@@ -18,7 +18,7 @@ from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, etag_of, get, patch, post, unknown
 from gridiface.operator.schema import NoBody, NoQuery, Reason, Search
 from gridiface.protocols.openadr.events import FAR, Event
-from gridiface.protocols.openadr.vtn import Delivery, EventRecord, liveness_of
+from gridiface.protocols.openadr.vtn import Delivery, EventRecord
 from gridiface.segments import segment
 
 _ROOT = "/openadr/vtn/events"
@@ -231,10 +231,9 @@ class OpenAdrEventsArea(Area):
         self, record: EventRecord, deliveries: Mapping[str, Delivery | None], now: Instant
     ) -> list[DeliveryRow]:
         core, rows = self._vtn.core, []
-        poll = core.config.poll_frequency
         for name, delivery in deliveries.items():
-            ven = core.vens.get(name)
-            state = liveness_of(ven, now, since=self._vtn.started, poll_frequency=poll) if ven else "removed"
+            known = name in core.vens
+            state = core.liveness(name, now, since=self._vtn.started) if known else "removed"
             rows.append(delivery_row(name, str(state), record, delivery))
         return rows
 

@@ -29,7 +29,7 @@ from gridiface.operator.openadr_rows import (
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, delete, etag_of, get, patch, post, put, unknown
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Reason, Search
-from gridiface.protocols.openadr.vtn import Liveness, Result, Ven, Vtn, liveness_of
+from gridiface.protocols.openadr.vtn import Liveness, Result, Ven, Vtn
 
 _FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){9}")
 #: What operators edit of a VEN.
@@ -175,9 +175,8 @@ class OpenAdrVensArea(Area):
 
     def counts(self, now: Instant) -> dict[str, int]:
         """How many VENs there are of each liveness, for the list and the pages."""
-        since, poll = self._vtn.started, self._vtn.core.config.poll_frequency
-        vens = self._vtn.core.vens.values()
-        found = Counter(liveness_of(ven, now, since=since, poll_frequency=poll) for ven in vens)
+        core, since = self._vtn.core, self._vtn.started
+        found = Counter(core.liveness(name, now, since=since) for name in core.vens)
         return {state.value: found[state] for state in Liveness}
 
     @get(
@@ -310,8 +309,7 @@ class OpenAdrVensArea(Area):
         return any(text in one.lower() for one in known if one)
 
     def _liveness(self, ven: Ven, now: Instant) -> str:
-        poll = self._vtn.core.config.poll_frequency
-        return str(liveness_of(ven, now, since=self._vtn.started, poll_frequency=poll))
+        return str(self._vtn.core.liveness(ven.venID, now, since=self._vtn.started))
 
     def _row(self, ven: Ven, now: Instant) -> VenRow:
         core = self._vtn.core

@@ -1,4 +1,7 @@
-"""Whether a VEN is there: judged by what it sent, as a registration of 2.0b has no lifetime of its own. Pure."""
+"""Whether a VEN is there: judged by what it sent, as a registration of 2.0b has no lifetime of its own. Pure.
+
+A VEN that is pushed to need not say anything of itself: it is missed where a push does not reach it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ class Liveness(StrEnum):
     LOST = "lost"
 
 
-def liveness_of(ven: Ven, now: float, *, since: float, poll_frequency: int) -> Liveness:
+def liveness_of(ven: Ven, now: float, *, since: float, poll_frequency: int, unreached: bool = False) -> Liveness:
     """Whether a VEN is present, late or lost.
 
     Args:
@@ -27,9 +30,12 @@ def liveness_of(ven: Ven, now: float, *, since: float, poll_frequency: int) -> L
         now: the time.
         since: when this VTN began to listen; nobody is late for the time before.
         poll_frequency: seconds, as asked of pull VENs.
+        unreached: the last push to it failed; of VENs that poll it does not matter.
     """
     if not ven.registered:
         return Liveness.UNREGISTERED
+    if not ven.pull and not unreached:
+        return Liveness.PRESENT
     silent = now - max(ven.last_seen or 0.0, ven.registered_at or 0.0, since)
     if silent > LOST_AFTER * poll_frequency:
         return Liveness.LOST

@@ -156,6 +156,13 @@ class Mailbox:
         self._answered.pop(ven_id, None)
         self._state.forget("queue", ven_id)
 
+    def unreached(self, ven_id: str) -> bool:
+        """Whether the last push to this VEN failed, also while it is tried again."""
+        ven = self._state.vens.get(ven_id)
+        seen = (ven.last_seen if ven else None) or 0.0
+        entries = self._state.queue(ven_id).entries
+        return any(one.failures and (one.sent_at is None or one.sent_at > seen) for one in entries)
+
     def count(self, ven_id: str) -> int:
         """How many entries wait, for the VEN or for its answer."""
         return len(self._state.queue(ven_id).entries)

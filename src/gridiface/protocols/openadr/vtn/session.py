@@ -23,6 +23,7 @@ from gridiface.protocols.openadr.vtn import mailbox as box
 from gridiface.protocols.openadr.vtn.admission import check_service, check_version
 from gridiface.protocols.openadr.vtn.entities import Delivery, Entry, EventRecord, Opts, Reports, Ven, VtnConfig
 from gridiface.protocols.openadr.vtn.eventing import EventDesk
+from gridiface.protocols.openadr.vtn.liveness import Liveness, liveness_of
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
 from gridiface.protocols.openadr.vtn.metadata import MetadataDesk
 from gridiface.protocols.openadr.vtn.notices import CertificateDropped
@@ -302,6 +303,16 @@ class Vtn:
     def resources_of(self, ven_id: str) -> list[str]:
         """The resources of a VEN, by configuration and by its metadata."""
         return sorted(self._events.resources_of(self._ven(ven_id)))
+
+    def liveness(self, ven_id: str, now: float, *, since: float) -> Liveness:
+        """Whether a VEN is present, late or lost; `since`: when we began to listen. KeyError where it is not known."""
+        return liveness_of(
+            self._state.vens[ven_id],
+            now,
+            since=since,
+            poll_frequency=self._state.config.poll_frequency,
+            unreached=self._mailbox.unreached(ven_id),
+        )
 
     def waiting(self, ven_id: str) -> list[str]:
         """The kinds of payloads that wait for a VEN, or for its answer, in order."""
