@@ -44,7 +44,7 @@ class OptDesk:
         if not payload.optID:
             raise Refusal(Code.COMPLIANCE, "the optID is empty (rule 204)")
         resources = self._resources(payload.eiTarget, ven)
-        devices = list(payload.oadrDeviceClass.endDeviceAsset) if payload.oadrDeviceClass else []
+        devices = _device_classes(payload)
         if payload.qualifiedEventID is not None:
             resources = self._opt_event(payload, ven, resources, now)
         else:
@@ -175,7 +175,7 @@ class OptDesk:
             raise Refusal(Code.DEPLOYMENT, "which resources a part of the target means is not known here")
         if groups or finer:
             resources = []
-        classes = payload.oadrDeviceClass.endDeviceAsset if payload.oadrDeviceClass else []
+        classes = _device_classes(payload)
         if not classes:
             return resources
         of_class = self._of_classes(ven, classes)
@@ -246,6 +246,14 @@ class OptDesk:
         opts.schedules[:], opts.superseded[:] = [*schedules, made], superseded
         opts.cancelled.pop(payload.optID, None)
         self._state.save("opts", ven.venID)
+
+
+def _device_classes(payload: OadrCreateOpt) -> list[str]:
+    """Raises Refusal: it holds something else, which narrows the opt in a way that nobody can tell (rule 209)."""
+    told = payload.oadrDeviceClass or EiTarget()
+    if told != EiTarget(endDeviceAsset=told.endDeviceAsset):
+        raise Refusal(Code.COMPLIANCE, "oadrDeviceClass holds device classes only (rule 209)")
+    return list(told.endDeviceAsset)
 
 
 def _said_before(payload: OadrCancelOpt, opts: Opts) -> bool:

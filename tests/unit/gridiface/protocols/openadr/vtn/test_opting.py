@@ -139,6 +139,17 @@ def test_37_r206_only_resources_that_the_event_names_are_opted_also_where_it_nam
     assert kit.vtn.opt_of(ven, "E", "r2", kit.now) == "optOut"
 
 
+def test_r209_what_is_no_device_class_opts_nobody(kit, ven, create):
+    kit.send([ven])
+    kit.request(ven)
+    for fields in ({"event": "E"}, {"vavailability": calendar((kit.now, 60))}):
+        strange = create(oadrDeviceClass=EiTarget(resourceID=["r1"]), **fields)
+        assert strange.eiResponse.responseCode == "459"
+    assert kit.vtn.opt_of(ven, "E", None, kit.now) is None
+    assert kit.vtn.opts(ven).schedules == []
+    assert create(event="E", oadrDeviceClass=EiTarget()).eiResponse.responseCode == "200"
+
+
 def test_37_r209_device_classes_narrow_an_opt_to_an_event(kit, ven, create):
     points = [
         report.OadrReportDescription(
