@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.openadr.changes import fits_a_key
@@ -274,7 +274,7 @@ def from_wire(wire: OadrEvent) -> Event:
         market_context=descriptor.eiMarketContext,
         dtstart=period.dtstart,
         duration=period.duration,
-        signals=tuple(_signal_from_wire(signal, period.duration) for signal in found.eiEventSignal),
+        signals=tuple(_signal_from_wire(one, period.duration, wire.eiEvent.eiTarget) for one in found.eiEventSignal),
         startafter=(period.tolerance.startafter or 0) if period.tolerance else 0,
         notification=period.x_eiNotification,
         ramp_up=period.x_eiRampUp,
@@ -305,8 +305,11 @@ def from_wire(wire: OadrEvent) -> Event:
     return event
 
 
-def _signal_from_wire(wire: EiEventSignal, whole: int) -> Signal:
+def _signal_from_wire(wire: EiEventSignal, whole: int, target: EiTarget) -> Signal:
     durations, values = _rows_from_wire(wire.intervals, whole)
+    if wire.eiTarget is not None and _narrows(wire.eiTarget, target):
+        # Device classes alone may narrow a signal (rule 111); whoever else is meant must not become all of us.
+        raise RemoteProtocolError("the target of a signal holds device classes only", answer=_MISSING_INFORMATION)
     return Signal(
         name=wire.signalName,
         type=wire.signalType,
@@ -316,6 +319,12 @@ def _signal_from_wire(wire: EiEventSignal, whole: int) -> Signal:
         unit=wire.itemBase,
         devices=tuple(wire.eiTarget.endDeviceAsset) if wire.eiTarget else (),
     )
+
+
+def _narrows(own: EiTarget, whole: EiTarget) -> bool:
+    """Whether a signal's target names something beside device classes that its event's target does not name."""
+    names = (part.name for part in fields(EiTarget) if part.name not in {"endDeviceAsset", "venID"})
+    return any(one not in getattr(whole, name) for name in names for one in getattr(own, name))
 
 
 def _baseline_from_wire(wire: EiEventBaseline) -> Baseline:

@@ -259,3 +259,24 @@ def test_a_signal_has_a_target_where_it_is_for_classes_of_devices_and_none_else(
     plain, chosen = wire(signals=(simple(), hvac)).eiEvent.eiEventSignals.eiEventSignal
     assert plain.eiTarget is None
     assert chosen.eiTarget == EiTarget(endDeviceAsset=["Thermostat"])
+
+
+@pytest.mark.parametrize(
+    ("whole", "own", "devices"),
+    [
+        (EiTarget(), EiTarget(endDeviceAsset=["Thermostat"]), ("Thermostat",)),
+        (EiTarget(), EiTarget(venID=["v"]), ()),
+        (EiTarget(resourceID=["r1", "r2"]), EiTarget(resourceID=["r2"], endDeviceAsset=["Sauna"]), ("Sauna",)),
+        (EiTarget(), EiTarget(resourceID=["r1"]), None),
+        (EiTarget(resourceID=["r1"]), EiTarget(resourceID=["r1"], groupID=["g"]), None),
+    ],
+)
+def test_r111_a_signal_is_narrowed_by_device_classes_alone(whole, own, devices):
+    sent = to_wire(event(target=whole), NOW)
+    sent.eiEvent.eiEventSignals.eiEventSignal[0].eiTarget = own
+    if devices is None:
+        with pytest.raises(RemoteProtocolError) as refused:
+            from_wire(sent)
+        assert refused.value.answer == 459
+    else:
+        assert from_wire(sent).signals[0].devices == devices
