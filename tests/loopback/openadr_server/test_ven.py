@@ -163,7 +163,7 @@ async def test_the_operators_standing_word_answers_every_event_and_outlives_a_re
     assert again.answers == "optIn"
     await answered("IN", "optIn")
     await answered("VAR", "optIn", power_reactive())  # Which no device here has.
-    await eventually(lambda: again.book._bindings["VAR"].lost, "it was handed in and refused")
+    await eventually(lambda: again.book._bindings.get("VAR").lost, "it was handed in and refused")
     assert vtn.core.delivery(name, "VAR").opt == "optIn"
     await again.always("")
     await answered("ENGINE", "optOut", power_reactive())

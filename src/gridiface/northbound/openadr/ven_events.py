@@ -1,22 +1,22 @@
-"""Events of a VTN as controls of the engine: what each became, and what is still to be done about it, durably.
+"""Events of a VTN as controls of the engine: what is to be done about each, durably.
 
-Owns the bindings (event -> ids of its controls) and the order of their changes. A step and what is left after it are
+Owns the order of the changes to their bindings (bindings.py). A step and what is left after it are
 stored in one transaction with the control, and the first step of a message carries the core's documents too: whatever
 is torn down in between, a control is neither lost nor made twice. Does not own the VEN's session, nor any answer.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome, OutcomeKind
 from gridiface.domain.ports import Change, ControlInbox, DeleteDocument, FleetView, Ledger, PutDocument
 from gridiface.errors import RefusedControl, StoreUnavailable
+from gridiface.northbound.openadr.bindings import Binding, Bindings
 from gridiface.northbound.openadr.translate import Program, concerns, controls_of, word_of
 from gridiface.protocols.openadr.answers import Code, Refusal
 from gridiface.protocols.openadr.events import Event
@@ -25,34 +25,12 @@ from gridiface.protocols.openadr.ven import KnownEvent, Ven, Verdict
 from gridiface.protocols.openadr.ven.notices import EventCancelled, EventReceived, Notice
 
 _log = logging.getLogger("gridiface.openadr")
-_PREFIX = "binding/"
 _STANDING = "standing"
 _OPT_OUT = "optOut"
 _OPT_IN = "optIn"
 
 #: Ends of a control that its sender did not ask for.
 _LOST = frozenset({OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED, OutcomeKind.FAILED, OutcomeKind.REFUSED})
-
-
-@dataclass(slots=True)
-class Binding:
-    """What became of one event.
-
-    Attributes:
-        serial: makes the ids of its controls unlike those of its earlier versions.
-        controls: ids of the controls that were taken.
-        submit: ids still to be handed in, in order.
-        cancel: ids still to be cancelled.
-        cancel_at: when; None at once.
-        lost: of `controls`, those that ended without our asking.
-    """
-
-    serial: int
-    controls: list[str] = field(default_factory=list)
-    submit: list[str] = field(default_factory=list)
-    cancel: list[str] = field(default_factory=list)
-    cancel_at: Instant | None = None
-    lost: list[str] = field(default_factory=list)
 
 
 class EventBook:
@@ -85,20 +63,14 @@ class EventBook:
         self._ven = ven
         #: optIn or optOut: what every event that can be understood is answered from now on; "": the engine decides.
         self.standing = ""
-        self._bindings: dict[str, Binding] = {}
-        self._dirty: set[str] = set()
-        self._by_control: dict[str, str] = {}
+        self._bindings = Bindings(space)
         #: Controls that are being handed in, by event and id, so that a long event is translated once.
         self._ready: dict[str, dict[str, Control]] = {}
 
     def load(self, documents: Mapping[str, bytes]) -> None:
         """Go on after a restart."""
         self.standing = documents.get(_STANDING, b"").decode()
-        for key, body in documents.items():
-            if key.startswith(_PREFIX):
-                event_id = key.removeprefix(_PREFIX)
-                self._bindings[event_id] = Binding(**json.loads(body))
-                self._index(event_id)
+        self._bindings.load(documents)
 
     def controls_of(self, event_id: str) -> tuple[str, ...]:
         """The ids of the controls that an event has become."""
@@ -142,7 +114,7 @@ class EventBook:
                 binding.cancel = list(dict.fromkeys([*binding.cancel, *binding.controls]))
                 binding.controls.clear()
                 binding.cancel_at = notice.end if notice.end > now else None
-                self._touch(notice.event.id)
+                self._bindings.touch(notice.event.id)
 
     def _received(self, notice: EventReceived) -> None:
         event, old = notice.event, self._bindings.get(notice.event.id)
@@ -150,8 +122,7 @@ class EventBook:
         binding = Binding(serial=self._serial(event.id), cancel=held)
         if notice.opt == _OPT_IN:
             binding.submit = [control.id for control in self._made(event, binding.serial, notice.start - event.dtstart)]
-        self._bindings[event.id] = binding
-        self._touch(event.id)
+        self._bindings.put(event.id, binding)
 
     def opt(self, event_id: str, opt: str, now: Instant, *, reason: str = "", resources: Sequence[str] = ()) -> None:
         """The operator's word on an event: it goes to the VTN, and the controls follow it with `carry_out`.
@@ -191,14 +162,13 @@ class EventBook:
         if opt == _OPT_OUT:
             binding.cancel += concerned
             binding.controls = [name for name in binding.controls if name not in concerned]
-            self._bindings[event_id] = binding
+            self._bindings.put(event_id, binding)
         elif not concerned:
             serial = self._serial(event_id)
             made = [control.id for control in self._made(known.event, serial, known.offset)]
             if resources:
                 made = [name for name in made if concerns(name, targets)]
-            self._bindings[event_id] = Binding(serial=serial, controls=running, cancel=binding.cancel, submit=made)
-        self._touch(event_id)
+            self._bindings.put(event_id, Binding(serial=serial, controls=running, cancel=binding.cancel, submit=made))
 
     # -- doing -----------------------------------------------------------------------------------------------------
 
@@ -211,81 +181,81 @@ class EventBook:
             StoreUnavailable: nothing is lost, call again.
         """
         self._forget_gone()
-        for event_id, binding in list(self._bindings.items()):
+        for event_id, binding in self._bindings.items():
             while binding.submit:
                 await self._submit(event_id, binding, along, now)
             self._ready.pop(event_id, None)
             while binding.cancel and (binding.cancel_at is None or binding.cancel_at <= now):
                 await self._cancel(event_id, binding, along, now)
             if not (binding.submit or binding.cancel) and event_id not in self._ven().events:
-                self._drop(event_id)
-        if along or self._dirty:
-            documents, held = self._documents()
+                self._bindings.drop(event_id)
+        if along or self._bindings.changed:
+            documents, held = self._bindings.take()
             try:
                 await self._ledger.commit([*along, *documents])
             except StoreUnavailable:
-                self._dirty |= held
+                self._bindings.give_back(held)
                 raise
             along.clear()
 
     def next_due(self) -> Instant:
         """When `carry_out` has something to do that waits for its time; infinity when never."""
-        waiting = (binding.cancel_at for binding in self._bindings.values() if binding.cancel)
+        waiting = (binding.cancel_at for _, binding in self._bindings.items() if binding.cancel)
         return min((at for at in waiting if at is not None), default=math.inf)
 
     async def _submit(self, event_id: str, binding: Binding, along: list[Change], now: Instant) -> None:
         name = binding.submit.pop(0)
         control = self._control(event_id, binding.serial, name)
         if control is None:
-            self._touch(event_id)
+            self._bindings.touch(event_id)
             return
         binding.controls.append(name)
-        self._touch(event_id)
-        documents, held = self._documents()
+        self._bindings.touch(event_id)
+        documents, held = self._bindings.take()
         try:
             answer = await self._inbox.submit(control, now, along=[*along, *documents])
         except StoreUnavailable:
-            self._dirty |= held
+            self._bindings.give_back(held)
             binding.controls.remove(name)
             binding.submit.insert(0, name)
             raise
         if answer.will_run:
             along.clear()
             return
-        self._dirty |= held
+        self._bindings.give_back(held)
         # The preview said yes, and what happened since says no: the VTN hears of it (`on_outcome` does the rest).
         _log.warning("event %s: its control was refused after all: %s, %s", event_id, answer.verdict, answer.reason)
         binding.lost.append(name)
-        self._touch(event_id)
+        self._bindings.touch(event_id)
         self._opt_out_if_lost(event_id, binding, word_of([answer]), now)
 
     async def _cancel(self, event_id: str, binding: Binding, along: list[Change], now: Instant) -> None:
         name = binding.cancel.pop(0)
-        self._touch(event_id)
-        documents, held = self._documents()
+        self._bindings.touch(event_id)
+        documents, held = self._bindings.take()
         try:
             done = await self._inbox.cancel(name, now, reason="by the VTN", along=[*along, *documents])
         except StoreUnavailable:
-            self._dirty |= held
+            self._bindings.give_back(held)
             binding.cancel.insert(0, name)
             raise
         if done:
             along.clear()
         else:
-            self._dirty |= held
+            self._bindings.give_back(held)
 
     # -- what the engine says later --------------------------------------------------------------------------------
 
     def on_outcome(self, outcome: Outcome, now: Instant) -> bool:
         """An end that the VTN did not ask for changes our word, once; whether there is something to be sent."""
-        event_id = self._by_control.get(outcome.control_id)
+        event_id = self._bindings.event_of(outcome.control_id)
         binding = self._bindings.get(event_id) if event_id else None
         if event_id is None or binding is None or outcome.device_id is not None or outcome.kind not in _LOST:
             return False
         if outcome.control_id not in binding.controls or outcome.control_id in binding.lost:
             return False
         binding.lost.append(outcome.control_id)
-        self._touch(event_id)
+        self._bindings.touch(event_id)
         reason = outcome.reason or outcome.kind.name.lower()
         return self._opt_out_if_lost(event_id, binding, Verdict(_OPT_OUT, int(Code.OK), reason), now)
 
@@ -350,36 +320,7 @@ class EventBook:
             if event_id not in self._ven().events and (binding.controls or binding.submit):
                 binding.cancel += binding.controls
                 binding.controls, binding.submit, binding.cancel_at = [], [], None
-                self._touch(event_id)
-
-    def _touch(self, event_id: str) -> None:
-        self._dirty.add(event_id)
-        self._index(event_id)
-
-    def _index(self, event_id: str) -> None:
-        for name in self._bindings[event_id].controls:
-            self._by_control[name] = event_id
-
-    def _drop(self, event_id: str) -> None:
-        del self._bindings[event_id]
-        self._by_control = {name: own for name, own in self._by_control.items() if own != event_id}
-        self._dirty.add(event_id)
-
-    def _documents(self) -> tuple[list[Change], set[str]]:
-        """What changed, and whose it is: given back to `_dirty` where it could not be written."""
-        held, self._dirty = self._dirty, set()
-        changes: list[Change] = [
-            PutDocument(self._space, _PREFIX + event_id, _document(self._bindings[event_id]))
-            if event_id in self._bindings
-            else DeleteDocument(self._space, _PREFIX + event_id)
-            for event_id in sorted(held)
-        ]
-        return changes, held
-
-
-def _document(binding: Binding) -> bytes:
-    """As it is stored: written with each control of an event, which may have hundreds, so nothing is copied first."""
-    return json.dumps({part.name: getattr(binding, part.name) for part in fields(Binding)}).encode()
+                self._bindings.touch(event_id)
 
 
 def _named(control: Control, serial: int) -> Control:

@@ -234,6 +234,9 @@ class ReportDesk:
         if old is None and len(self._state.requests) >= self._state.config.most_requests:
             raise Refusal(Code.DEPLOYMENT, "too many report requests")
         begin = now if request.start is None else request.start
+        if request.kind is ReportKind.HISTORY:
+            # All there is, where it does not say from when on.
+            begin = request.start or 0.0
         if request.back == 0:
             # Whatever its reportInterval says: of a one-shot it is ignored (rule 324).
             due = now

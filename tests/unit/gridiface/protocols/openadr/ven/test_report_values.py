@@ -8,7 +8,7 @@ import pytest
 
 from gridiface.protocols.openadr.payloads import report
 from gridiface.protocols.openadr.payloads.units import energy_real, power_real
-from gridiface.protocols.openadr.reports import ReportRequest
+from gridiface.protocols.openadr.reports import ReportRequest, request_to_wire
 from gridiface.protocols.openadr.ven import DataPoint, ReportOffer, Sample, SampleMemory
 from gridiface.protocols.openadr.ven.report_values import ReportValues, per_message
 from gridiface.protocols.openadr.ven.state import Running
@@ -70,6 +70,18 @@ def test_a_long_history_waits_for_the_vtn_one_message_at_a_time(made):
     assert told(made, "w") == expected
     assert told(made, "e") == expected
     assert made.ven.pending_reports == ()
+
+
+@pytest.mark.parametrize("interval", [None, 0.0])
+def test_a_history_that_does_not_say_from_when_on_is_all_there_is(made, interval):
+    start = made.now - 100_000.0
+    record(made.samples, start, 30)
+    wanted = ReportRequest(id="all", specifier="history", rids=("w",), start=interval)
+    asked = report.OadrCreateReport(requestID="q", oadrReportRequest=[request_to_wire(wanted)], venID=made.ven.ven_id)
+    made.ven.receive_push(asked, made.now)
+    made.ven.handle_timer(made.now)
+    (sent,) = [item.payload for item in waiting(made)]
+    assert [row.dtstart for row in sent.oadrReport[0].intervals.interval] == [start + 60 * n for n in range(30)]
 
 
 def test_a_long_history_goes_on_after_a_restart_and_after_the_clock_was_set_back(made):
