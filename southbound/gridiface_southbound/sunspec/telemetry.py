@@ -50,6 +50,12 @@ _AMPS_701 = dict(zip(_PHASES, ("AL1", "AL2", "AL3"), strict=True))
 _AMPS_10X = dict(zip(_PHASES, ("AphA", "AphB", "AphC"), strict=True))
 _WATTS_701 = dict(zip(_PHASES, ("WL1", "WL2", "WL3"), strict=True))
 _VARS_701 = dict(zip(_PHASES, ("VarL1", "VarL2", "VarL3"), strict=True))
+#: What the models of a battery tell, each where it tells anything.
+_STORAGE = {
+    713: ("WHRtg", "WHAvail", "SoC", "SoH", "Sta"),
+    124: ("WChaMax", "MinRsvPct", "ChaState", "StorAval", "ChaSt"),
+    802: ("AHRtg", "WHRtg", "WChaRteMax", "SoC", "W"),
+}
 _DER_KINDS = {4: DeviceKind.PV, 82: DeviceKind.PV_BATTERY}
 
 
@@ -161,7 +167,10 @@ def ratings(plate: Nameplate, setting: Settings) -> Ratings:
 def kind_of(blocks: Blocks) -> DeviceKind:
     """What the device is: 120 says it, else a storage model or a charge rate does."""
     der_type = blocks[120].raw("DERTyp") if 120 in blocks else None
-    stores = any(model_id in blocks for model_id in (713, 124, 802))
+    # Inverters without a battery have the models all the same, with nothing in them.
+    stores = any(
+        m in blocks and any(blocks[m].raw(name) is not None for name in names) for m, names in _STORAGE.items()
+    )
     if der_type in _DER_KINDS and not (stores and der_type == 4):
         return _DER_KINDS[int(der_type)]
     charge = _value(blocks, (702, "WChaRteMaxRtg"), (120, "MaxChaRte"))
