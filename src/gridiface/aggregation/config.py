@@ -35,7 +35,7 @@ class EngineConfig:
 
     `open_validity_s`: validity of a set-point under an open-ended control; renewed at half time.
     `strategy` splits where a group names none; `strategies` overrides by group id (switchable while running).
-    `fast_ramp_per_s`: of a group's rating per second, cap on its total under fast frequency response.
+    `fast_ramp_per_s`: of the sum of a group's ratings per second, cap on its total under fast frequency response.
 
     `timezone`: of departures, daily caps and local schedules. `departure_margin`: charging towards a departure begins
     so much earlier than it must, as a fraction of the time it needs.

@@ -131,14 +131,17 @@ class Hailing:
             beside = self._leeway.beside(node)
             most = float(up[rest].sum()) + max(beside.watts, 0.0)
             least = float(down[rest].sum()) + min(beside.watts, 0.0)
-            shown = self._leeway.metered(node)
+            # What a meter shows of those who are not heard lies beside the others already; of who is heard it does not.
+            behind = mine[unheard(self._c)[mine]] if self._leeway.metered(node) else mine[:0]
+            seen = np.setdiff1d(mine, behind, assume_unique=True)
             rooms = _rooms(node.limits, most, least)
             for cap, sign, room in ((up, 1.0, rooms[0]), (down, -1.0, rooms[1])):
-                part = sign * cap[mine]
+                part, left = sign * cap[seen], max(room, 0.0)
                 total = float(part.sum())
-                left = (np.inf if room >= 0.0 else 0.0) if shown else max(room, 0.0)
                 if total > left:
-                    cap[mine] = sign * part * (left / total)
+                    cap[seen] = sign * part * (left / total)
+                if room < 0.0:
+                    cap[behind] = 0.0
 
     def _give_up(self, holding: BoolArray, up: FloatArray, down: FloatArray) -> None:
         """What others have taken over of a total is given up by those who hold it still."""

@@ -131,7 +131,8 @@ class Stepper:
         wanted = self.requested(node, demands, now)
         wanted += self._trim(node, wanted, bounds, now)
         if any(one.control.service_class is ServiceClass.FAST_FREQUENCY for one in node.ruling.powers):
-            rating = float(bounds.weight[node.loose].sum())
+            c = self._c
+            rating = float(np.maximum(c.export_w[node.loose], c.import_w[node.loose]).sum())
             # Steps may come sooner than the period (a kick, a failure): the ramp counts the time that passed.
             elapsed = min(max(now - self._ran_at, 0.0), period_s)
             most = self._config.fast_ramp_per_s * rating * elapsed

@@ -82,6 +82,10 @@ class Unit:
         goal = self.natural_w if self.told_w is None or self.local else self.told_w * self.efficiency
         if self.ceiling_w is not None and not self.local:
             goal = min(goal, self.ceiling_w)
+        if self.device.kind is DeviceKind.PV:  # there is no more sun for being told so, nor more demand
+            goal = min(goal, max(self.natural_w, 0.0))
+        elif self.device.kind is DeviceKind.LOAD:
+            goal = max(goal, min(self.natural_w, 0.0))
         goal = min(max(goal, -self.device.max_import_w), self.device.max_export_w)
         ramp = self.device.settings.ramp_w_per_s or 1e12
         move = max(-ramp * seconds, min(ramp * seconds, goal - self.w))

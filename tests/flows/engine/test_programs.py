@@ -492,7 +492,7 @@ def test_fast_frequency_response_caps_the_fleets_ramp(make_world, ask):
     for _ in range(200):
         world.run(0.25)
         steepest, last = max(steepest, (world.total - last) / 0.25), world.total
-    assert steepest <= 0.3 * 100_000 * 1.01
+    assert steepest <= 0.3 * 50_000 * 1.01
     assert world.total == pytest.approx(50_000, rel=0.001)
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from gridiface.domain.controls import DeliveryOutcome
-from gridiface.domain.fleet import Group
+from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate
 
 from .conftest import T0, ask, battery
 
@@ -142,6 +142,30 @@ def test_a_stricter_limit_waits_ten_seconds_at_most_for_a_device_that_failed_and
     world.outcome.pop("a")
     world.deaf.clear()
     world.step(1, steps=11)
+    assert world.told["a"] + world.told["b"] <= 1_000.0 + 1e-6
+
+
+def test_behind_a_meter_it_reaches_those_who_failed_and_are_heard_where_nobody_is_left_to_make_up_for_them(bench):
+    meter = Device(id="m", kind=DeviceKind.METER, nameplate=Nameplate(max_w=0.0))
+    groups = [Group(id="all", members=("a", "b"), meter="m")]
+    world = bench(battery("a"), battery("b"), meter, groups=groups, **QUIET | {"return_after_s": 200.0})
+
+    def step(count):
+        for _ in range(count):
+            world.lies["m"] = sum(world.told.get(name) or 0.0 for name in ("a", "b"))
+            world.step(1)
+
+    world.submit(ask(set_w=8_000.0))
+    step(5)
+    world.outcome |= dict.fromkeys(("a", "b"), DeliveryOutcome.TIMEOUT)
+    world.deaf |= {"a", "b"}
+    world.submit(ask("c2", set_w=6_000.0, authority=1.0, created=T0 + 5))
+    step(40)
+    world.submit(ask("c3", export_limit=1_000.0, created=T0 + 20))
+    step(30)
+    world.outcome.clear()
+    world.deaf.clear()
+    step(11)
     assert world.told["a"] + world.told["b"] <= 1_000.0 + 1e-6
 
 
