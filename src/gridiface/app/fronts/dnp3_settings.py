@@ -43,7 +43,8 @@ from gridiface.northbound.dnp3.settings import (
 )
 from gridiface.pki.contexts import KeyPair
 from gridiface.plainyaml import read_yaml
-from gridiface.protocols.dnp3.authentication import OPTIONAL_CRITICAL, AuthenticationSettings, MacAlgorithm, User
+from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
+from gridiface.protocols.dnp3.authentication_roles import OPTIONAL_CRITICAL
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
 from gridiface.streams.acceptor import nothing_spare

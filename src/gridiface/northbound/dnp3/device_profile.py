@@ -24,7 +24,7 @@ from gridiface.northbound.dnp3.settings import (
     Transport,
 )
 from gridiface.protocols.dnp3.application import FunctionCode
-from gridiface.protocols.dnp3.authentication import OPTIONAL_CRITICAL
+from gridiface.protocols.dnp3.authentication_roles import OPTIONAL_CRITICAL
 from gridiface.protocols.dnp3.functions import BROADCAST_FUNCTIONS, FUNCTIONS
 from gridiface.protocols.dnp3.points import KINDS, PointType
 

@@ -1,6 +1,7 @@
-"""Secure Authentication v5: algorithms, codes, users, roles, statistics (IEEE 1815-2012 clause 7).
+"""Secure Authentication v5: algorithms, codes, users, statistics (IEEE 1815-2012 clause 7).
 
-Owns what both ends share; objects on the wire are authentication_objects.py, the two state machines
+Owns what both ends share; who may do what is authentication_roles.py, objects on the wire are
+authentication_objects.py, the two state machines
 authentication_outstation.py and authentication_master.py. Only published primitives are used, all of them from the
 cryptography library; secrets never reach a repr or a log.
 
@@ -17,14 +18,14 @@ import hashlib
 import hmac
 from collections.abc import Set
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum, IntFlag
+from enum import Enum, IntEnum
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from gridiface.errors import LocalProtocolError
-from gridiface.protocols.dnp3.application import FunctionCode
+from gridiface.protocols.dnp3.authentication_roles import ROLES, Permission, needed
 
 MIN_CHALLENGE_OCTETS = 4
 DEFAULT_USER = 1
@@ -139,91 +140,6 @@ class Statistic(IntEnum):
     UPDATE_KEY_CHANGES = 15
     FAILED_UPDATE_KEY_CHANGES = 16
     REKEYS_DUE_TO_RESTARTS = 17
-
-
-class Permission(IntFlag):
-    """What a role may do."""
-
-    MONITOR = 1
-    OPERATE = 2
-    FILES = 4
-    CONFIGURE = 8
-    SECURITY = 16
-
-
-ROLES: Final[dict[int, Permission]] = {
-    0: Permission.MONITOR,
-    1: Permission.MONITOR | Permission.OPERATE,
-    2: Permission.MONITOR | Permission.FILES | Permission.CONFIGURE,
-    3: Permission.MONITOR | Permission.FILES | Permission.CONFIGURE,
-    4: Permission.MONITOR | Permission.SECURITY,
-    5: Permission.MONITOR,
-    6: Permission.MONITOR | Permission.SECURITY,
-    32768: Permission.MONITOR | Permission.OPERATE | Permission.FILES | Permission.CONFIGURE | Permission.SECURITY,
-}
-"""Viewer, operator, engineer, installer, security administrator, security auditor, role manager; 32768 single user."""
-
-_OPERATING: Final = frozenset(
-    (
-        FunctionCode.SELECT,
-        FunctionCode.OPERATE,
-        FunctionCode.DIRECT_OPERATE,
-        FunctionCode.DIRECT_OPERATE_NR,
-    )
-)
-_READING: Final = frozenset(
-    (
-        FunctionCode.READ,
-        FunctionCode.CONFIRM,
-        FunctionCode.DELAY_MEASURE,
-        FunctionCode.ENABLE_UNSOLICITED,
-        FunctionCode.DISABLE_UNSOLICITED,
-    )
-)
-_FREEZING: Final = frozenset(range(FunctionCode.IMMED_FREEZE, FunctionCode.FREEZE_AT_TIME_NR + 1))
-_INDICATIONS, _TIME = 80, 50
-FILE_FUNCTIONS: Final = frozenset(range(FunctionCode.OPEN_FILE, FunctionCode.ABORT_FILE + 1))
-
-CRITICAL: Final[frozenset[int]] = FILE_FUNCTIONS | {
-    FunctionCode.WRITE,
-    *_OPERATING,
-    FunctionCode.COLD_RESTART,
-    FunctionCode.WARM_RESTART,
-    FunctionCode.INITIALIZE_APPL,
-    FunctionCode.START_APPL,
-    FunctionCode.STOP_APPL,
-    FunctionCode.SAVE_CONFIG,
-    FunctionCode.ENABLE_UNSOLICITED,
-    FunctionCode.DISABLE_UNSOLICITED,
-    FunctionCode.RECORD_CURRENT_TIME,
-    FunctionCode.ACTIVATE_CONFIG,
-}
-"""Functions that are always challenged; configuration may add others."""
-
-OPTIONAL_CRITICAL: Final[dict[str, frozenset[int]]] = {
-    "read": frozenset((FunctionCode.READ,)),
-    "delay-measure": frozenset((FunctionCode.DELAY_MEASURE,)),
-    "freeze": _FREEZING,
-    "assign-class": frozenset((FunctionCode.ASSIGN_CLASS,)),
-}
-"""Those others, by what they are called in a configuration. Confirms are not among them: they ask for nothing."""
-
-
-def needed(function: int, groups: Set[int] = frozenset()) -> Permission:
-    """The permissions of which a function wants one; `groups` are those of the objects that it writes.
-
-    What every master must do to be told anything at all wants no more than reading: which events come unasked, and that
-    the restart was seen. The time and freezes are an operator's as well as an engineer's.
-    """
-    writes = function == FunctionCode.WRITE and bool(groups)
-    if function in _READING or (writes and groups <= {_INDICATIONS}):
-        return Permission.MONITOR
-    if function in _OPERATING:
-        return Permission.OPERATE
-    if function in FILE_FUNCTIONS:
-        return Permission.FILES
-    timing = function == FunctionCode.RECORD_CURRENT_TIME or (writes and groups <= {_INDICATIONS, _TIME})
-    return Permission.OPERATE | Permission.CONFIGURE if timing or function in _FREEZING else Permission.CONFIGURE
 
 
 class Purpose(Enum):

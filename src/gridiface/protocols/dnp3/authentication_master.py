@@ -12,7 +12,6 @@ from collections.abc import Callable
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.dnp3.application import Fragment, FunctionCode
 from gridiface.protocols.dnp3.authentication import (
-    CRITICAL,
     AuthenticationError,
     AuthenticationSettings,
     KeyStatus,
@@ -40,6 +39,7 @@ from gridiface.protocols.dnp3.authentication_objects import (
     find,
     key_status_request,
 )
+from gridiface.protocols.dnp3.authentication_roles import CRITICAL
 from gridiface.protocols.dnp3.authentication_users import Authority, master_confirmation, outstation_confirmation
 from gridiface.protocols.dnp3.heads import sized_object
 from gridiface.protocols.dnp3.master_settings import Failure

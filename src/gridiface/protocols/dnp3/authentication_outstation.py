@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.dnp3.application import Fragment, FunctionCode, parse_request
 from gridiface.protocols.dnp3.authentication import (
-    CRITICAL,
     UNKNOWN_USER,
     AuthenticationError,
     AuthenticationSettings,
@@ -36,6 +35,7 @@ from gridiface.protocols.dnp3.authentication_objects import (
     is_aggressive,
     status_request,
 )
+from gridiface.protocols.dnp3.authentication_roles import CRITICAL
 from gridiface.protocols.dnp3.authentication_sessions import SessionTable
 from gridiface.protocols.dnp3.authentication_users import UserRegister
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from gridiface.protocols.dnp3.authentication import (
-    ROLES,
     AuthenticationError,
     AuthenticationSettings,
     KeyChangeMethod,
@@ -30,6 +29,7 @@ from gridiface.protocols.dnp3.authentication_objects import (
     UpdateKeyChangeRequest,
     UserStatusChange,
 )
+from gridiface.protocols.dnp3.authentication_roles import ROLES
 from gridiface.protocols.dnp3.heads import sized_object
 
 FIRST_ASSIGNED = 2

@@ -15,7 +15,8 @@ from gridiface.northbound.dnp3.settings import (
     Transport,
 )
 from gridiface.pki.contexts import KeyPair
-from gridiface.protocols.dnp3.authentication import OPTIONAL_CRITICAL, AuthenticationSettings, User
+from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
+from gridiface.protocols.dnp3.authentication_roles import OPTIONAL_CRITICAL
 from gridiface.protocols.dnp3.points import KINDS, PointType
 from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
 

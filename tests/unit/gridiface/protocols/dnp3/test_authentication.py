@@ -6,19 +6,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gridiface.errors import LocalProtocolError
 from gridiface.protocols.dnp3.application import FunctionCode
 from gridiface.protocols.dnp3.authentication import (
-    CRITICAL,
-    ROLES,
     AuthenticationSettings,
     KeyChangeMethod,
     KeyWrap,
     MacAlgorithm,
-    Permission,
     Purpose,
     SessionKeys,
     Statistic,
     User,
     mac,
-    needed,
     same,
     unwrap,
     wrap,
@@ -112,30 +108,6 @@ def test_roles():
     assert not viewer.may(FunctionCode.COLD_RESTART, 0)
     assert not User(3, "y", b"", 99).may(FunctionCode.READ, 0)
     assert not User(3, "y", b"", expires_at=5.0).may(FunctionCode.READ, 5.0)
-    assert needed(FunctionCode.ASSIGN_CLASS) is Permission.CONFIGURE
-
-
-@pytest.mark.parametrize(
-    ("function", "groups", "roles"),
-    [
-        # what every master does at its start: restart seen, events unasked
-        (FunctionCode.WRITE, {80}, {0, 1, 2, 3, 4, 5, 6, 32_768}),
-        (FunctionCode.ENABLE_UNSOLICITED, {60}, {0, 1, 2, 3, 4, 5, 6, 32_768}),
-        (FunctionCode.WRITE, {50}, {1, 2, 3, 32_768}),
-        (FunctionCode.RECORD_CURRENT_TIME, set(), {1, 2, 3, 32_768}),
-        (FunctionCode.IMMED_FREEZE, {20}, {1, 2, 3, 32_768}),
-        (FunctionCode.WRITE, {80, 34}, {2, 3, 32_768}),
-        (FunctionCode.WRITE, set(), {2, 3, 32_768}),
-        (FunctionCode.COLD_RESTART, set(), {2, 3, 32_768}),
-        (FunctionCode.OPERATE, {41}, {1, 32_768}),
-    ],
-)
-def test_who_may_do_what(function, groups, roles):
-    assert {role for role in (*ROLES, 7) if User(1, "x", b"", role).may(function, 0, frozenset(groups))} == roles
-
-
-def test_critical_functions_of_the_standard():
-    assert {2, 3, 4, 5, 6, 13, 14, 16, 17, 18, 19, 20, 21, 24, 25, 26, 27, 28, 29, 30, 31} == CRITICAL
 
 
 def test_keys_end_by_time_and_by_count():
