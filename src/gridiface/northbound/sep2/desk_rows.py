@@ -6,7 +6,7 @@ from typing_extensions import TypedDict
 
 from gridiface.northbound.sep2.state import State
 from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
-from gridiface.northbound.sep2.subscriptions import Subscriber
+from gridiface.northbound.sep2.subscriber import Subscriber
 
 
 class EndDeviceRow(TypedDict):

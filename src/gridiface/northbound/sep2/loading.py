@@ -23,7 +23,8 @@ from gridiface.northbound.sep2.operating import Operating
 from gridiface.northbound.sep2.records import program_from, record_from
 from gridiface.northbound.sep2.response_log import ResponseLog, set_name
 from gridiface.northbound.sep2.state_records import EndDeviceRecord, EventRecord, Program
-from gridiface.northbound.sep2.subscriptions import Subscriber, Subscriptions
+from gridiface.northbound.sep2.subscriber import Subscriber
+from gridiface.northbound.sep2.subscriptions import Subscriptions
 from gridiface.protocols.sep2.resources import (
     DefaultDERControl,
     DERControl,

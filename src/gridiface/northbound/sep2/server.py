@@ -29,7 +29,7 @@ from gridiface.northbound.sep2.locks import NamedLocks
 from gridiface.northbound.sep2.notifier import Notifier
 from gridiface.northbound.sep2.placing import settle_information
 from gridiface.northbound.sep2.settings import Sep2Settings
-from gridiface.northbound.sep2.subscriptions import Outgoing
+from gridiface.northbound.sep2.subscriber import Outgoing
 from gridiface.northbound.sep2.writer import BackgroundWriter
 from gridiface.northbound.tls_listener import SeenPeer
 from gridiface.protocols.sep2.enums import NotificationStatus

@@ -3,7 +3,8 @@
 A change marks the subscriptions of exactly that resource, not those of its parents whose link counts follow. The body
 is made when it is sent, so it equals a GET of that moment, and several changes in a row are one notification. What a
 subscriber was told last is stored as a digest beside the retry state: after a restart whatever differs is told again,
-so no change is lost between two transactions. Who may subscribe to what is handlers/subscriptions.py's.
+so no change is lost between two transactions. Who may subscribe to what is handlers/subscribing.py's, and how one
+is stored subscriber.py's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from gridiface.deadlines import waits
 from gridiface.domain.clock import Instant
@@ -20,6 +20,7 @@ from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.access import Doorman
 from gridiface.northbound.sep2.nodes import Item, Listing, Node, Viewer
 from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.subscriber import Outgoing, Subscriber, ending_of, told_document
 from gridiface.protocols.sep2.enums import NotificationStatus
 from gridiface.protocols.sep2.lists import natural
 from gridiface.protocols.sep2.resources import Condition, Notification, Resource, Subscription
@@ -32,51 +33,6 @@ _DONE = frozenset({200, 201, 202, 204})
 _COME_AGAIN = frozenset({408, 429})
 _DELETES = 400
 _SERVER_ERROR = 500
-
-
-@dataclass(slots=True, kw_only=True)
-class Subscriber:
-    """One subscription and what its receiver knows.
-
-    Attributes:
-        item: its resource; `resource`: path that it is for.
-        by: LFDI of who made it; its eyes the body is made for.
-        base: how the subscriber calls this server, https://host:port.
-        told: digest of what was told last.
-        dirty: None: nothing to tell; else the members that changed, empty where the resource itself did.
-        attempts, due: of the notification under way; s since 1970.
-        ending: status of the last notification, when the subscription is over.
-        moved: newResourceURI of an ending with status 2.
-    """
-
-    item: Item
-    resource: str
-    by: str
-    base: str
-    told: str = ""
-    dirty: set[str] | None = None
-    attempts: int = 0
-    due: Instant = 0.0
-    ending: int | None = None
-    moved: str | None = None
-    sending: bool = False
-
-    @property
-    def wish(self) -> Subscription:
-        """What was asked for."""
-        obj: Subscription = self.item.obj
-        return obj
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One notification to be posted; hand its answer to `Subscriptions.answered`."""
-
-    path: str
-    uri: str
-    body: bytes
-    digest: str
-    ending: int | None = None
 
 
 @dataclass(slots=True)
@@ -219,7 +175,7 @@ class Subscriptions:
         self.forget(path)
         ending = replace(subscriber, ending=int(status), moved=moved, dirty=set(), attempts=0, due=0.0, sending=False)
         self._waiting[path] = ending
-        self.later([documents.delete(documents.SUBSCRIPTIONS, path), self.told_document(ending)], None)
+        self.later([documents.delete(documents.SUBSCRIPTIONS, path), told_document(ending)], None)
         self.state.tree.remove(path)
         self.on_ready()
 
@@ -324,7 +280,7 @@ class Subscriptions:
                 wait = min(max(retry_after, RETRIES_S[0]), RETRIES_S[-1])
             subscriber.due = now + wait
             subscriber.attempts += 1
-            self.later([self.told_document(subscriber)], None)
+            self.later([told_document(subscriber)], None)
             return
         self._finished(subscriber, sent, now, delivered=status in _DONE)
 
@@ -347,24 +303,10 @@ class Subscriptions:
         subscriber.told, subscriber.attempts, subscriber.due = sent.digest, 0, now + self.spacing_s
         if subscriber.dirty is None:
             del self._waiting[path]
-        self.later([self.told_document(subscriber)], None)
+        self.later([told_document(subscriber)], None)
         self.on_ready()
 
     # --- storage --------------------------------------------------------------------------------------------------
-
-    def told_document(self, subscriber: Subscriber) -> Change:
-        """What is stored of what the receiver knows."""
-        head: dict[str, Any] = {
-            "told": subscriber.told,
-            "attempts": subscriber.attempts,
-            "due": subscriber.due,
-            "ending": subscriber.ending,
-            "moved": subscriber.moved,
-            "resource": subscriber.resource,
-            "by": subscriber.by,
-            "base": subscriber.base,
-        }
-        return documents.put(documents.TOLD, subscriber.item.path, subscriber.wish, head)
 
     def resume(self, records: Iterable[documents.Record], make: Callable[[str, Subscription], Item]) -> None:
         """After a restart: what was under way goes on, and whatever differs from what was told is told."""
@@ -374,11 +316,7 @@ class Subscriptions:
             if known is not None:
                 known.told, known.attempts, known.due = head["told"], head["attempts"], head["due"]
             elif head["ending"] is not None:
-                item = make(record.key, record.resource(Subscription))
-                self._waiting[record.key] = Subscriber(
-                    item=item, resource=head["resource"], by=head["by"], base=head["base"], attempts=head["attempts"],
-                    due=head["due"], ending=head["ending"], moved=head["moved"], dirty=set(),
-                )  # fmt: skip
+                self._waiting[record.key] = ending_of(record, make(record.key, record.resource(Subscription)))
         for path, subscriber in list(self._all.items()):
             if self.state.tree.get(subscriber.resource) is None:
                 self.end(subscriber, NotificationStatus.DELETED)

@@ -23,7 +23,8 @@ from gridiface.northbound.sep2.kinds import kind
 from gridiface.northbound.sep2.nodes import Item
 from gridiface.northbound.sep2.notification_target import check_target
 from gridiface.northbound.sep2.state_records import EndDeviceRecord
-from gridiface.northbound.sep2.subscriptions import Subscriber, Subscriptions
+from gridiface.northbound.sep2.subscriber import Subscriber, told_document
+from gridiface.northbound.sep2.subscriptions import Subscriptions
 from gridiface.protocols.sep2.enums import Encoding, ErrorReason, Subscribable
 from gridiface.protocols.sep2.exchange import LEVELS, Reply, changed, created, split_target
 from gridiface.protocols.sep2.resources import Condition, Subscription
@@ -138,9 +139,7 @@ class SubscriptionWrites:
             subscriber.told = self._subscriptions.digest(node, call.caller.viewer)
         head = {"resource": resource, "by": subscriber.by, "base": subscriber.base}
         told = replace(subscriber, item=item)
-        await self._s.ledger.commit(
-            [documents.put(documents.SUBSCRIPTIONS, path, shown, head), self._subscriptions.told_document(told)]
-        )
+        await self._s.ledger.commit([documents.put(documents.SUBSCRIPTIONS, path, shown, head), told_document(told)])
         if known is None:
             self._s.tree.add(item, f"{record.path}/sub")
         else:
