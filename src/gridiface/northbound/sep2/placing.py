@@ -6,32 +6,25 @@ speak IEEE 2030.5, and of groups, are made live from the fleet; those of clients
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Target, TargetKind
-from gridiface.domain.fleet import Device, Role
+from gridiface.domain.fleet import Role
 from gridiface.domain.ports import FleetView
 from gridiface.northbound.sep2 import csip_aus, identities
+from gridiface.northbound.sep2.der_shown import client_default, live_der, with_profile
 from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
 from gridiface.northbound.sep2.nodes import EVERYTHING, Audience, Item, Listing
-from gridiface.northbound.sep2.settings import CsipAusSettings, Sep2Settings
+from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.state import State
 from gridiface.northbound.sep2.state_records import EndDeviceRecord
-from gridiface.northbound.sep2.translate import ratings, status
-from gridiface.protocols.sep2.enums import BatteryStatus, DERType, FileLoadStatus, FunctionsImplemented, PowerSource
+from gridiface.protocols.sep2.enums import BatteryStatus, FileLoadStatus, FunctionsImplemented, PowerSource
 from gridiface.protocols.sep2.resources import (
     DER,
-    ActivePower,
     Configuration,
     ConnectionPoint,
-    DERAvailability,
-    DERCapability,
     DERProgram,
-    DERSettings,
-    DERStatus,
     DeviceCapability,
     DeviceInformation,
     DeviceStatus,
@@ -251,22 +244,6 @@ def _place_device_sets(state: State, record: EndDeviceRecord) -> None:
             add_list(name)
 
 
-def with_profile(
-    make: Callable[[Instant], Any], record: EndDeviceRecord, fleet: FleetView, profile: CsipAusSettings
-) -> Callable[[Instant], Any]:
-    """What we write of a DER, with what CSIP-AUS adds to it."""
-
-    def made(now: Instant) -> Any:
-        if record.group_id is not None:
-            return csip_aus.with_limits(make(now), csip_aus.all_limits(), profile)
-        device = fleet.device(record.device_id) if record.device_id else None
-        limits = 0 if device is None else csip_aus.limits_of(device.nameplate.capabilities)
-        storage = device is not None and ratings.stores_energy(device)
-        return csip_aus.with_limits(make(now), limits, profile, storage=storage)
-
-    return made
-
-
 def _place_der(state: State, record: EndDeviceRecord) -> None:
     tree, audience = state.tree, record.audience
     tree.add(Listing(f"{record.path}/der", list_kind("/edev/{id1}/der"), audience, data=record))
@@ -307,64 +284,6 @@ def _settle_der(state: State, record: EndDeviceRecord, fleet: FleetView) -> None
                 tree.touch(item)
             else:
                 tree.add(item)
-
-
-def client_default(name: str, record: EndDeviceRecord, fleet: FleetView) -> Any:
-    """What dercap, derg, ders or dera shows of a client that has not written it yet.
-
-    A member of the fleet without a rating is one that nobody has described: nothing is said in its name.
-    """
-    device = fleet.device(record.device_id) if record.device_id else None
-    if device is not None and not (device.nameplate.max_w or device.nameplate.max_charge_w):
-        device = None
-    match name:
-        case "dercap":
-            empty = DERCapability(modesSupported=0, rtgMaxW=ActivePower(multiplier=0, value=0), type=DERType.UNKNOWN)
-            return ratings.nameplate_to_capability(device) if device else empty
-        case "derg":
-            nothing = DERSettings(setGradW=0, setMaxW=ActivePower(multiplier=0, value=0), updatedTime=record.changed)
-            return ratings.device_to_settings(device, record.changed) if device else nothing
-        case "ders":
-            return DERStatus(readingTime=0)
-        case _:
-            return DERAvailability(readingTime=0)
-
-
-def live_der(record: EndDeviceRecord, fleet: FleetView) -> dict[str, Callable[[Instant], Any]]:
-    """What makes dercap, derg, ders and dera of a group, or of a device that speaks another protocol."""
-    if record.group_id is not None:
-        group_id = record.group_id
-        target = Target(TargetKind.GROUP, group_id)
-
-        def members() -> list[Device]:
-            return [d for name in fleet.members(group_id) if (d := fleet.device(name)) is not None]
-
-        return {
-            "dercap": lambda _: ratings.group_capability(members()),
-            "derg": lambda _: ratings.group_settings(members(), record.changed),
-            "ders": lambda _: status.snapshot_to_status(
-                fleet.snapshot(target), storage=any(ratings.stores_energy(d) for d in members())
-            ),
-            "dera": lambda _: status.snapshot_to_availability(fleet.snapshot(target)),
-        }
-    device_id = record.device_id or ""
-    target = Target(TargetKind.DEVICE, device_id)
-
-    def device() -> Device | None:
-        return fleet.device(device_id)
-
-    return {
-        "dercap": lambda _: (
-            ratings.nameplate_to_capability(d) if (d := device()) else client_default("dercap", record, fleet)
-        ),
-        "derg": lambda _: (
-            ratings.device_to_settings(d, record.changed) if (d := device()) else client_default("derg", record, fleet)
-        ),
-        "ders": lambda _: status.snapshot_to_status(
-            fleet.snapshot(target), storage=(d := device()) is not None and ratings.stores_energy(d)
-        ),
-        "dera": lambda _: status.snapshot_to_availability(fleet.snapshot(target)),
-    }
 
 
 def current_program(state: State, record: EndDeviceRecord) -> DERProgram:
