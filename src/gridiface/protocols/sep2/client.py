@@ -33,8 +33,8 @@ from gridiface.protocols.sep2.client_events import (
 )
 from gridiface.protocols.sep2.client_following import Following
 from gridiface.protocols.sep2.client_reading import read, settle
-from gridiface.protocols.sep2.event_client import Transition, wanted
 from gridiface.protocols.sep2.exchange import SEP_XML, Reply, Request
+from gridiface.protocols.sep2.followed import Transition, wanted
 from gridiface.protocols.sep2.links import without_default_port, without_paging
 from gridiface.protocols.sep2.outbox import Outbox, Write
 from gridiface.protocols.sep2.polling import Node, ResourceTree

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 from gridiface.protocols.sep2.enums import DeviceCategory
-from gridiface.protocols.sep2.event_client import Default, EventFollower, Followed, ModeInForce, Transition
+from gridiface.protocols.sep2.event_client import EventFollower
 from gridiface.protocols.sep2.events import EventFacts, facts_of
+from gridiface.protocols.sep2.followed import Default, Followed, ModeInForce, Transition
 from gridiface.protocols.sep2.polling import Node, ResourceTree
 from gridiface.protocols.sep2.resources import (
     DefaultDERControl,

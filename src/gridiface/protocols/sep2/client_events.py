@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gridiface.protocols.sep2.event_client import ModeInForce, Transition
+from gridiface.protocols.sep2.followed import ModeInForce, Transition
 from gridiface.protocols.sep2.outbox import Written
 from gridiface.protocols.xmlwire import WireObject
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from gridiface.protocols.sep2.client_devices import DeviceFollowers
 from gridiface.protocols.sep2.client_enrolment import Enrolment
 from gridiface.protocols.sep2.client_events import ClientEvent, ControlChanged, EventHappened, EventWithdrawn
-from gridiface.protocols.sep2.event_client import Transition
+from gridiface.protocols.sep2.followed import Transition
 from gridiface.protocols.sep2.server_clock import ServerClock
 
 # A scheduled control is looked at once more this long before it begins, in case it was cancelled since the last poll.

@@ -10,95 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from random import Random
-from typing import Any
 
-from gridiface.protocols.sep2.enums import EventStatusCode, ResponseRequired, ResponseStatus
+from gridiface.protocols.sep2.enums import EventStatusCode, ResponseStatus
 from gridiface.protocols.sep2.events import ANY_MODE, EventFacts, first_of_each
+from gridiface.protocols.sep2.followed import Default, Followed, ModeInForce, Phase, Transition
 from gridiface.protocols.sep2.mrids import ByMrid, mrid_key
 from gridiface.protocols.sep2.resources import DERControlBase, Event
 
 _WIDEST_RANDOM = 3600
 _STATUSES = frozenset(EventStatusCode)
-_CUSTOMER = frozenset(
-    {
-        ResponseStatus.OPTED_OUT,
-        ResponseStatus.OPTED_IN,
-        ResponseStatus.PARTIALLY_COMPLETED_OPT_OUT,
-        ResponseStatus.PARTIALLY_COMPLETED_OPT_IN,
-        ResponseStatus.COMPLETED_NO_PARTICIPATION,
-        ResponseStatus.ACKNOWLEDGED,
-        ResponseStatus.CANNOT_BE_DISPLAYED,
-    }
-)
-_REJECTIONS = frozenset(
-    {
-        ResponseStatus.REJECTED_NOT_APPLICABLE,
-        ResponseStatus.REJECTED_INVALID,
-        ResponseStatus.REJECTED_EXPIRED,
-    }
-)
-
-
-class Phase(Enum):
-    """Where the client is with an event."""
-
-    PENDING = "pending"
-    ACTIVE = "active"
-    DONE = "done"
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """Something happened to an event at `at` (server time, s); `event` is as the server last showed it."""
-
-    mrid: str
-    status: ResponseStatus
-    at: float
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
-class ModeInForce:
-    """What holds for one mode: the value, and the control or default (mRID) that it comes from."""
-
-    value: Any
-    source: str
-    by_event: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Default:
-    """The default control of a program."""
-
-    mrid: str
-    base: DERControlBase
-    primacy: int
-    program: str = ""
-
-
-@dataclass(slots=True)
-class Followed:
-    """One event as the client follows it; times are the server's, s since 1970 UTC.
-
-    `left`: it ended because the device left its program, and goes on where the device comes back in time.
-    """
-
-    facts: EventFacts
-    event: Event
-    phase: Phase
-    remaining: frozenset[str]
-    begins: float
-    drawn_end: float
-    ends: float
-    stops: float | None = None
-    opted_out: bool = False
-    opted_in_again: bool = False
-    participated: bool = False
-    outcome: ResponseStatus | None = None
-    since: float = 0.0
-    left: bool = False
 
 
 @dataclass(slots=True)
@@ -386,14 +307,3 @@ class EventFollower:
 
     def _report(self, followed: Followed, status: ResponseStatus, time: float) -> None:
         self._done.append(Transition(followed.facts.mrid, status, time, followed.event))
-
-
-def wanted(status: ResponseStatus, response_required: int) -> bool:
-    """Whether the server asks for a response of this kind (bits of @responseRequired)."""
-    if status is ResponseStatus.RECEIVED:
-        return bool(response_required & ResponseRequired.RECEIVED)
-    if status in _CUSTOMER:
-        return bool(response_required & ResponseRequired.CUSTOMER)
-    if status in _REJECTIONS:
-        return bool(response_required & (ResponseRequired.RECEIVED | ResponseRequired.SPECIFIC))
-    return bool(response_required & ResponseRequired.SPECIFIC)

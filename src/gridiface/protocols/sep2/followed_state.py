@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gridiface.protocols.sep2.enums import ResponseStatus
-from gridiface.protocols.sep2.event_client import Followed, Phase
 from gridiface.protocols.sep2.events import facts_of
+from gridiface.protocols.sep2.followed import Followed, Phase
 from gridiface.protocols.sep2.resources import Event
 
 _PLAIN = ("begins", "drawn_end", "ends", "stops", "opted_out", "opted_in_again", "participated", "since")

@@ -13,7 +13,7 @@ from gridiface.domain.quantities import from_power_of_ten
 from gridiface.protocols.sep2.client import Client
 from gridiface.protocols.sep2.client_config import ClientConfig
 from gridiface.protocols.sep2.client_events import ControlChanged, ResourceChanged, WriteDone
-from gridiface.protocols.sep2.event_client import ModeInForce
+from gridiface.protocols.sep2.followed import ModeInForce
 from gridiface.protocols.sep2.resources import DER, DERList, DeviceCapability
 from gridiface.simulation.inverter import resources
 from gridiface.simulation.inverter.config import InverterConfig

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from gridiface.domain.clock import Instant, Interval
 from gridiface.domain.controls import Control, Source, Target
 from gridiface.northbound.sep2.translate.controls import ResolveCurve, base_to_values, default_values
-from gridiface.protocols.sep2.event_client import Followed
+from gridiface.protocols.sep2.followed import Followed
 from gridiface.protocols.sep2.resources import DefaultDERControl, DERControl, DERControlBase
 
 PROTOCOL = "sep2-upstream"

@@ -27,7 +27,7 @@ from gridiface.northbound.sep2.upstream.steps import Steps
 from gridiface.protocols.sep2.client import Client
 from gridiface.protocols.sep2.client_events import EventHappened, EventWithdrawn
 from gridiface.protocols.sep2.enums import ResponseStatus
-from gridiface.protocols.sep2.event_client import Followed, Phase
+from gridiface.protocols.sep2.followed import Followed, Phase
 from gridiface.protocols.sep2.resources import DERControlResponse
 from gridiface.protocols.xmlwire import encode
 

@@ -13,7 +13,7 @@ from gridiface.northbound.sep2.translate.upstream import Origin
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
 from gridiface.protocols.sep2.client import Client
 from gridiface.protocols.sep2.enums import CURVE_MODES, ErrorReason
-from gridiface.protocols.sep2.event_client import Followed
+from gridiface.protocols.sep2.followed import Followed
 from gridiface.protocols.sep2.resources import DefaultDERControl, DERControlBase, DERCurve, DERCurveList, DERProgram
 from gridiface.protocols.xmlwire import encode
 

@@ -20,7 +20,7 @@ from gridiface.northbound.sep2.upstream.status import Status
 from gridiface.northbound.sep2.upstream.views import Row, events_of, resources_of
 from gridiface.protocols.sep2.client_events import EventHappened
 from gridiface.protocols.sep2.enums import ResponseStatus
-from gridiface.protocols.sep2.event_client import Phase
+from gridiface.protocols.sep2.followed import Phase
 
 
 class Upstreams:

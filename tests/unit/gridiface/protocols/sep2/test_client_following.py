@@ -10,7 +10,7 @@ from gridiface.protocols.sep2.client_enrolment import Enrolment
 from gridiface.protocols.sep2.client_events import ClientEvent, EventHappened
 from gridiface.protocols.sep2.client_following import Following
 from gridiface.protocols.sep2.enums import ResponseStatus
-from gridiface.protocols.sep2.event_client import Transition
+from gridiface.protocols.sep2.followed import Transition
 from gridiface.protocols.sep2.polling import Node, ResourceTree
 from gridiface.protocols.sep2.resources import (
     ActivePower,

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from gridiface.protocols.sep2.enums import EventStatusCode as Code
 from gridiface.protocols.sep2.enums import ResponseStatus as Status
-from gridiface.protocols.sep2.event_client import Default, EventFollower, Phase, wanted
+from gridiface.protocols.sep2.event_client import EventFollower
 from gridiface.protocols.sep2.events import facts_of
+from gridiface.protocols.sep2.followed import Default, Phase
 from gridiface.protocols.sep2.resources import ActivePower, DateTimeInterval, DERControl, DERControlBase, EventStatus
 
 WATTS = DERControlBase(opModTargetW=ActivePower(multiplier=0, value=5))
@@ -362,27 +363,6 @@ def test_opting_out_and_in() -> None:
         Status.OPTED_OUT, Status.OPTED_IN, Status.PARTIALLY_COMPLETED_OPT_IN,
     ]  # fmt: skip
     assert not story.follower.opt_in("03", 360)
-
-
-@pytest.mark.parametrize(
-    ("status", "mask", "answer"),
-    [
-        (Status.RECEIVED, 1, True),
-        (Status.RECEIVED, 6, False),
-        (Status.STARTED, 2, True),
-        (Status.STARTED, 5, False),
-        (Status.ABORTED_OTHER_PROGRAM, 2, True),
-        (Status.OPTED_OUT, 4, True),
-        (Status.OPTED_OUT, 3, False),
-        (Status.COMPLETED_NO_PARTICIPATION, 4, True),
-        (Status.REJECTED_INVALID, 1, True),
-        (Status.REJECTED_INVALID, 2, True),
-        (Status.REJECTED_INVALID, 4, False),
-        (Status.COMPLETED, 0, False),
-    ],
-)
-def test_only_wanted_responses_are_sent(status: Status, mask: int, answer: bool) -> None:
-    assert wanted(status, mask) is answer
 
 
 SHOWN = st.lists(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gridiface.protocols.sep2.event_client import ModeInForce
+from gridiface.protocols.sep2.followed import ModeInForce
 from gridiface.protocols.sep2.resources import ActivePower
 from gridiface.simulation.inverter.behaviour import Inverter
 from gridiface.simulation.inverter.config import InverterConfig

@@ -9,8 +9,9 @@ import pytest
 from gridiface.domain.controls import ControlMode, Target, TargetKind
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.translate.upstream import Origin, default_control, event_control
-from gridiface.protocols.sep2.event_client import EventFollower, Followed
+from gridiface.protocols.sep2.event_client import EventFollower
 from gridiface.protocols.sep2.events import facts_of
+from gridiface.protocols.sep2.followed import Followed
 from gridiface.protocols.sep2.resources import (
     ActivePower,
     DateTimeInterval,
