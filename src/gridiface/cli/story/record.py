@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ IntArray = npt.NDArray[np.int64]
 #: The way to the target counts as the event's ramp: tracking is judged from here on, s after the start.
 RAMP_S = 60.0
 _SLOT_S = 900.0
+#: A feeder is above its limit by more than this part of it.
+_ABOVE = 0.001
 #: Days of meter data before the day, for like-days baselines.
 _DAYS_BEFORE = 16
 #: What stands beside the totals of settlement rows when they add up, Wh.
@@ -117,13 +120,22 @@ class Record:
         }
 
     def limit_kept(self) -> dict[str, float]:
-        """How far the limited feeder was above its limit at most, W, once its ramp was over."""
+        """How far the limited feeder was above its limit at most, W, and for how many steps in a row.
+
+        Once its ramp was over. A load that dies on it is seen when it is read: one step is above then, and no other.
+        """
         if self.limit is None:
-            return {"limit_w": 0.0, "most_w": 0.0, "above_w": 0.0}
+            return {"limit_w": 0.0, "most_w": 0.0, "above_w": 0.0, "steps_above": 0}
         (start, end), watts = self.limit
         seen = [s.feeder for s in self.samples if start + 10 < s.at < end]
         most = max(seen, default=0.0)
-        return {"limit_w": watts, "most_w": round(most, 1), "above_w": round(max(0.0, most - watts), 1)}
+        above = (sum(1 for _ in run) for over, run in groupby(w > watts * (1 + _ABOVE) for w in seen) if over)
+        return {
+            "limit_w": watts,
+            "most_w": round(most, 1),
+            "above_w": round(max(0.0, most - watts), 1),
+            "steps_above": max(above, default=0),
+        }
 
     def window_kept(self, liars: tuple[str, ...]) -> dict[str, float]:
         """The states of charge of honest storage at the end, and how many left their window, 0..1."""

@@ -59,7 +59,9 @@ def summary(day: Day, record: Record) -> dict[str, Any]:
     _, settled = record.settlement()
     checks = {
         "tracking": tracking["samples"] > 0 and tracking["error_pct"] <= TRACKING_PCT,
-        "limit": limit["limit_w"] > 0 and limit["above_w"] <= LIMIT_PCT / 100 * limit["limit_w"],
+        "limit": limit["limit_w"] > 0
+        and limit["above_w"] <= LIMIT_PCT / 100 * limit["limit_w"]
+        and limit["steps_above"] <= 1,
         "explained": not explained["without_reason"]
         and not explained["unanswered"]
         and explained["failures_explained"] == explained["failures"]

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -107,6 +108,21 @@ def test_a_fleet_that_does_not_follow_is_not_called_fine(evening, monkeypatch):
     result = summary(day, day.run())
     assert not result["checks"]["tracking"]
     assert not result["ok"]
+
+
+def test_a_feeder_may_be_above_its_limit_in_the_step_in_which_a_load_dies_and_in_no_other(evening):
+    day, record, result = evening
+    assert result["limit"]["steps_above"] <= 1
+    (start, end), watts = record.limit
+    inside = [at for at, one in enumerate(record.samples) if start + 10 < one.at < end]
+    kept = list(record.samples)
+    try:
+        record.samples[inside[3]] = replace(record.samples[inside[3]], feeder=watts * 1.015)
+        assert summary(day, record)["checks"]["limit"]
+        record.samples[inside[4]] = replace(record.samples[inside[4]], feeder=watts * 1.015)
+        assert not summary(day, record)["checks"]["limit"]
+    finally:
+        record.samples[:] = kept
 
 
 def test_what_the_programs_send_is_translated_with_their_signs():
