@@ -77,8 +77,10 @@ def parse_meter_csv(data: bytes, path: Path, form: CsvForm) -> MeterImport:
     Raises:
         ConfigError: `file:line: what; fix`, at the first mistake.
     """
-    reader = _Reader(path, form)
-    rows = csv.reader(io.StringIO(decoded(path, data), newline=""), strict=True)
+    text = decoded(path, data)
+    between = _separator(text)
+    reader = _Reader(path, form, decimal_comma=between != ",")
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=between)
     line = 1
     try:
         for row in rows:
@@ -89,9 +91,15 @@ def parse_meter_csv(data: bytes, path: Path, form: CsvForm) -> MeterImport:
     return reader.finish(line)
 
 
+def _separator(text: str) -> str:
+    """What stands between the columns' names: a comma, or what spreadsheets write where that is the decimal mark."""
+    header = text.lstrip("\r\n").partition("\n")[0]
+    return next((one for one in (",", ";", "\t") if one in header), ",")
+
+
 class _Reader:
-    def __init__(self, path: Path, form: CsvForm) -> None:
-        self._path, self._form = path, form
+    def __init__(self, path: Path, form: CsvForm, *, decimal_comma: bool) -> None:
+        self._path, self._form, self._decimal_comma = path, form, decimal_comma
         self._columns: dict[str, int] = {}
         self._value, self._factor, self._is_energy = "", 1.0, False
         self._meters: dict[str, _Meter] = {}
@@ -144,8 +152,9 @@ class _Reader:
 
     def _meter(self, row: list[str], line: int) -> _Meter:
         name = self._cell(row, "meter") or self._form.meter_id
-        if not name or len(name) > 100:
-            raise self._wrong(line, "no meter, or one with more than 100 characters", "name the meter")
+        if not name or len(name) > 100 or not name.isprintable():
+            wrong = "no meter, or one with more than 100 or other than printable characters"
+            raise self._wrong(line, wrong, "name the meter")
         found = self._meters.get(name)
         if found is None:
             if len(self._meters) >= MOST_METERS:
@@ -194,7 +203,7 @@ class _Reader:
         if not text:
             return math.nan
         try:
-            value = float(text)
+            value = float(text.replace(",", ".") if self._decimal_comma and text.count(",") == 1 else text)
         except ValueError:
             raise self._wrong(line, f"{text[:40]!r} is no number", "use a decimal point and no unit") from None
         if not abs(value) <= _LARGEST:

@@ -5,6 +5,8 @@ Owns the caps that hold for every format. Formats are meter_csv's and green_butt
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,15 +139,26 @@ def readings_of(found: MeterImport, received: Instant) -> Iterator[tuple[Reading
             )
 
 
+#: The first line of an XML file.
+_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+
+
 def is_xml(data: bytes) -> bool:
     """Whether a file looks like XML, so like Green Button."""
     return data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
 
 
 def read_meter_file(path: Path) -> bytes:
-    """The content of a meter data file.
+    """The content of a meter data file, in UTF-8; UTF-16 is told by its byte order mark.
 
     Raises:
         ConfigError: unreadable or above the cap.
     """
-    return read_bytes(path, MOST_BYTES)
+    data = read_bytes(path, MOST_BYTES)
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data
+    try:
+        text = data.decode("utf-16")
+    except UnicodeDecodeError as problem:
+        raise ConfigError(f"{path}: begins as UTF-16 and is not; save it in UTF-8") from problem
+    return _XML_DECLARATION.sub("", text, count=1).encode()  # it would name the other encoding

@@ -43,6 +43,20 @@ def test_golden_file() -> None:
     assert found.notes == ("columns not read: remark", "energies of 900 s became mean powers")
 
 
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_a_spreadsheet_whose_decimal_mark_is_a_comma(between: str) -> None:
+    text = "meter;time;kw\na;2026-07-01T00:00:00Z;1,5\na;2026-07-01T00:15:00Z;-2\na;2026-07-01T00:30:00Z;0.25\n"
+    (one,) = read(text.replace(";", between)).series
+    assert one.w.tolist() == [-1500.0, 2000.0, -250.0]
+    with pytest.raises(ConfigError, match=r"m.csv:2: '1,234,5' is no number"):
+        read("meter;time;kw\na;2026-07-01T00:00:00Z;1,234,5\n")
+
+
+def test_a_meter_is_named_in_printable_characters() -> None:
+    with pytest.raises(ConfigError, match=r"m\.csv:2: .* printable"):
+        read("meter,time,kw\nm\0,2026-07-01T00:00:00Z,1\n")
+
+
 def test_signs_stamps_and_units() -> None:
     text = "time,kw\n2026-07-01T00:15Z,2\n2026-07-01T00:30Z,3\n"
     found = read(text, meter_id="m", positive="delivery", stamp="end")

@@ -55,3 +55,16 @@ def test_files(tmp_path: Path) -> None:
     assert not is_xml(b"meter,time,w")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_meter_file(tmp_path / "none")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_told_by_its_mark(tmp_path: Path, encoding: str) -> None:
+    mark = "\ufeff".encode(encoding)
+    file = tmp_path / "m.xml"
+    file.write_bytes(mark + '<?xml version="1.0" encoding="UTF-16"?>\n<feed>\u00e4</feed>'.encode(encoding))
+    assert read_meter_file(file).strip() == "<feed>\u00e4</feed>".encode()
+    file.write_bytes(mark + "meter,time,kw\n".encode(encoding))
+    assert read_meter_file(file) == b"meter,time,kw\n"
+    file.write_bytes(mark + b"\x00")
+    with pytest.raises(ConfigError, match="begins as UTF-16 and is not"):
+        read_meter_file(file)
