@@ -100,6 +100,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "period_s": (np.float64, FIRST_PERIOD_S),
     "seen": (np.int64, 0),
     "local": (np.bool_, 0),  # in local control, by its own word
+    "parted": (np.bool_, 0),  # not connected to the grid, by its own word
     "usable": (np.bool_, 1),  # connected, not faulted, not in local control, not reported as bad
     "lost": (np.bool_, 0),
     "odd": (np.bool_, 0),  # its power is not believed

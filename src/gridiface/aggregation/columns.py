@@ -80,6 +80,7 @@ class Columns:
     period_s: FloatArray
     seen: IntArray
     local: BoolArray
+    parted: BoolArray
     usable: BoolArray
     lost: BoolArray
     odd: BoolArray

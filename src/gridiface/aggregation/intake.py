@@ -150,6 +150,7 @@ class Intake:
         local = np.array([snapshot.local_control for snapshot in taken])
         changed = bool(news.any() or heard_again.any() or (local != c.local[rows]).any())
         c.usable[rows], c.lost[rows], c.local[rows] = usable, False, local
+        c.parted[rows] = [snapshot.connected is False for snapshot in taken]
         c.hails[rows[heard_again]], c.hail_at[rows[heard_again]] = 0, now
         c.soc[rows[news & c.leaves[rows]]] = np.nan  # who returns may have driven far, or be another one
         return changed

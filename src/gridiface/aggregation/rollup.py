@@ -155,7 +155,7 @@ def roll_up(
         available_wh=left if stored.size or stated.size else None,
         available_up_w=max(0.0, min(up, high - total.w)),
         available_down_w=max(0.0, min(down, total.w - low)),
-        connected=bool(live.size),
+        connected=not bool(c.parted[live].all()),
         state=OperatingState.RUNNING if free.size else OperatingState.OFF,
         local_control=False,
         alarms=frozenset(_alarms(c, counted)),

@@ -12,7 +12,7 @@ from gridiface.aggregation.requests import capacity
 from gridiface.aggregation.rollup import is_stale, measured, measured_of_one
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, OutcomeKind, Source, Target, TargetKind
-from gridiface.domain.fleet import Capability, Device, Nameplate
+from gridiface.domain.fleet import Capability, Device, Group, Nameplate
 from gridiface.domain.telemetry import Quality, Snapshot
 
 T0 = 1_700_000_000.0
@@ -107,3 +107,23 @@ def test_many_devices_with_controls_and_defaults_of_their_own_are_all_told(bench
     made.step(110.0)
     made.step(1.0, 2)
     assert {name: watts for name, watts in made.told.items() if watts != 100.0} == {"d7": None}
+
+
+def test_a_group_is_connected_while_one_of_its_members_is():
+    engine = Engine()
+    for name in ("a", "b"):
+        engine.add_device(Device(id=name, nameplate=Nameplate(max_w=5_000.0, capabilities=frozenset(Capability))), T0)
+    engine.set_groups([Group(id="all", members=("a", "b"))], T0)
+
+    def told(at, **states):
+        engine.observe(
+            [Snapshot(device_id=name, source_time=at, received=at, w=0.0, connected=on) for name, on in states.items()],
+            at,
+        )
+        snapshot = engine.snapshot(Target(TargetKind.GROUP, "all"))
+        return None if snapshot is None else snapshot.connected
+
+    assert told(T0, a=True, b=True) is True
+    assert told(T0 + 1, a=False) is True
+    assert told(T0 + 2, b=False) is False
+    assert told(T0 + 3, a=None) is True  # one that tells nothing of a switch has none

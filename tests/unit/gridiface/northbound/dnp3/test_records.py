@@ -320,7 +320,7 @@ async def test_61_every_der_command_shows_in_its_read_back_with_an_event(bench):
         events = [event for key in list(buffer.keys()) if told_of(back, event := buffer.get(key))]
         if back.measure.value.startswith("enter_"):
             assert (status, bench.shown(entry.name), events) == (DONE, value, []), entry.name  # until devices follow
-        elif entry.name in {"BO1", "BO2"}:
+        elif entry.name in {"BO1", "BO2", "BO5"}:
             assert (status, bench.shown(entry.name)) == (DONE, value), entry.name  # read back is what becomes of it
         elif entry.name in CONSUMPTION:
             assert (status, events) == (CommandStatus.OUT_OF_RANGE, []), entry.name

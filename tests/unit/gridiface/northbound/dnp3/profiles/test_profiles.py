@@ -74,6 +74,9 @@ def test_61_every_der_output_has_its_read_back():
                 # what devices are set to, not what was asked of them
                 assert back.measure.value.startswith("enter_"), row.entry.name
                 continue
+            if row.entry.name == "BO5":  # "switch closed": what devices say
+                assert back.measure is Measure.CONNECTED
+                continue
             if row.entry.name in {"BO1", "BO2"}:
                 # "system is starting up", "system is stopped": what became of it
                 told = {"BO1": Measure.STARTING, "BO2": Measure.STOPPED}
