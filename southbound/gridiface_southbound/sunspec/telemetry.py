@@ -93,7 +93,9 @@ def nameplate(blocks: Blocks, capabilities: frozenset[Capability], *, rating_w: 
     return Nameplate(
         max_w=max_w,
         max_charge_w=charge or 0.0,
-        max_discharge_w=_value(blocks, (702, "WDisChaRteMaxRtg"), (120, "MaxDisChaRte"), (802, "WDisChaRteMax")),
+        # 0 is told by inverters without a battery, and bounds nothing.
+        max_discharge_w=_value(blocks, (702, "WDisChaRteMaxRtg"), (120, "MaxDisChaRte"), (802, "WDisChaRteMax"))
+        or None,
         max_va=_value(blocks, (702, "VAMaxRtg"), (120, "VARtg")),
         max_var=_magnitude(blocks, (702, "VarMaxInjRtg"), (120, "VArRtgQ1")),
         max_var_neg=_magnitude(blocks, (702, "VarMaxAbsRtg"), (120, "VArRtgQ4")),
@@ -127,7 +129,9 @@ def settings(blocks: Blocks, *, now: Instant) -> Settings:
     return Settings(
         max_w=max_w,
         max_charge_w=_value(blocks, (702, "WChaRteMax"), (124, "WChaMax")),
-        max_discharge_w=_value(blocks, (702, "WDisChaRteMax")),
+        max_discharge_w=_value(blocks, (702, "WDisChaRteMax"))
+        if _value(blocks, (702, "WDisChaRteMaxRtg")) != 0
+        else None,
         max_va=_value(blocks, (702, "VAMax"), (121, "VAMax")),
         max_charge_va=_value(blocks, (702, "VAChaRteMax")),
         max_var=_magnitude(blocks, (702, "VarMaxInj"), (121, "VArMaxQ1")),

@@ -26,6 +26,18 @@ def test_the_newer_nameplate_wins(block: Any) -> None:
     assert nameplate({120: block(120, RATED_120)}, frozenset()).max_w == 6000
 
 
+def test_a_discharge_rating_of_nothing_bounds_no_inverter(block: Any) -> None:
+    """An inverter without a battery may tell 0 for all that a battery has; what one is set to is another matter."""
+    rated = RATED_702 | {"WDisChaRteMaxRtg": 0, "WDisChaRteMax": 0}
+    assert nameplate({702: block(702, rated)}, frozenset()).max_discharge_w is None
+    assert settings({702: block(702, rated)}, now=1.0).max_discharge_w is None
+    assert settings({702: block(702, RATED_702 | {"WDisChaRteMax": 0})}, now=1.0).max_discharge_w == 0
+    assert (
+        nameplate({120: block(120, RATED_120 | {"MaxDisChaRte": 0, "MaxDisChaRte_SF": 0})}, frozenset()).max_discharge_w
+        is None
+    )
+
+
 def test_what_ieee_1547_asks_of_a_nameplate(block: Any) -> None:
     told = {
         **RATED_702, "WOvrExtRtg": 460, "WOvrExtRtgPF": 90, "WUndExtRtg": 470, "WUndExtRtgPF": 95, "PF_SF": -2,
