@@ -1,4 +1,4 @@
-"""What a SunSpec device was told, and whether it is time to see that it still holds it. `now`: monotonic seconds.
+"""What a SunSpec device was told, and what of it must be shown now. `now`: monotonic seconds.
 
 A device that restarts between two readings, or that somebody sets at its panel, answers as before: only its controls
 show it. Not owned: how models are read (registers), settings and curves, which outlive a restart (entering, adopting).
@@ -6,34 +6,26 @@ show it. Not owned: how models are read (registers), settings and curves, which 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 
+from gridiface_southbound.looking import Looking, sure_until
 from gridiface_southbound.sunspec.functions import Effect
 from gridiface_southbound.sunspec.models import Block
 from gridiface_southbound.sunspec.registers import Registers, place_of
 from gridiface_southbound.sunspec.sheet import Filled
 
-#: Seconds between two looks at what has no timer of the device's own: what has one is told again before it ends.
-LOOK_S = 60.0
-
-#: The part of a device's timer in which it surely holds what it was told.
-_SURE = 0.9
-
 #: Functions that are settings: they stay over a restart, and their times are no timers.
 _SETTINGS = frozenset({"enter_service"})
 
 
-class Holding:
+class Holding(Looking):
     """The functions of one device that stand, each with the form that was shown, and until when."""
 
-    __slots__ = ("_connects", "_doubted", "_due", "_forms")
+    __slots__ = ("_forms",)
 
     def __init__(self) -> None:
+        super().__init__()
         self._forms: dict[str, tuple[Filled, float]] = {}
-        self._connects = 0
-        self._due = math.inf
-        self._doubted = False
 
     def begin(self, functions: Iterable[str]) -> None:
         """These are being told: until they are shown, nobody knows what the device holds of them."""
@@ -55,24 +47,12 @@ class Holding:
 
     def put(self, name: str, form: Filled, timer_s: float | None, now: float) -> None:
         """One form was shown, and holds until the device's timer ends."""
-        self._forms[name] = form, math.inf if timer_s is None else now + _SURE * timer_s
-
-    def doubt(self) -> None:
-        """The device did not answer: it may be restarting."""
-        self._doubted = True
-
-    def seen(self, *, now: float, connects: int) -> None:
-        """It was just seen to hold everything."""
-        self._connects, self._due, self._doubted = connects, now + LOOK_S, False
+        self._forms[name] = form, sure_until(now, timer_s)
 
     def to_be_seen(self, *, now: float, connects: int) -> list[Filled]:
         """The forms that must be shown now; empty where there is nothing to look at, or no reason to look yet."""
-        if not self._forms:
-            return []
-        anew = self._doubted or connects != self._connects
-        if not anew and now < self._due:
-            return []
-        return [form for form, until in self._forms.values() if (now < until if anew else math.isinf(until))]
+        wanted = self.is_wanted
+        return [form for form, until in self._forms.values() if wanted(until, now=now, connects=connects)]
 
     async def look(self, registers: Registers, blocks: Mapping[int, Block], now: float) -> str:
         """Read what must be shown now, if it is time to. Which point shows something else, and what; empty: none.

@@ -6,10 +6,11 @@ from typing import Any
 
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import Nameplate
+from gridiface_southbound.looking import LOOK_S
 from gridiface_southbound.modbus.image import RegisterImage
 from gridiface_southbound.modbus.loading import load_table
 from gridiface_southbound.points.commands import CommandPlan, Commands
-from gridiface_southbound.points.holding import LOOK_S, Holding
+from gridiface_southbound.points.holding import Holding
 from gridiface_southbound.points.meanings import Meaning
 
 TABLE = load_table("example-battery-little")

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from gridiface_southbound.looking import LOOK_S
 from gridiface_southbound.sunspec.functions import Ceiling704, Effect, Power704, Ratings
-from gridiface_southbound.sunspec.holding import LOOK_S, Holding, lost
+from gridiface_southbound.sunspec.holding import Holding, lost
 from gridiface_southbound.sunspec.models import Block
 from gridiface_southbound.sunspec.registers import Registers
 
