@@ -68,9 +68,9 @@ def controls_of(event: Event, program: Program, *, vtn: str, offset: float = 0.0
         offset: the random start that was drawn, seconds.
 
     Raises:
-        Refusal: 460 a signal is not understood (rule 109); 454 a level or unit without a meaning here; 462 nothing of
-            ours is meant by the target (rule 48); 469 nothing that we have is of the signal's device classes, or what
-            it counts from is not known (rule 112).
+        Refusal: 460 a signal is not understood (rule 109); 454 a level or unit without a meaning here; 462 no group
+            of the target is ours (rule 48); 469 no resource of the target is, nothing that we have is of the signal's
+            device classes, or what it counts from is not known (rule 112).
     """
     labelled = list(zip(_labels(event.signals), event.signals, strict=True))
     published = tuple(signal for signal in event.signals if signal.name in BIDS)
@@ -99,15 +99,17 @@ def targets_of(event: Event, program: Program) -> tuple[Target, ...]:
     named more closely is meant, not all that we have.
 
     Raises:
-        Refusal: 462, resources or groups are named and none is ours (rule 48).
+        Refusal: nothing that is named is ours: 469 resources among it (rule 112), 462 groups alone (rule 48).
     """
     wanted = event.target
     found = [program.resources[name] for name in wanted.resourceID if name in program.resources]
     found += [program.groups[name] for name in (*wanted.groupID, *wanted.groupName) if name in program.groups]
     if found:
         return tuple(dict.fromkeys(found))
-    if (wanted.resourceID or wanted.groupID or wanted.groupName) and not (wanted.venID or wanted.partyID):
-        raise Refusal(Code.TARGET_MISMATCH, "no resource or group of the target is known here")
+    if wanted.resourceID and not (wanted.venID or wanted.partyID):
+        raise Refusal(Code.DEPLOYMENT, "no resource of the target is known here")
+    if (wanted.groupID or wanted.groupName) and not (wanted.venID or wanted.partyID):
+        raise Refusal(Code.TARGET_MISMATCH, "no group of the target is known here")
     return (program.target,)
 
 

@@ -242,9 +242,11 @@ class EventDesk:
             or not config.groups.isdisjoint({*target.groupID, *target.groupName})
             or not config.parties.isdisjoint(target.partyID)
         )
+        if not ours and target.resourceID:
+            # Named, and not to be resolved to one: that is 469's own case, not a target of somebody else (rule 112).
+            raise Refusal(Code.DEPLOYMENT, "no resource of the target is known here")
         if not ours:
-            what = "no resource of the target is known here" if target.resourceID else "the target is not ours"
-            raise Refusal(Code.TARGET_MISMATCH, what)
+            raise Refusal(Code.TARGET_MISMATCH, "the target is not ours")
 
     # -- inside --------------------------------------------------------------------------------------------------
 

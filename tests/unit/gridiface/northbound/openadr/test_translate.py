@@ -250,10 +250,10 @@ def test_targets(target, found):
     assert targets_of(event(signal("SIMPLE", "level", 1), target=target), PROGRAM) == found
 
 
-def test_r48_unknown_resources_get_462():
+def test_r112_unknown_resources_get_469():
     with pytest.raises(Refusal) as refused:
         translated(signal("SIMPLE", "level", 1), target=EiTarget(resourceID=["unknown"]))
-    assert refused.value.answer == 462
+    assert refused.value.answer == 469
 
 
 def test_device_classes_narrow_the_target():
@@ -350,11 +350,11 @@ def test_who_is_named_itself_is_meant_as_a_whole_unless_more_closely(party):
     assert targets_of(replace(made, target=EiTarget(groupName=["elsewhere"], **party)), PROGRAM) == (FLEET,)
 
 
-@pytest.mark.parametrize("name", ["resourceID", "groupID", "groupName"])
-def test_a_target_of_others_is_refused(name):
+@pytest.mark.parametrize(("name", "code"), [("resourceID", 469), ("groupID", 462), ("groupName", 462)])
+def test_a_target_of_others_is_refused(name, code):
     with pytest.raises(Refusal) as refused:
         targets_of(event(signal("SIMPLE", "level", 1), target=EiTarget(**{name: ["elsewhere"]})), PROGRAM)
-    assert refused.value.answer == 462
+    assert refused.value.answer == code
 
 
 def test_60_r112_device_classes_that_nobody_here_has_are_refused():

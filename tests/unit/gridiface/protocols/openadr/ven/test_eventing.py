@@ -188,13 +188,13 @@ def test_60_r109_one_signal_that_is_not_supported_is_enough_to_refuse(side, kit)
         ({"market_context": "HTTP://PROGRAM.example:80/a"}, "200"),
         ({"target": EiTarget(venID=["foreign"])}, "462"),
         ({"target": EiTarget(groupID=["foreign"])}, "462"),
-        ({"target": EiTarget(resourceID=["foreign"])}, "462"),
+        ({"target": EiTarget(resourceID=["foreign"])}, "469"),
         ({"target": EiTarget(resourceID=["foreign", "mine"])}, "200"),
         ({"target": EiTarget(venID=["foreign"], groupName=["ours"])}, "200"),
         ({"target": EiTarget(partyID=["me"])}, "200"),
     ],
 )
-def test_60_r22_r48_foreign_contexts_and_targets_get_462(side, kit, fields, code):
+def test_60_r22_r48_r112_foreign_contexts_and_targets_get_462_and_unknown_resources_469(side, kit, fields, code):
     ven = side(
         market_contexts=("http://program.example/a",),
         resources=frozenset({"mine"}),
