@@ -17,7 +17,8 @@ from gridiface.aggregation.allocate.water_filling import WaterFilling
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.doubt import METERED_AFTER_S, unsure
 from gridiface.aggregation.limits import Bound, Envelope
-from gridiface.aggregation.parts import Fixed, PartLimit, cut_part, part_of
+from gridiface.aggregation.part_limits import PartLimit
+from gridiface.aggregation.parts import Fixed, cut_part, part_of
 from gridiface.aggregation.plan import Node
 from gridiface.aggregation.residual import NOTHING, Beside
 from gridiface.aggregation.rollup import speaks

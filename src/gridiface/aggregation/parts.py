@@ -1,8 +1,7 @@
-"""Pieces of the solver: fixed parts, limits of devices and of parts, ceilings."""
+"""Pieces of the solver: fixed parts, limits of devices, ceilings, near bounds opened for a limit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -175,68 +174,6 @@ def cut_part(powers: FloatArray, lo: FloatArray, most: float) -> FloatArray:
     return result
 
 
-#: Splits after which what is still too much is cut without making up for it elsewhere.
-_PASSES = 6
-
-
-@dataclass(frozen=True, slots=True)
-class PartLimit:
-    """Most that some devices may deliver together, whatever others take at the same time; W >= 0.
-
-    `rows`: positions. `sign`: 1 for what is delivered, -1 for what is taken.
-    """
-
-    rows: IntArray
-    sign: float
-    watts: float
-
-
-def within(
-    limits: Iterable[PartLimit],
-    lo: FloatArray,
-    hi: FloatArray,
-    split: Callable[[], FloatArray],
-    hard: tuple[FloatArray, FloatArray],
-) -> FloatArray:
-    """A split that keeps limits on parts of the total: where one is broken its devices are narrowed, and split anew.
-
-    Args:
-        limits: see `PartLimit`; innermost first.
-        lo, hi: bounds of the devices, narrowed in place.
-        split: splits inside the bounds as they are then.
-        hard: (lo, hi) that no limit changes: what each device must do.
-    """
-    wanted = tuple(limits)
-    powers = split()
-    for _ in range(_PASSES):
-        broken = [one for one in wanted if _narrowed(one, powers, lo, hi, hard)]
-        if not broken:
-            return powers
-        powers = split()
-    for one in wanted:
-        _narrowed(one, powers, lo, hi, hard)
-    return np.clip(powers, lo, hi)
-
-
-def _narrowed(
-    limit: PartLimit, powers: FloatArray, lo: FloatArray, hi: FloatArray, hard: tuple[FloatArray, FloatArray]
-) -> bool:
-    """Whether the limit was broken; then none of its devices can do more in its direction than what it leaves them."""
-    rows, sign = limit.rows, limit.sign
-    part = sign * powers[rows]
-    if float(part[part > 0].sum()) <= limit.watts + 1e-6 * max(limit.watts, 1.0):
-        return False
-    least = hard[0][rows] if sign > 0 else -hard[1][rows]
-    most = np.maximum(cut_part(part, least, limit.watts), 0.0)
-    if sign > 0:
-        hi[rows] = np.minimum(hi[rows], most)
-        lo[rows] = np.minimum(lo[rows], hi[rows])
-    else:
-        lo[rows] = np.maximum(lo[rows], -most)
-        hi[rows] = np.maximum(hi[rows], lo[rows])
-    return True
-
-
 def opened(near: FloatArray, hard: FloatArray, least: float) -> FloatArray:
     """Upper near bounds raised towards the hard ones, all by the same part, until their sum reaches `least`."""
     lack = least - float(near.sum())
@@ -245,3 +182,29 @@ def opened(near: FloatArray, hard: FloatArray, least: float) -> FloatArray:
     room = np.maximum(hard - near, 0.0)
     total = float(room.sum())
     return near + room * (1.0 if total <= lack else lack / total)
+
+
+def relax(
+    lo: FloatArray,
+    hi: FloatArray,
+    hard: tuple[FloatArray, FloatArray],
+    net: tuple[float, float],
+    caps: tuple[Cap, ...],
+    rows: IntArray | slice = slice(None),
+) -> None:
+    """Open near bounds, in place, as far as it takes where a bound on a sum, or one inside, cannot be kept inside them.
+
+    Args:
+        lo, hi: near bounds; positions of all.
+        hard: (lo, hi) up to which they can be opened.
+        net: least and most of the sum of `rows`, W.
+        caps: of groups inside.
+        rows: positions; all.
+    """
+    low, high = net
+    if high < np.inf and float(lo[rows].sum()) > high:
+        lo[rows] = -opened(-lo[rows], -hard[0][rows], -high)
+    if low > -np.inf and float(hi[rows].sum()) < low:
+        hi[rows] = opened(hi[rows], hard[1][rows], low)
+    for cap in caps:
+        relax(lo, hi, hard, (cap.low, cap.high), cap.inside, cap.rows)

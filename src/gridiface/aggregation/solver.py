@@ -22,14 +22,14 @@ from gridiface.aggregation.coarse import in_steps
 from gridiface.aggregation.columns import Columns, charge_of
 from gridiface.aggregation.leeway import Leeway
 from gridiface.aggregation.limits import Envelope, known_or_zero
+from gridiface.aggregation.part_limits import within
 from gridiface.aggregation.parts import (
     Fixed,
     by_itself,
     ceilings,
     left_alone,
-    opened,
+    relax,
     with_device_limits,
-    within,
 )
 from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.residual import Beside
@@ -97,14 +97,16 @@ class Solver:
         part = target - held - float(fixed.wanted.sum())
         clipped = highest if part > high else lowest if part < low else None
         caps = self.leeway.caps(node, free, fixed)
-        lo, hi = self._relaxed(free, caps, low, high)
+        lo, hi, hard = self._relaxed(free, (low, high), caps)
         inside = min(max(part, low), high)
         powers = within(
             self.leeway.parts(node, free, fixed),
             lo,
             hi,
             lambda: self._split(node, free, inside, lo, hi, caps),
-            self._hard(free),
+            hard,
+            (low, high),
+            caps,
         )
         reachable = reach(lo, hi, caps)
         self._tell(free, powers)
@@ -169,7 +171,7 @@ class Solver:
         self.leeway.keep_limits(node, free, fixed)
         low, high, lowest, highest = self.leeway.window(node, fixed, held)
         caps = self.leeway.caps(node, free, fixed)
-        lo, hi = self._relaxed(free, caps, low, high)
+        lo, hi, hard = self._relaxed(free, (low, high), caps)
         c = self._c
         seen = by_itself(c, free)
         running = np.where(np.isfinite(seen), seen, self._b.base[free])
@@ -181,7 +183,7 @@ class Solver:
             problem = Problem(target=target, lo=lo, hi=hi, base=base, weight=self._b.weight[free])
             return split_tree(_FREE_RUN, problem, caps)
 
-        powers = within(self.leeway.parts(node, free, fixed), lo, hi, run, self._hard(free))
+        powers = within(self.leeway.parts(node, free, fixed), lo, hi, run, hard, (low, high), caps)
         moved = np.abs(powers - base) > 1e-6 * np.maximum(np.abs(base), 1.0)
         self._solution.watts[free] = np.where(moved & c.can_set_w[free], powers, self._solution.watts[free])
         self._will[free] = powers
@@ -195,23 +197,14 @@ class Solver:
 
     # What both have in common.
 
-    def _relaxed(self, free: IntArray, caps: tuple[Cap, ...], low: float, high: float) -> tuple[FloatArray, FloatArray]:
-        """Near bounds of the loose devices, opened as far as it takes where a limit cannot be kept inside them."""
+    def _relaxed(
+        self, free: IntArray, net: tuple[float, float], caps: tuple[Cap, ...]
+    ) -> tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray]]:
+        """Near bounds of the loose devices, opened as far as it takes to keep the limits; and the hard ones."""
         lo, hi = self._b.near_lo[free], self._b.near_hi[free]
-        if not caps:
-            if np.isfinite(high) or np.isfinite(low):
-                lo, hi = -opened(-lo, -self._b.lo[free], -high), opened(hi, self._b.hi[free], low)
-            return lo, hi
-        waiting = [Cap(np.arange(free.size), low, high, caps)]
-        while waiting:
-            cap = waiting.pop()
-            lo[cap.rows] = -opened(-lo[cap.rows], -self._b.lo[free[cap.rows]], -cap.high)
-            hi[cap.rows] = opened(hi[cap.rows], self._b.hi[free[cap.rows]], cap.low)
-            waiting.extend(cap.inside)
-        return lo, hi
-
-    def _hard(self, free: IntArray) -> tuple[FloatArray, FloatArray]:
-        return self._b.lo[free], self._b.hi[free]
+        hard = self._b.lo[free], self._b.hi[free]
+        relax(lo, hi, hard, net, caps)
+        return lo, hi, hard
 
     def _tell(self, rows: IntArray, powers: FloatArray) -> None:
         """Watts for those who can be told watts, ceilings for sun followers that can only be held down."""
