@@ -129,7 +129,8 @@ def test_openadr(site):
 
 
 def test_openadr_says_that_the_vtn_does_not_know_the_ven_and_what_helps(site):
-    code, report = conform("openadr", f"http://127.0.0.1:{site[1]['openadr']}")
+    # The name that the verb gives by itself is VEN-A's by now, if the procedures have run as that.
+    code, report = conform("openadr", f"http://127.0.0.1:{site[1]['openadr']}", "--ven-name", "a stranger")
     reasons = {row["reason"] for row in report["results"] if row["verdict"] == "fail"}
     assert len(reasons) == 1
     (reason,) = reasons
