@@ -73,10 +73,10 @@ class Accounts:
             return finished, lines
         return Late(lambda: chain(finished, chain.from_iterable(one.intervals() for one in over))), lines
 
-    def reports(self, control_id: str) -> Sequence[PerformanceReport]:
-        """The reports of one control, its own target first; empty where it never ran."""
+    def reports(self, control_id: str, *, devices: bool = True) -> Sequence[PerformanceReport]:
+        """The reports of one control, its own target first (alone without `devices`); empty where it never ran."""
         account = self._open.get(control_id) or self._closed.get(control_id)
-        return account.reports() if account is not None else ()
+        return account.reports(devices=devices) if account is not None else ()
 
     def latest(self, control_id: str) -> PerformanceInterval | None:
         """The newest interval of one control's own target; None where it never ran."""

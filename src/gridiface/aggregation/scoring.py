@@ -146,12 +146,14 @@ class Account:
             return self._means.interval(self.control_id, self.target_id, self._opened, self.until)
         return self._intervals[-1] if self._intervals else None
 
-    def reports(self) -> list[PerformanceReport]:
-        """The target's own report with all its intervals, then one per device."""
+    def reports(self, *, devices: bool = True) -> list[PerformanceReport]:
+        """The target's own report with all its intervals, then one per device (`devices`)."""
         own = list(self._intervals)
         if self.until > self._opened:
             own.append(self._means.interval(self.control_id, self.target_id, self._opened, self.until))
         first = PerformanceReport(control_id=self.control_id, target_id=self.target_id, intervals=tuple(own))
+        if not devices:
+            return [first]
         return [
             first,
             *(

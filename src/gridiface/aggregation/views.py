@@ -115,9 +115,9 @@ class PerformanceViews:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
 
-    def report(self, control_id: str) -> Sequence[PerformanceReport]:
-        """One report per target that the control concerned, the control's own target first."""
-        return self._accounts.reports(control_id)
+    def report(self, control_id: str, *, devices: bool = True) -> Sequence[PerformanceReport]:
+        """One report per target that the control concerned, the control's own target first; alone without `devices`."""
+        return self._accounts.reports(control_id, devices=devices)
 
     def latest(self, control_id: str) -> PerformanceInterval | None:
         """The newest interval of one control's own target."""

@@ -77,10 +77,15 @@ def records(rows: Iterable[SettlementRow | PerformanceInterval]) -> list[dict[st
 def csv_text(rows: Sequence[SettlementRow | PerformanceInterval]) -> str:
     """CSV with a header; texts that a spreadsheet would take for a formula are preceded by an apostrophe."""
     columns = PERFORMANCE_COLUMNS if rows and isinstance(rows[0], PerformanceInterval) else SETTLEMENT_COLUMNS
+    return table_text(columns, records(rows))
+
+
+def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """CSV of these columns with a header; see `csv_text`."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
-    for values in records(rows):
+    for values in rows:
         writer.writerow([_cell(values[name]) for name in columns])
     return out.getvalue()
 

@@ -90,7 +90,7 @@ class Verbs(LazyGroup):
             "OpenADR: VENs, events and reports of our VTN; our VENs at utilities' VTNs.",
         ),
         Verb("import", "gridiface.cli.importing:app", "Take over site descriptions of other systems, and meter data."),
-        Verb("report", "gridiface.cli.report:app", "Baselines, settlements and exports."),
+        Verb("report", "gridiface.cli.report:app", "Baselines, settlements, exports and performance over time."),
         Verb(
             "settlement",
             "gridiface.cli.settlement:app",

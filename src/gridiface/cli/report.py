@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,8 +33,9 @@ from gridiface.app import device_lines, exports
 from gridiface.app.importers import CsvForm
 from gridiface.app.importers.lists import read_commitments
 from gridiface.app.settlement_desk import AFTER_S, BEFORE_S, readings_of
-from gridiface.cli.days import EventDays, Holidays, Nerc, days_in
+from gridiface.cli.days import EventDays, Holidays, Nerc, days_in, instant
 from gridiface.cli.importing import IntervalOption, Positive, PositiveOption, Stamp, StampOption, form_of, load_meter
+from gridiface.cli.performance import performance
 from gridiface.cli.progress import working
 from gridiface.cli.quiet import note
 from gridiface.cli.showing import Json
@@ -45,7 +45,7 @@ from gridiface.domain.telemetry import Reading
 from gridiface.errors import ConfigError
 from gridiface.store.repository import Store
 
-app = typer.Typer(no_args_is_help=True, help="Baselines, settlements and exports.")
+app = typer.Typer(no_args_is_help=True, help="Baselines, settlements, exports and performance over time.")
 
 _STORE_INTERVAL_S = 900.0
 
@@ -99,7 +99,11 @@ def baseline(
     """
     calendar = _calendar(zone_name, holidays, start, nerc=nerc)
     event = SettlementEvent(
-        id="baseline", start=_instant(start, calendar), end=_instant(end, calendar), method=method, interval_s=interval
+        id="baseline",
+        start=instant(start, calendar.tz),
+        end=instant(end, calendar.tz),
+        method=method,
+        interval_s=interval,
     )
     with working("reading meter data", quiet=as_json) as work:
         series = _series(files, database, meters, event, calendar, _form(zone_name, positive, stamp, interval))
@@ -160,7 +164,7 @@ def settle_event(
         --start 2026-07-22T16:00 --end 2026-07-22T18:00 --committed-kw 2 --previous ev-7.json --output ev-7.json
     """
     calendar = _calendar(zone_name, holidays, start, nerc=nerc)
-    begin, finish = _instant(start, calendar), _instant(end, calendar)
+    begin, finish = instant(start, calendar.tz), instant(end, calendar.tz)
     times = SettlementEvent(id=event_id, start=begin, end=finish, interval_s=interval)
     with working("reading meter data", quiet=as_json):
         series = _series(files, database, meters, times, calendar, _form(zone_name, positive, stamp, interval))
@@ -204,8 +208,8 @@ def regulation(
     """
     asked, given = (_samples(file, zone_name, positive, stamp) for file in (signal, response))
     calendar = Calendar(tz=zone(zone_name))
-    begin = max(asked.start, given.start) if start is None else _instant(start, calendar)
-    until = min(asked.end, given.end) if end is None else _instant(end, calendar)
+    begin = max(asked.start, given.start) if start is None else instant(start, calendar.tz)
+    until = min(asked.end, given.end) if end is None else instant(end, calendar.tz)
     count = max(0, min(round((until - begin) / SAMPLE_S), asked.w.size + given.w.size))
     try:
         score = regulation_score(asked.window(begin, count)[0], given.window(begin, count)[0])
@@ -258,6 +262,9 @@ def export(
         typer.echo(json.dumps({"ok": True, "output": str(output), "rows": len(rows)}))
     else:
         typer.echo(f"{output}: {len(rows)} rows")
+
+
+app.command("performance")(performance)
 
 
 def _show(found: Revision, *, as_json: bool) -> None:
@@ -321,14 +328,6 @@ def _calendar(zone_name: str, holidays: Path | None, start: str, *, nerc: bool) 
         year = int(start[:4]) if start[:4].isdigit() else 2000
         days |= nerc_holidays((year - 1, year) if year > 1 else (year,))
     return Calendar(tz=zone(zone_name), holidays=days)
-
-
-def _instant(text: str, calendar: Calendar) -> Instant:
-    try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo is not None else found.replace(tzinfo=calendar.tz)).timestamp()
-    except (ValueError, OverflowError) as problem:
-        raise ConfigError(f"{text!r} is no time; write ISO 8601, for example 2026-07-22T16:00") from problem
 
 
 def _commitments(path: Path | None, each_kw: float | None, series: Sequence[MeterSeries]) -> dict[str, float]:

@@ -6,7 +6,7 @@ acknowledge it on the wire. When nothing can be made durable, StoreUnavailable i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -146,6 +146,24 @@ class DecisionSearch:
     end: Instant | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Began:
+    """One device that began to carry a control out, and when it had been told of; None: that is not kept."""
+
+    device_id: str
+    received: Instant | None
+    started: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Accounted:
+    """A part of what is kept of one control in a span of time; see `History.accounted`."""
+
+    control: Control
+    intervals: tuple[PerformanceInterval, ...] = ()
+    began: tuple[Began, ...] = ()
+
+
 class History(Protocol):
     """What was: for restart, reports and pages."""
 
@@ -176,6 +194,16 @@ class History(Protocol):
 
     async def performance(self, control_id: str) -> list[PerformanceInterval]:
         """The intervals of one control, by target and start."""
+        ...
+
+    def accounted(
+        self, start: Instant, end: Instant, *, own: bool = True, devices: bool = True
+    ) -> AsyncIterator[Accounted]:
+        """What is kept of all controls that may have run in [start, end), in parts: a control comes once or oftener.
+
+        The first part of a control is empty. Intervals that overlap the span, of the control's own target (`own`) and
+        of each device of a group (`devices`); devices that began in the span.
+        """
         ...
 
 
@@ -277,8 +305,8 @@ class FleetSurvey(FleetView, Protocol):
 class PerformanceView(Protocol):
     """Requested against delivered, of running and finished controls."""
 
-    def report(self, control_id: str) -> Sequence[PerformanceReport]:
-        """One report per target that the control concerned, the control's own target first."""
+    def report(self, control_id: str, *, devices: bool = True) -> Sequence[PerformanceReport]:
+        """One report per target that the control concerned, the control's own target first; alone without `devices`."""
         ...
 
     def latest(self, control_id: str) -> PerformanceInterval | None:

@@ -6,7 +6,7 @@ Writes go through one group-committing writer; reads go beside it through a smal
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Decision, Delivery, Outcome
 from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.ports import AppendReadings, Change, DecisionSearch, Document
+from gridiface.domain.ports import Accounted, AppendReadings, Change, DecisionSearch, Document
 from gridiface.domain.telemetry import Reading
 from gridiface.errors import StoreUnavailable
-from gridiface.store import decode, schema
+from gridiface.store import decode, schema, spans
 from gridiface.store.batch import Batch, encode
 from gridiface.store.engine import Database, WriterLock, answering, make_private
 from gridiface.store.postgres import PostgresSink
@@ -253,6 +253,13 @@ class Store:
         """The intervals of one control, by target and start."""
         rows = await self._rows(select(performance).where(performance.c.control_id == control_id))
         return sorted(map(decode.performance, rows), key=lambda interval: (interval.target_id, interval.start))
+
+    async def accounted(
+        self, start: Instant, end: Instant, *, own: bool = True, devices: bool = True
+    ) -> AsyncIterator[Accounted]:
+        """See domain.ports.History.accounted; read in parts, between which others have their turn."""
+        async for part in spans.accounted(self._rows, start, end, own=own, devices=devices):
+            yield part
 
     async def deliveries(self, device_id: str, *, start: Instant, end: Instant, limit: int = 10_000) -> list[Delivery]:
         """The first `limit` deliveries to one device in [start, end), by time."""

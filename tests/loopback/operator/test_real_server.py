@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.waiting import until
 from typer.testing import CliRunner
 
 from gridiface.app.config.load import load_config
@@ -205,6 +206,31 @@ async def test_verbs_from_preview_to_cancel(site: Site) -> None:
     assert (code, json.loads(text.splitlines()[-1])["data"]["step"]) == (0, "cancelled")
     assert (await site.run("control", "cancel", row["id"]))[0] == 1
     assert (await site.run("control", "watch", row["id"]))[0] == 0
+
+
+async def test_performance_is_summed_over_a_restart(site: Site) -> None:
+    first, second = BODY | {"priority": 40}, BODY | {"priority": 60}
+    sent = [(await site.ask("POST", "/api/v1/controls", body))[1]["control"] for body in (first, second)]
+
+    async def sums(by: str, **more: str) -> dict[str, Any]:
+        words = [word for name, value in more.items() for word in (f"--{name}", value)]
+        found = await site.json("report", "performance", "--from", "2020-01-01", "--by", by, *words)
+        return {row["name"]: row for row in found["performance"]}
+
+    async def accounted() -> bool:
+        return len(await sums("program")) == 2
+
+    await until(accounted)
+    assert set(await sums("control")) == set(sent)
+    assert set(await sums("group")) == {"fleet"}
+    await site.stop()
+    await site.start()
+    kept = await sums("program")
+    assert {name: row["controls"] for name, row in kept.items()} == {"priority 40": 1, "priority 60": 1}
+    assert kept["priority 60"]["availability"] == 0.0
+    assert kept["priority 60"]["delivered_wh"] is None
+    assert await sums("program", to="2020-01-02") == {}
+    assert (await site.run("report", "performance", "--from", "2020-01-02", "--to", "2020-01-01"))[0] == 1
 
 
 async def test_exit_codes_say_what_went_wrong(site: Site, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ from gridiface.domain.telemetry import Quality, Reading
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.operator.sessions import MARKS, SessionBook
 from gridiface.operator.users import UserBook
+from gridiface.store import spans
 from gridiface.store.repository import Store
 
 NOW = 1_767_225_600.25
@@ -224,6 +225,39 @@ async def test_performance_of_the_same_interval_is_replaced(store: Store) -> Non
         interval("g", NOW, 3.0),
         interval("g", NOW + 60, 1),
     ]
+
+
+async def test_what_is_kept_of_a_span_comes_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spans, "PART", 2)
+    monkeypatch.setattr(spans, "MOST_NAMES", 2)
+    names = ["B-2", "a 1", "Ä", "b", "c"]
+    powers = dict.fromkeys(("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delivered_w"), 1.0)
+    kept = [
+        PerformanceInterval(control_id=name, target_id=target, start=NOW + at, end=NOW + at + 10, **powers)
+        for name in names
+        for target in ("feeder-1", "d", "É", "e")
+        for at in (0, 10, 20, 30)
+    ]
+    steps = [
+        Outcome(control_id=name, kind=kind, at=NOW + 15 + kind, device_id=device)
+        for name in names
+        for device in ("d", "É", "e")
+        for kind in (OutcomeKind.RECEIVED, OutcomeKind.STARTED)
+    ]
+    await store.commit([*(PutControl(control(name)) for name in names), AppendPerformance(tuple(kept))])
+    await store.commit([AppendOutcome(one) for one in steps])
+
+    async def read(**more: bool) -> list[tuple[str, str, float]]:
+        parts = [part async for part in store.accounted(NOW + 15, NOW + 30, **more)]
+        assert {part.control.id for part in parts} == set(names)
+        began = sorted((p.control.id, one.device_id, one.received, one.started) for p in parts for one in p.began)
+        assert began == sorted((name, device, NOW + 16, NOW + 17) for name in names for device in ("d", "É", "e"))
+        return sorted((one.control_id, one.target_id, one.start - NOW) for p in parts for one in p.intervals)
+
+    whole = sorted((one.control_id, one.target_id, one.start - NOW) for one in kept if 10 <= one.start - NOW <= 20)
+    assert await read() == whole
+    assert await read(devices=False) == [one for one in whole if one[1] == "feeder-1"]
+    assert await read(own=False) == [one for one in whole if one[1] != "feeder-1"]
 
 
 async def test_deliveries_keep_their_whole_setpoint(store: Store) -> None:

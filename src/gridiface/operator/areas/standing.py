@@ -12,6 +12,7 @@ from gridiface.operator.areas.controls import ControlsArea
 from gridiface.operator.areas.devices import DevicesArea
 from gridiface.operator.areas.oauth import OAuthArea
 from gridiface.operator.areas.oidc import OidcArea
+from gridiface.operator.areas.performance import PerformanceArea
 from gridiface.operator.areas.service import ServiceArea
 from gridiface.operator.areas.session import SessionArea
 from gridiface.operator.areas.tokens import TokensArea
@@ -23,6 +24,7 @@ from gridiface.operator.routing import Area, Route
 DESK = (
     DevicesArea,
     ControlsArea,
+    PerformanceArea,
     ApprovalsArea,
     AlarmsArea,
     CertificatesArea,

@@ -32,6 +32,7 @@ from gridiface.domain.controls import (
 from gridiface.domain.fleet import Device, Group, Nameplate
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.ports import (
+    Accounted,
     Change,
     DecisionSearch,
     DeleteDocument,
@@ -74,6 +75,9 @@ class FakeFleet:
     def members(self, group_id: str) -> Sequence[str]:
         return ["a", "b"]
 
+    def groups_of(self, device_id: str) -> Sequence[str]:
+        return ["feeder", "fleet"]
+
     def snapshot(self, target: Target) -> Snapshot | None:
         if target == Target(TargetKind.DEVICE, "b"):
             return None
@@ -99,7 +103,7 @@ class FakeFleet:
     def setpoint(self, device_id: str) -> Setpoint | None:
         return Setpoint(device_id=device_id, issued=90.0, active_power_w=1500.0)
 
-    def report(self, control_id: str) -> Sequence[PerformanceReport]:
+    def report(self, control_id: str, *, devices: bool = True) -> Sequence[PerformanceReport]:
         if control_id != "c1":
             return []
         interval = PerformanceInterval(
@@ -143,6 +147,8 @@ class Records:
     down: bool = False
     older: int = 0
     reach: float | None = None
+    accounts: list[Accounted] = field(default_factory=list)
+    spans: list[tuple[float, float, bool, bool]] = field(default_factory=list)
 
     async def commit(self, changes: Sequence[Change]) -> None:
         self._up()
@@ -200,6 +206,14 @@ class Records:
 
     async def performance(self, control_id: str) -> list[PerformanceInterval]:
         return []
+
+    async def accounted(
+        self, start: float, end: float, *, own: bool = True, devices: bool = True
+    ) -> AsyncIterator[Accounted]:
+        self._up()
+        self.spans.append((start, end, own, devices))
+        for part in self.accounts:
+            yield part
 
     async def deliveries(self, device_id: str, *, start: float, end: float, limit: int = 10_000) -> list[Delivery]:
         return [delivery(device_id)]

@@ -1,0 +1,149 @@
+"""Performance summed over a span of time. Pure: intervals and response times in, figures out.
+
+Every figure of a sum has its definition at `Totals`; powers are means over their intervals, so a part of an interval
+counts with its part of the time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, median
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.performance import PerformanceInterval, worst_quality
+from gridiface.domain.telemetry import Quality
+
+#: The powers of an interval whose energies are summed, in the order of `Totals`.
+_POWERS = ("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delivered_w")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseTimes:
+    """How long devices took to begin, s; None without any. `p95_s`: the nearest rank, 95 % took at most so long."""
+
+    count: int
+    mean_s: float | None
+    median_s: float | None
+    p95_s: float | None
+    max_s: float | None
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> ResponseTimes:
+        """The statistics of times in any order."""
+        if not seconds:
+            return cls(count=0, mean_s=None, median_s=None, p95_s=None, max_s=None)
+        ranked = sorted(seconds)
+        return cls(
+            count=len(ranked),
+            mean_s=fmean(ranked),
+            median_s=median(ranked),
+            p95_s=ranked[math.ceil(0.95 * len(ranked)) - 1],
+            max_s=ranked[-1],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What the intervals of a span come to.
+
+    Attributes:
+        controls: how many controls have a part in it.
+        seconds: the time of all intervals; controls that run side by side each count with theirs.
+        requested_wh, accepted_wh, allocated_wh, acknowledged_wh, delivered_wh: net energies, + delivered to the grid,
+            over the time for which the power is known; None where it never is.
+        tracking_error: the energy between delivered and requested, over the energy requested, both without regard to
+            sign and where both powers are known; None where nothing was requested. It is made of the means of
+            intervals: within one, too much and too little cancel.
+        availability: the part of `seconds` for which the delivered power was measured, 0 to 1; None without any time.
+        acknowledged: the part of the allocated energy that was acknowledged, both without regard to sign, 0 to 1; None
+            where nothing was allocated.
+        quality: the worst of all intervals.
+        responses: of the devices that began within the span.
+    """
+
+    controls: int
+    seconds: float
+    requested_wh: float | None
+    accepted_wh: float | None
+    allocated_wh: float | None
+    acknowledged_wh: float | None
+    delivered_wh: float | None
+    tracking_error: float | None
+    availability: float | None
+    acknowledged: float | None
+    quality: Quality
+    responses: ResponseTimes
+
+
+@dataclass(slots=True)
+class Summed:
+    """Adds up what belongs together over [start, end); `totals` may be asked at any time."""
+
+    start: Instant
+    end: Instant
+    _controls: set[str] = field(default_factory=set)
+    _seconds: float = 0.0
+    _known_s: float = 0.0
+    _energies: list[float] = field(default_factory=lambda: [0.0] * len(_POWERS))
+    _met: list[bool] = field(default_factory=lambda: [False] * len(_POWERS))
+    _missed: float = 0.0
+    _asked: float = 0.0
+    _told: float = 0.0
+    _taken: float = 0.0
+    _qualities: set[Quality] = field(default_factory=set)
+    _responses: list[float] = field(default_factory=list)
+
+    def add(self, interval: PerformanceInterval) -> None:
+        """Count the part of an interval that lies in the span; one beside it adds nothing."""
+        seconds = min(interval.end, self.end) - max(interval.start, self.start)
+        if seconds <= 0:
+            return
+        known_s = 0.0 if interval.delivered_w is None else seconds * interval.known
+        self._controls.add(interval.control_id)
+        self._qualities.add(interval.quality)
+        self._seconds += seconds
+        self._known_s += known_s
+        for at, name in enumerate(_POWERS):
+            watts = getattr(interval, name)
+            if watts is not None:
+                self._met[at] = True
+                self._energies[at] += watts * (known_s if name == "delivered_w" else seconds) / 3600
+        if interval.requested_w is not None and interval.delivered_w is not None:
+            self._missed += abs(interval.delivered_w - interval.requested_w) * known_s
+            self._asked += abs(interval.requested_w) * known_s
+        if interval.allocated_w is not None and interval.acknowledged_w is not None:
+            self._told += abs(interval.allocated_w) * seconds
+            self._taken += abs(interval.acknowledged_w) * seconds
+
+    def responded(self, seconds: float) -> None:
+        """Count one device's response time."""
+        self._responses.append(seconds)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no interval lies in the span."""
+        return not self._controls
+
+    def totals(self) -> Totals:
+        """What it comes to so far."""
+        found = [wh if met else None for wh, met in zip(self._energies, self._met, strict=True)]
+        return Totals(
+            controls=len(self._controls),
+            seconds=self._seconds,
+            requested_wh=found[0],
+            accepted_wh=found[1],
+            allocated_wh=found[2],
+            acknowledged_wh=found[3],
+            delivered_wh=found[4],
+            tracking_error=_over(self._missed, self._asked),
+            availability=_over(self._known_s, self._seconds),
+            acknowledged=_over(self._taken, self._told),
+            quality=worst_quality(self._qualities),
+            responses=ResponseTimes.of(self._responses),
+        )
+
+
+def _over(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 else None

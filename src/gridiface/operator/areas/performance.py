@@ -1,0 +1,196 @@
+"""Performance summed over a span of time: by control, program, group or device."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar, cast
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import Control, Target, TargetKind
+from gridiface.domain.performance_sums import Totals
+from gridiface.naming import following
+from gridiface.operator.access import Caller
+from gridiface.operator.confined import sees_target
+from gridiface.operator.desk import Desk
+from gridiface.operator.present import devices_of, plain
+from gridiface.operator.problems import Refused
+from gridiface.operator.routing import Area, Call, get
+from gridiface.operator.schema import NoBody, Page
+from gridiface.operator.summing import By, Key, Summing, TooMuch
+
+#: How long sums are kept for the pages after the first, s.
+_KEPT_S = 60.0
+
+#: How long a span is where its start is not said.
+_DAY_S = 86_400.0
+
+
+class PerformanceQuery(Page):
+    """Which time, and what the sums are of."""
+
+    start: float | None = Field(
+        default=None,
+        ge=0,
+        le=253_402_300_799,
+        allow_inf_nan=False,
+        description="from then on, s since 1970; none: a day before the end",
+    )
+    end: float | None = Field(
+        default=None, ge=0, le=253_402_300_799, allow_inf_nan=False, description="before then; none: until now"
+    )
+    by: By = Field(default=By.PROGRAM, description="what each sum is of")
+
+
+class ResponseFigures(TypedDict):
+    """How long devices took from a control's start, or from being told of it, until they began, s."""
+
+    count: int
+    mean_s: float | None
+    median_s: float | None
+    p95_s: float | None
+    max_s: float | None
+
+
+class PerformanceRow(TypedDict):
+    """One sum. Energies in Wh, net, + delivered to the grid; null: not known.
+
+    `name`: id of the control, group or device, or the program. `protocol`, `program`, `identity` (who sent it): of a
+    control and of a program. `target`: of a control. `controls`: how many have a part in it; `seconds`: their time.
+    `tracking_error`: |delivered - requested| over |requested|; `availability`: part of the time for which the delivered
+    power was measured; `acknowledged`: part of the allocated energy that was acknowledged; 0 to 1.
+    """
+
+    name: str
+    protocol: str | None
+    program: str | None
+    identity: str | None
+    target: str | None
+    controls: int
+    seconds: float
+    requested_wh: float | None
+    accepted_wh: float | None
+    allocated_wh: float | None
+    acknowledged_wh: float | None
+    delivered_wh: float | None
+    tracking_error: float | None
+    availability: float | None
+    acknowledged: float | None
+    quality: str
+    responses: ResponseFigures
+
+
+class PerformanceList(TypedDict):
+    """A page of sums over [start, end), by name."""
+
+    start: float
+    end: float
+    by: str
+    performance: list[PerformanceRow]
+    total: int
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Sums for whoever asks `question`, over [start, end), made at an instant."""
+
+    question: tuple[object, ...]
+    start: Instant
+    end: Instant
+    at: Instant
+    sums: Mapping[Key, tuple[Control, Totals]]
+
+
+class PerformanceArea(Area):
+    """Performance over time."""
+
+    name: ClassVar[str] = "performance"
+    title: ClassVar[str] = "Performance"
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._one_by_one = asyncio.Lock()
+        self._made: _Made | None = None
+
+    @get(
+        "/performance",
+        "Requested, accepted, allocated, acknowledged and delivered energy over a span of time, tracking error, "
+        "availability and response times, by control, program, group or device",
+        confined=True,
+    )
+    async def list_performance(self, call: Call[PerformanceQuery, NoBody]) -> PerformanceList:
+        """One page; those after the first are of the same sums."""
+        query = call.query
+        async with self._one_by_one:
+            made = await self._sums(query, call.caller, call.now)
+        left = following(made.sums, query.after, _place)
+        shown = left[: query.limit]
+        return {
+            "start": made.start,
+            "end": made.end,
+            "by": query.by.value,
+            "performance": [_row(query.by, key, *made.sums[key]) for key in shown],
+            "total": len(made.sums),
+            "next": _place(shown[-1]) if len(shown) < len(left) else None,
+        }
+
+    async def _sums(self, query: PerformanceQuery, caller: Caller, now: Instant) -> _Made:
+        """The sums of a question: for a page after the first those of the one before it, while they are kept.
+
+        Raises:
+            Refused: 400, the span ends before it begins, or holds too much.
+        """
+        question, last = (caller.groups, query.by, query.start, query.end), self._made
+        if query.after and last is not None and last.question == question and 0 <= now - last.at < _KEPT_S:
+            return last
+        end = now if query.end is None else query.end
+        start = max(0.0, end - _DAY_S) if query.start is None else query.start
+        if end <= start:
+            raise Refused(400, "`end` is not after `start`", "give a `start` before it")
+        summing = Summing(query.by, start, end, self._desk.status.fleet, self._sees(caller, query.by))
+        try:
+            sums = await summing.run(self._desk.status.performance, self._desk.records)
+        except TooMuch as problem:
+            reason = f"more than {summing.most} intervals lie between `start` and `end`"
+            raise Refused(400, reason, "ask for a shorter time") from problem
+        made = _Made(question, start, end, now, sums)
+        self._made = made if len(sums) > query.limit else None
+        return made
+
+    def _sees(self, caller: Caller, by: By) -> Callable[[Key, Control], bool]:
+        """Whether somebody may see a sum, and of a program's each control that is in it."""
+        groups, fleet = caller.groups, self._desk.status.fleet
+        if groups is None:
+            return lambda _key, _control: True
+        whole = cache(lambda target: sees_target(caller, target, fleet))
+        if by is By.DEVICE:
+            mine = devices_of(groups, fleet)
+            return lambda key, _: key[0] in mine
+        if by is By.GROUP:
+            return lambda key, _: whole(Target(TargetKind.GROUP, key[0]))
+        return lambda _, control: whole(control.target)
+
+
+def _place(key: Key) -> str:
+    """What a page ends with, and the next one goes on after."""
+    return "\x1f".join(key)
+
+
+def _row(by: By, key: Key, control: Control, totals: Totals) -> PerformanceRow:
+    source = control.source
+    told = by in {By.CONTROL, By.PROGRAM}
+    row = {
+        "name": source.program if by is By.PROGRAM else key[0],
+        "protocol": source.protocol if told else None,
+        "program": source.program if told else None,
+        "identity": source.identity if told else None,
+        "target": control.target.id if by is By.CONTROL else None,
+        **plain(totals),
+    }
+    return cast("PerformanceRow", row)

@@ -1,0 +1,105 @@
+"""What is kept of all controls over a span, read a part at a time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gridiface.domain.clock import Interval
+from gridiface.domain.controls import Control, ControlMode, ModeValue, Outcome, OutcomeKind, Source, Target, TargetKind
+from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.ports import AppendOutcome, AppendPerformance, Began, PutControl
+from gridiface.store import spans
+from gridiface.store.repository import Store
+
+
+def control(name: str, start: float, duration: float | None, target: Target | None = None) -> Control:
+    return Control(
+        id=name,
+        source=Source(protocol="sep2", program="P1"),
+        target=target or Target(TargetKind.GROUP, "g"),
+        values={ControlMode.SET_W: ModeValue(1.0)},
+        interval=Interval(start, duration),
+        created=start,
+    )
+
+
+def interval(name: str, target: str, start: float, end: float) -> PerformanceInterval:
+    powers = dict.fromkeys(("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delivered_w"), 1.0)
+    return PerformanceInterval(control_id=name, target_id=target, start=start, end=end, **powers)
+
+
+async def read(store: Store, start: float, end: float, **more: Any) -> tuple[set[str], list[tuple[str, str, float]]]:
+    """The controls; the intervals as (control, target, start)."""
+    names, found = set(), []
+    async for part in store.accounted(start, end, **more):
+        names.add(part.control.id)
+        found += [(one.control_id, one.target_id, one.start) for one in part.intervals]
+    return names, found
+
+
+@pytest.fixture
+async def filled(store: Store) -> Store:
+    alone = control("alone", 0.0, 100.0, Target(TargetKind.DEVICE, "b"))
+    open_ended = replace(control("standing", 0.0, None), is_default=True)
+    made = [control("old", 0.0, 10.0), control("now", 10.0, 90.0), control("next", 100.0, 10.0), alone, open_ended]
+    await store.commit([PutControl(one) for one in made])
+    lines = [interval("now", "g", float(at), at + 10.0) for at in range(10, 100, 10)]
+    lines += [interval("now", name, 10.0, 100.0) for name in ("a", "b")]
+    lines += [interval("old", "g", 0.0, 10.0), interval("alone", "b", 0.0, 100.0), interval("standing", "g", 0.0, 5.0)]
+    await store.commit([AppendPerformance(tuple(lines))])
+    return store
+
+
+async def test_what_overlaps_the_span_and_no_more(filled: Store) -> None:
+    names, found = await read(filled, 25.0, 40.0)
+    assert names == {"now", "alone", "standing"}
+    assert sorted(found) == [
+        ("alone", "b", 0.0),
+        ("now", "a", 10.0),
+        ("now", "b", 10.0),
+        ("now", "g", 20.0),
+        ("now", "g", 30.0),
+    ]
+    assert (await read(filled, 200.0, math.inf)) == ({"standing"}, [])
+
+
+async def test_a_controls_own_lines_or_those_of_devices(filled: Store) -> None:
+    assert sorted((await read(filled, 25.0, 40.0, devices=False))[1]) == [
+        ("alone", "b", 0.0),
+        ("now", "g", 20.0),
+        ("now", "g", 30.0),
+    ]
+    # A control of one device is that device's line.
+    assert sorted((await read(filled, 25.0, 40.0, own=False))[1]) == [
+        ("alone", "b", 0.0),
+        ("now", "a", 10.0),
+        ("now", "b", 10.0),
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 12, 100])
+async def test_parts_of_any_size_hold_each_row_once(filled: Store, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = await read(filled, 0.0, 200.0)
+    monkeypatch.setattr(spans, "PART", size)
+    monkeypatch.setattr(spans, "MOST_NAMES", 2)
+    names, found = await read(filled, 0.0, 200.0)
+    assert (names, sorted(found)) == (whole[0], sorted(whole[1]))
+    assert Counter(found).most_common(1)[0][1] == 1
+    assert len(found) == 14
+
+
+async def test_devices_that_began_in_the_span_with_when_they_were_told_of_it(filled: Store) -> None:
+    def step(kind: OutcomeKind, device: str | None, at: float) -> AppendOutcome:
+        return AppendOutcome(Outcome(control_id="now", kind=kind, at=at, device_id=device))
+
+    steps = [step(OutcomeKind.RECEIVED, "a", 8.0), step(OutcomeKind.STARTED, "a", 30.0)]
+    steps += [step(OutcomeKind.STARTED, None, 30.0), step(OutcomeKind.STARTED, "b", 31.0)]
+    steps += [step(OutcomeKind.RECEIVED, "c", 8.0), step(OutcomeKind.STARTED, "c", 40.0)]
+    await filled.commit(steps)
+    found = [one async for part in filled.accounted(25.0, 40.0) for one in part.began]
+    assert found == [Began("a", 8.0, 30.0), Began("b", None, 31.0)]
