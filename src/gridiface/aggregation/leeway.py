@@ -279,12 +279,14 @@ class Leeway:
             return
         weight = np.maximum(np.abs(fixed.wanted), 1.0)
         lo, hi = np.minimum(fixed.lo, fixed.wanted), np.maximum(fixed.hi, fixed.wanted)
-        inner = self._inner_caps(node, mine, fixed, np.arange(fixed.wanted.size), down=change < 0)
+        inner = self._inner_caps(node, mine, fixed, np.arange(fixed.wanted.size), own, down=change < 0)
         target = float(fixed.wanted.sum()) + change
         fixed.take(split_tree(_EVENLY, Problem(target=target, lo=lo, hi=hi, base=fixed.wanted, weight=weight), inner))
         self._watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
 
-    def _inner_caps(self, node: Node, mine: IntArray, fixed: Fixed, places: IntArray, *, down: bool) -> tuple[Cap, ...]:
+    def _inner_caps(
+        self, node: Node, mine: IntArray, fixed: Fixed, places: IntArray, around: Range, *, down: bool
+    ) -> tuple[Cap, ...]:
         """How far it helps a node to bend the fixed parts of nodes inside that have limits on their net, as caps.
 
         Once an inner net can go as far as its own limit lets it, more of its parts would have to be made up for inside.
@@ -292,6 +294,7 @@ class Leeway:
         Args:
             node, mine, fixed: as of `bend`.
             places: where the parts of `node` stand among those that are bent.
+            around: what load and generation limits, of the node and around it, leave to the loose devices.
             down: whether less of them is wanted, or more.
         """
         found = []
@@ -302,11 +305,12 @@ class Leeway:
             here, loose = places[part.places], np.intersect1d(mine, child.rows)
             least, most = reach(self._b.lo[loose], self._b.hi[loose], self.caps(child, loose, part))
             export, generation, draw, load = self.rooms(child, part, self.held(child))
-            now, inside = float(part.wanted.sum()), self._inner_caps(child, loose, part, here, down=down)
+            left = max(around[0], load[0]), min(around[1], generation[0])
+            now, inside = float(part.wanted.sum()), self._inner_caps(child, loose, part, here, left, down=down)
             if down:
-                found.append(Cap(here, low=now + min(draw[0] - max(least, load[0]), 0.0), inside=inside))
+                found.append(Cap(here, low=now + min(draw[0] - max(least, left[0]), 0.0), inside=inside))
             else:
-                found.append(Cap(here, high=now + max(export[0] - min(most, generation[0]), 0.0), inside=inside))
+                found.append(Cap(here, high=now + max(export[0] - min(most, left[1]), 0.0), inside=inside))
         return tuple(found)
 
     def caps(self, node: Node, free: IntArray, fixed: Fixed) -> tuple[Cap, ...]:

@@ -201,3 +201,16 @@ def test_parts_of_a_total_are_limited_by_what_is_left_of_each():
         ([1], -1.0, 1_500.0),
         ([0, 1], 1.0, 4_500.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("sign", "outer", "inner", "part"), [(1.0, "export", "draw", "load"), (-1.0, "draw", "export", "generation")]
+)
+def test_parts_inside_bend_where_an_outer_limit_keeps_the_inner_net_from_its_own(sign, outer, inner, part):
+    feeder = node("feeder", [0, 1], **{inner: bound(1_000.0)})
+    whole = node("all", range(4), inside=(feeder,), **{outer: bound(0.0), part: bound(500.0)})
+    found, watts = leeway(own={0: 5_000.0 * sign})
+    fixed = found.fixed(whole)
+    found.keep_limits(whole, found.free(whole), fixed)
+    # the other one of the feeder could bring its net to its limit, if it were not for the 500 W of all
+    assert watts[0] == pytest.approx(500.0 * sign)

@@ -1,0 +1,87 @@
+"""Limits that some powers of the fleet keep just so are kept, whatever totals are asked of the groups inside."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.flows.engine.stories import Story
+from tests.flows.engine.test_properties import PROPERTIES, THERE_S, asked, control, fleet, natural, submit
+
+from gridiface.aggregation.config import EngineConfig
+from gridiface.domain.controls import Control, Target, TargetKind
+from gridiface.domain.fleet import Device, DeviceKind, Group
+
+#: A limit may be passed for as long as a device needs from end to end of its power, s.
+ON_THE_WAY_S = 12
+
+
+def streets(draw: random.Random, devices: list[Device]) -> list[Group]:
+    """Two feeders with a street in each, and perhaps a house in that."""
+    names = [device.id for device in devices]
+    groups = [Group(id="all", members=tuple(names))]
+    cut = draw.randint(1, len(names) - 1)
+    for number, part in enumerate((names[:cut], names[cut:])):
+        groups.append(Group(id=f"f{number}", members=tuple(part), parent="all"))
+        for inner, outer in (("s", "f"), ("h", "s")):
+            if len(part) > 1 and draw.random() < 0.8:
+                part = part[: draw.randint(1, len(part) - 1)]
+                groups.append(Group(id=f"{inner}{number}", members=tuple(part), parent=f"{outer}{number}"))
+            else:
+                break
+    return groups
+
+
+def tight(draw: random.Random, world: Any) -> list[Control]:
+    """Limits of groups that drawn powers of the devices keep, many of them just so."""
+    could = {}
+    for name, unit in world.units.items():
+        rated, alone = unit.device.nameplate.max_w, unit.natural_w
+        runs = unit.device.kind in (DeviceKind.PV, DeviceKind.LOAD)
+        could[name] = draw.uniform(min(alone, 0.0), max(alone, 0.0)) if runs else draw.uniform(-rated, rated)
+    found = []
+    for group in world.groups:
+        powers = [could[name] for name in group.members]
+        sums = {
+            "export_limit": sum(powers),
+            "import_limit": -sum(powers),
+            "generation_limit": sum(max(power, 0.0) for power in powers),
+            "load_limit": sum(max(-power, 0.0) for power in powers),
+        }
+        for mode, there in sums.items():
+            if draw.random() < 0.35:
+                watts = max(there, 0.0) + draw.choice([0.0, 0.0, 500.0])
+                found.append(control(world, f"{mode} of {group.id}", mode, watts, Target(TargetKind.GROUP, group.id)))
+    return found
+
+
+def totals(draw: random.Random, world: Any) -> list[Control]:
+    """Set-points of some groups and some devices."""
+    found = [asked(draw, world, f"c {group.id}", group.id) for group in world.groups if draw.random() < 0.5]
+    for name, unit in world.units.items():
+        if draw.random() < 0.15:
+            watts = draw.uniform(-1, 1) * unit.device.nameplate.max_w
+            found.append(control(world, f"c {name}", "set_w", watts, Target(TargetKind.DEVICE, name)))
+    return found
+
+
+@given(seed=st.integers(0, 1_000_000))
+@PROPERTIES
+def test_limits_that_can_be_kept_together_are_kept_whatever_is_asked_inside(
+    make_world: Any, make_battery: Any, seed: int
+) -> None:
+    draw = random.Random(seed)
+    devices = fleet(draw, make_battery, steps=False)
+    world = make_world(devices=devices, groups=streets(draw, devices), config=EngineConfig(hold_time_s=60.0))
+    natural(draw, world)
+    world.run(3)
+    submit(world, [*totals(draw, world), *tight(draw, world)])
+    world.run(THERE_S)
+    story = Story(draw, world)
+    for _ in range(ON_THE_WAY_S):  # a held roof is tried for what it has; others follow their ramps
+        if not story.broken():
+            return
+        world.run(1)
+    assert story.broken() == []
