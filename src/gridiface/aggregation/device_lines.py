@@ -46,7 +46,10 @@ class DeviceLines:
     def _part(self, places: slice) -> Iterator[PerformanceInterval]:
         figures = self.figures[:, places]
         with np.errstate(invalid="ignore", divide="ignore"):
-            means = figures[SUMS] / figures[TIMES]
+            # Told nothing for a while is nothing allocated then, as in the target's own sum; not measured is not known.
+            times = np.where(figures[TIMES] > 0, figures[COUNTED], 0.0)
+            times[2] = figures[TIMES][2]
+            means = figures[SUMS] / times
             known = np.nan_to_num(np.minimum(figures[TIMES][2] / figures[COUNTED], 1.0))
         columns = [[None if value != value else value for value in row] for row in means.tolist()]  # noqa: PLR0124 - NaN
         known[known >= 1 - 1e-6] = 1.0

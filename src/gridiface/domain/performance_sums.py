@@ -51,8 +51,9 @@ class Totals:
     Attributes:
         controls: how many controls have a part in it.
         seconds: the time of all intervals; controls that run side by side each count with theirs.
-        requested_wh, accepted_wh, allocated_wh, acknowledged_wh, delivered_wh: net energies, + delivered to the grid,
-            over the time for which the power is known; None where it never is.
+        requested_wh, accepted_wh, allocated_wh, acknowledged_wh, delivered_wh: net energies, + delivered to the grid:
+            the mean power of each interval over its time, of delivered power over the part for which it was measured;
+            None where it never is known.
         tracking_error: the energy between delivered and requested, over the energy requested, both without regard to
             sign and where both powers are known; None where nothing was requested. It is made of the means of
             intervals: within one, too much and too little cancel.

@@ -49,6 +49,31 @@ def test_what_is_to_be_kept_reaches_as_far_as_the_targets_intervals_also_where_a
     assert not news.over
 
 
+def test_what_devices_were_told_sums_up_to_the_target_where_one_is_told_nothing_for_a_while() -> None:
+    columns, rows, own = fleet(2), np.arange(2), []
+    account = Account("c", "g", 0.0, 5.0)
+    for at, told in [(0.0, 100.0), (6.0, np.nan), (10.0, np.nan), (14.0, 80.0), (20.0, 80.0)]:
+        columns.told_w[1] = told
+        total = float(np.nansum(columns.told_w))
+        own += account.sample(Sample(200.0, 200.0, total, total, 1.0, Quality.GOOD, rows), columns, at)
+    lines = list(account.lines().intervals())
+    # 6 s at 100 W, 8 s told nothing, 6 s at 80 W.
+    assert lines[1].allocated_w == lines[1].acknowledged_w == pytest.approx((6 * 100 + 6 * 80) / 20)
+    for name in ("allocated_w", "acknowledged_w"):
+        devices, target = (sum((one.end - one.start) * getattr(one, name) for one in those) for those in (lines, own))
+        assert devices == pytest.approx(target)
+
+
+def test_a_device_that_was_never_told_anything_has_nothing_known_of_it() -> None:
+    columns, rows = fleet(1), np.arange(1)
+    columns.told_w[0] = np.nan
+    account = Account("c", "g", 0.0, 5.0)
+    for at in (0.0, 3.0):
+        account.sample(sample(columns, rows), columns, at)
+    [line] = account.lines().intervals()
+    assert (line.allocated_w, line.acknowledged_w, line.delivered_w) == (None, None, 0.0)
+
+
 def test_what_is_kept_does_not_change_any_more() -> None:
     columns, rows = fleet(3), np.arange(3)
     account = Account("c", "g", 0.0, 5.0)
