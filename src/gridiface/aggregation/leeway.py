@@ -144,6 +144,7 @@ class Leeway:
         """
         free = self.free(node)
         fixed = self.fixed(node)
+        self._cut_inside(node, fixed)
         caps = self.caps(node, free, fixed)
         low, high = reach(self._b.near_lo[free], self._b.near_hi[free], caps)
         held = self.held(node)
@@ -239,6 +240,16 @@ class Leeway:
             self.bend(node, mine, fixed, window, own)
             if not self._cut_parts(node, fixed, held):
                 break
+
+    def _cut_inside(self, node: Node, fixed: Fixed) -> None:
+        """Cut the fixed parts to the limits on what is given and taken, of nodes inside first; no power is changed."""
+        if not fixed.wanted.size:
+            return
+        for child in node.limited_below():
+            self._cut_inside(child, part_of(fixed, child))
+        before = fixed.wanted
+        self._cut_parts(node, fixed, self.held(node))
+        fixed.narrow(before)
 
     def _cut_parts(self, node: Node, fixed: Fixed, held: float) -> bool:
         """Cut what is given and what is taken to the limits on either; whether that changed something.

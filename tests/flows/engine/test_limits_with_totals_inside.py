@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.flows.engine.stories import Story
 from tests.flows.engine.test_properties import PROPERTIES, THERE_S, asked, control, fleet, natural, submit
@@ -68,6 +68,7 @@ def totals(draw: random.Random, world: Any) -> list[Control]:
 
 
 @given(seed=st.integers(0, 1_000_000))
+@example(seed=1_720)
 @PROPERTIES
 def test_limits_that_can_be_kept_together_are_kept_whatever_is_asked_inside(
     make_world: Any, make_battery: Any, seed: int

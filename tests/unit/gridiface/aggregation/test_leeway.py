@@ -214,3 +214,13 @@ def test_parts_inside_bend_where_an_outer_limit_keeps_the_inner_net_from_its_own
     found.keep_limits(whole, found.free(whole), fixed)
     # the other one of the feeder could bring its net to its limit, if it were not for the 500 W of all
     assert watts[0] == pytest.approx(500.0 * sign)
+
+
+@pytest.mark.parametrize(("sign", "limit"), [(1.0, "generation"), (-1.0, "load")])
+def test_a_total_inside_counts_with_what_its_own_part_limit_leaves_of_what_is_fixed_in_it(sign, limit):
+    inner = node("inner", [1], asked=True)
+    feeder = node("feeder", [0, 1], inside=(inner,), asked=True, **{limit: bound(500.0)})
+    whole = node("all", range(4), inside=(feeder,))
+    found, _ = leeway(own={0: -3_000.0 * sign}, targets={"inner": 5_000.0 * sign, "feeder": 2_000.0 * sign})
+    # of the 5 kW inside 500 W are left: nothing makes up for the rest
+    assert found.fixed(whole).wanted == pytest.approx([-2_500.0 * sign])
