@@ -55,6 +55,8 @@ class Plausibility:
             return False
         c.quarantined[row], c.odd_since[row], c.metered_w[row] = False, NAN, NAN
         c.touched[row] = True
+        if bool(c.lost[row]):
+            c.natural_w[row] = NAN  # what was not believed does not tell that it sleeps; it is learned anew
         self._log.add(now, device_target(c.ids[row]), "telemetry", "released", reason)
         return True
 

@@ -5,6 +5,9 @@ import pytest
 
 from gridiface.aggregation import doubt
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.log import DecisionLog
+from gridiface.aggregation.plausibility import Plausibility
 from gridiface.domain.fleet import DeviceKind, DriverTraits
 
 from .conftest import battery
@@ -155,6 +158,13 @@ def test_a_roof_that_fell_silent_in_the_dark_is_asleep_for_a_night_and_no_longer
 )
 def test_who_may_have_been_held_or_gave_something_is_not_asleep(roof, column, value):
     getattr(roof, column)[0] = value
+    assert between(roof, 200.0)[1] == 5_000.0
+
+
+def test_who_is_released_from_quarantine_unheard_is_not_asleep(roof):
+    """What it said before was not believed; the sun may be up by now."""
+    roof.quarantined[0] = True
+    assert Plausibility(roof, EngineConfig(), DecisionLog()).release(0, 200.0, "by the operator")
     assert between(roof, 200.0)[1] == 5_000.0
 
 
