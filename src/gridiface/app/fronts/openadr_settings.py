@@ -13,14 +13,11 @@ from gridiface.app.config.openadr import (
     OpenAdrMember,
     OpenAdrProgram,
     OpenAdrResource,
-    OpenAdrTls,
     OpenAdrVenBlock,
     OpenAdrVenEntry,
     OpenAdrVtnBlock,
-    OpenAdrXmppLogin,
-    OpenAdrXmppVen,
-    OpenAdrXmppVtn,
 )
+from gridiface.app.config.openadr_links import OpenAdrTls, OpenAdrXmppLogin, OpenAdrXmppVen, OpenAdrXmppVtn
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import ControlInbox, DeviceRegistry, FleetView, Ledger

@@ -49,8 +49,6 @@ def test_fingerprints_are_upper_case() -> None:
         ({"vens": [{"name": "utility", "programs": [{"group": "a"}]}]}, "exactly one of `url` and `xmpp`"),
         ({"vens": [{**VEN, "url": None, "xmpp": LOGIN, "signatures": PRINT}]}, "simple HTTP"),
         ({"vens": [{**VEN, "url": None, "xmpp": {**LOGIN, "jid": "ven@x.test"}}]}, "user@domain/resource"),
-        ({"vtn": {"xmpp": {}}}, "exactly one of `component` and `login`"),
-        ({"vtn": {"xmpp": {"component": {**COMPONENT, "server": "192.0.2.1:5347"}}}}, "not encrypted"),
         ({"vtn": {"vens": [{"ven_id": "A", "jid": "ven@x.test"}]}}, "needs the `xmpp` block"),
         ({"vtn": {"xmpp": {"component": COMPONENT}, "vens": [{"ven_id": "A", "jid": "a@b/c"}]}}, "user@domain"),
     ],
