@@ -47,17 +47,17 @@ def serve_outstation():
 
 
 class Asked:
-    """In the place of `remote.Remote`: keeps each request and answers it with an object, or a list of none."""
+    """In the place of `remote.Remote`: keeps each request; answers by path, else with an object or a list of none."""
 
     def __init__(self):
-        self.requests = []
+        self.requests, self.answers = [], {}
 
     def of(self, *_):
         return self
 
     def pages(self, path, key, most, **query):
         self.requests.append(("GET", path, {"limit": most} | query))
-        return []
+        return self.answers[path][key] if path in self.answers else []
 
     def get(self, path, **query):
         return self._kept("GET", path, query)
@@ -76,7 +76,7 @@ class Asked:
 
     def _kept(self, method, path, body):
         self.requests.append((method, path, body))
-        return {"answered": path}
+        return self.answers.get(path, {"answered": path})
 
 
 @pytest.fixture

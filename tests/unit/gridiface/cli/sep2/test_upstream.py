@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from gridiface.cli import remote
 from gridiface.cli.sep2.upstream import app
 from gridiface.errors import GridifaceError
 from gridiface.northbound.sep2.upstream import finding
@@ -37,42 +36,28 @@ ANSWERS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Server:
-    """Answers from the table above; keeps what was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
-
-    def of(self, *_: Any) -> Server:
-        return self
-
-    def get(self, path: str, **_: Any) -> Any:
-        self.asked.append(("GET", path))
-        return ANSWERS[path]
-
-    def pages(self, path: str, key: str, most: int, **_: Any) -> Any:
-        self.asked.append(("GET", path, most))
-        return ANSWERS[path][key]
-
-    def post(self, path: str, body: Any, **_: Any) -> Any:
-        self.asked.append(("POST", path, body))
-        return ANSWERS[path]
-
-
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    made = Server()
-    monkeypatch.setattr(remote, "Remote", made)
-    return made
+def server(asked: Any) -> Any:
+    """Answers from the table above."""
+    asked.answers = ANSWERS
+    return asked
 
 
 @pytest.mark.parametrize(
-    ("words", "asked", "shown"),
+    ("words", "request_", "shown"),
     [
-        (["list"], ("GET", "/sep2/upstreams"), ["connected", "1 of 2", "7"]),
-        (["show", "utility"], ("GET", "/sep2/upstreams/utility"), ["4 feeder", "not listed", "EF"]),
-        (["resources", "utility"], ("GET", "/sep2/upstreams/utility/resources", 1000), ["/derp", "DERProgramList"]),
-        (["events", "utility", "--limit", "5"], ("GET", "/sep2/upstreams/utility/events", 5), ["peak", "1 2"]),
+        (["list"], ("GET", "/sep2/upstreams", {}), ["connected", "1 of 2", "7"]),
+        (["show", "utility"], ("GET", "/sep2/upstreams/utility", {}), ["4 feeder", "not listed", "EF"]),
+        (
+            ["resources", "utility"],
+            ("GET", "/sep2/upstreams/utility/resources", {"limit": 1000}),
+            ["/derp", "DERProgramList"],
+        ),
+        (
+            ["events", "utility", "--limit", "5"],
+            ("GET", "/sep2/upstreams/utility/events", {"limit": 5}),
+            ["peak", "1 2"],
+        ),
         (
             ["poll", "utility", "--reason", "why"],
             ("POST", "/sep2/upstreams/utility/poll", {"reason": "why"}),
@@ -80,10 +65,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
         ),
     ],
 )
-def test_each_verb_asks_and_shows(server: Server, words: list[str], asked: Any, shown: list[str]) -> None:
+def test_each_verb_asks_and_shows(server: Any, words: list[str], request_: Any, shown: list[str]) -> None:
     answer = CliRunner().invoke(app, words)
     assert answer.exit_code == 0, answer.output
-    assert server.asked == [asked]
+    assert server.requests == [request_]
     assert all(text in answer.output for text in shown), answer.output
     assert json.loads(CliRunner().invoke(app, [*words, "--json"]).output)
 
