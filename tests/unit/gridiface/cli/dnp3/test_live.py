@@ -38,40 +38,17 @@ ANSWERS: dict[str, Any] = {
         ]
     },
     "/dnp3/frames": {"frames": ["1.0 <- 192.0.2.1:1 1>10 READ"]},
+    "/dnp3/frames.pcap": b"\xd4\xc3\xb2\xa1",
+    **{f"/dnp3/outstations/gw/{what}": ROW for what in ("local", "block", "unblock", "masters/iso/disconnect")},
 }  # fmt: skip
 
 
-class Server:
-    """Answers from the table above; keeps what was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
-
-    def of(self, *_: Any) -> Server:
-        return self
-
-    def get(self, path: str, **query: Any) -> Any:
-        self.asked.append(("GET", path, query))
-        return ANSWERS[path]
-
-    def pages(self, path: str, key: str, most: int, **query: Any) -> Any:
-        self.asked.append(("GET", path, query))
-        return ANSWERS[path][key]
-
-    def post(self, path: str, body: Any) -> Any:
-        self.asked.append(("POST", path, body))
-        return ROW
-
-    def raw(self, path: str) -> bytes:
-        self.asked.append(("GET", path))
-        return b"\xd4\xc3\xb2\xa1"
-
-
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    one = Server()
-    monkeypatch.setattr(live, "Remote", one)
-    return one
+def asked(asked: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The server behind the verbs, with the answers above."""
+    asked.answers = ANSWERS
+    monkeypatch.setattr(live, "Remote", asked)
+    return asked
 
 
 def run(*arguments: str) -> str:
@@ -92,7 +69,7 @@ def run(*arguments: str) -> str:
         (("frames",), ["1>10 READ"]),
     ],
 )
-def test_what_is_shown(server: Server, arguments: tuple[str, ...], words: list[str]) -> None:
+def test_what_is_shown(asked: Any, arguments: tuple[str, ...], words: list[str]) -> None:
     shown = run(*arguments)
     for word in words:
         assert word in shown
@@ -109,13 +86,13 @@ def test_what_is_shown(server: Server, arguments: tuple[str, ...], words: list[s
         (("disconnect", "gw", "iso"), "masters/iso/disconnect", {"reason": ""}),
     ],
 )
-def test_what_is_asked(server: Server, arguments: tuple[str, ...], path: str, body: dict[str, Any]) -> None:
+def test_what_is_asked(asked: Any, arguments: tuple[str, ...], path: str, body: dict[str, Any]) -> None:
     assert "gw" in run(*arguments)
-    assert server.asked == [("POST", f"/dnp3/outstations/gw/{path}", body)]
+    assert asked.requests == [("POST", f"/dnp3/outstations/gw/{path}", body)]
     assert json.loads(run(*arguments, "--json"))["name"] == "gw"
 
 
-def test_a_capture_is_written_once(server: Server, tmp_path: Path) -> None:
+def test_a_capture_is_written_once(asked: Any, tmp_path: Path) -> None:
     path = tmp_path / "dnp3.pcap"
     assert str(path) in run("capture", "--out", str(path))
     assert path.read_bytes() == b"\xd4\xc3\xb2\xa1"
