@@ -29,6 +29,7 @@ _ENDINGS = frozenset(
 )
 #: Status codes of an activation (g91v1).
 _ACTIVATED, _REFUSED = 0, 1
+_SCHEDULES_SLOT = "schedules carried out"
 
 Changed = Callable[[Sequence[PointEntry]], bool]
 
@@ -182,18 +183,40 @@ class StationHandler(OutstationHandler):
         if outcome.kind is OutcomeKind.COMPLETED and entry is not None:
             self._take_up(self.judge.reverted(entry, master, outcome.at))
 
-    def run_schedules(self, now: Instant) -> None:
-        """Command what schedules have due; commissions wait to be fetched with `take`."""
-        for name, one in self.records.due(now):
+    def run_schedules(self, now: Instant, *, local: bool = False) -> None:
+        """Command what schedules have due; commissions wait to be fetched with `take`.
+
+        `local`: the outstation is in local mode. That they were carried out is noted once all of it is durable; what
+        the store refused is due again when it takes writes.
+        """
+        if self._refuses(now):
+            return
+        carried = self.records.carried_out(now)
+        taken: list[Commission] = []
+        for name, one in carried.due:
             entry = self.settings.points.by_key[one.type, one.index]
-            status, commission = self.judge.scheduled(entry, one.value, name, now)
+            status, commission = self.judge.scheduled(entry, one.value, name, now, local=local)
             _log.info("outstation %s, a schedule of %s: %s = %g: %s", self.settings.name, name, entry.name, one.value,
                       status.name)  # fmt: skip
             self._take_up(commission)
-        for edit in self.records.carried_out(now):
-            if edit.document is not None:
-                step = Step(changes=(edit.document,))
-                self._pending.append(Commission(slot=edit.slot, master="", steps=[step]))
+            taken += [] if commission is None else [commission]
+        if not carried.documents:
+            return
+        noted = Commission(slot=_SCHEDULES_SLOT, master="", steps=[Step(changes=carried.documents)], undo=carried.undo)
+        waiting = len(taken)
+
+        def durable(_: Acceptance | None) -> Sequence[PointEntry]:
+            nonlocal waiting
+            waiting -= 1
+            if not waiting:
+                self._pending.append(noted)
+            return ()
+
+        for commission in taken:
+            commission.steps.append(Step(then=durable))
+            commission.undo = carried.undo
+        if not taken:
+            self._pending.append(noted)
 
     def _take_up(self, commission: Commission | None) -> None:
         if commission is not None:

@@ -81,8 +81,10 @@ class Judge:
             return self._controlling(entry, wire, base + step, master, now)
         return self._decide(entry, wire, master, now)
 
-    def scheduled(self, entry: PointEntry, value: float, master: str, now: Instant) -> Verdict:
-        """What a schedule has due, judged like a command of the master who enabled it."""
+    def scheduled(self, entry: PointEntry, value: float, master: str, now: Instant, *, local: bool = False) -> Verdict:
+        """What a schedule has due, judged like a command of the master who enabled it; `local`: in local mode."""
+        if local:
+            return CommandStatus.LOCAL, None
         own = self._by_name.get(master)
         refusal = CommandStatus.NOT_AUTHORIZED if own is None else self._refusal(entry, own, now)
         if own is None or refusal is not None:

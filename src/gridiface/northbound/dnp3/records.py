@@ -7,7 +7,7 @@ one selector for all masters: while one of them edits, the others are kept out o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,15 @@ class Edit:
     document: PutDocument | None = None
     then: Callable[[], list[str]] | None = None
     slot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The commands that schedules have due, with the master of each, and what to keep once they are durable."""
+
+    due: Sequence[tuple[str, Due]]
+    documents: Sequence[PutDocument]
+    undo: Callable[[], None]
 
 
 class Records:
@@ -251,15 +260,22 @@ class Records:
                     found[one.type, one.index] = (str(record.notes["by"]), one)
         return sorted(found.values(), key=lambda pair: pair[1].at)
 
-    def carried_out(self, now: Instant) -> list[Edit]:
-        """Notes that everything up to now was carried out, for each schedule that had something due."""
-        edits = []
+    def carried_out(self, now: Instant) -> Carried:
+        """What is due counts as carried out from now on; `undo` takes that back where it came to nothing."""
+        due, before, documents = self.due(now), [], []
         for window, number, record, schedule in self._live():
             if schedule.due(max(record.note("done"), now - _CATCH_UP_S), now):
                 fresh = record.with_notes(done=now)
                 window.records[number] = fresh
-                edits.append(Edit(CommandStatus.SUCCESS, window.document(number, fresh), None, window.name))
-        return edits
+                before.append((window, number, record, fresh))
+                documents.append(window.document(number, fresh))
+
+        def undo() -> None:
+            for window, number, record, fresh in before:
+                if window.records.get(number) is fresh:
+                    window.records[number] = record
+
+        return Carried(due, tuple(documents), undo)
 
     def next_due(self, now: Instant) -> Instant | None:
         """When a command of a schedule is due next."""

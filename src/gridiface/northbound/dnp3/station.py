@@ -222,7 +222,7 @@ class Station:
 
     def handle_timer(self, now: Instant) -> None:
         """Command what schedules have due, and keep what was counted. Commissions may wait in the handler then."""
-        self.handler.run_schedules(now)
+        self.handler.run_schedules(now, local=self.outstation.station.local_control)
         if self.energy.due(now):
             step = Step(changes=(self.energy.document(now),))
             self.handler.commission(Commission(slot=_ENERGY_SLOT, master="", steps=[step]))

@@ -9,6 +9,7 @@ from gridiface.northbound.dnp3.meanings import Action
 from gridiface.northbound.dnp3.profiles.der import rows
 from gridiface.northbound.dnp3.records import EDIT_HOLD_S
 from gridiface.northbound.dnp3.settings import MasterEntry
+from gridiface.northbound.dnp3.tags import Tags
 from gridiface.protocols.dnp3.controls import (
     AnalogOutput,
     CommandMode,
@@ -234,6 +235,55 @@ async def test_63_a_missed_schedule_catches_up_with_the_last_value_after_a_resta
     assert len(house.live) == 1
     await again.write(("AO3000", 2))
     assert (again.shown("BI3001"), again.shown("AI3011")) == (1, 3)
+
+
+async def test_63_in_local_mode_a_schedule_commands_nothing_as_its_master_could_not(bench, house):
+    await schedule(bench, [(0, 2, 87, 500), (60, 2, 87, 300)])
+    await bench.write(("BO17", 1), ("BO3001", 1))
+    bench.station.apply(Tags(local=True))
+    await bench.at(NOW + 101)
+    assert not house.live
+    bench.station.apply(Tags())
+    await bench.at(NOW + 110)
+    assert not house.live  # it was refused, not put off
+    await bench.at(NOW + 161)
+    (control,) = house.live.values()
+    assert control.values[ControlMode.MAX_W_PERCENT].value == pytest.approx(30)
+
+
+async def test_63_what_the_store_refused_of_a_schedule_is_due_again_when_it_takes_writes(bench, house, station):
+    await schedule(bench, [(0, 2, 87, 500), (0, 1, 17, 1)])
+    await bench.write(("BO3001", 1))
+    house.broken = True
+    with pytest.raises(StoreUnavailable):
+        await bench.at(NOW + 100)
+    bench.station.handler.take()
+    await bench.at(NOW + 102)  # the store has a rest: nothing is tried, nothing is lost
+    house.broken = False
+    await bench.at(NOW + 104)
+    assert not house.live
+    await bench.at(NOW + 106)
+    assert bench.shown("BI69") == 1
+    (control,) = house.live.values()
+    assert control.values[ControlMode.MAX_W_PERCENT].value == pytest.approx(50)
+    await bench.carry()
+    again = Bench(station("der"))
+    again.station.restore(await house.documents(""), list(house.live.values()), NOW + 200)
+    assert not list(again.station.handler.records.due(NOW + 200))
+
+
+async def test_63_a_kill_before_a_scheduled_command_is_durable_loses_it_not(bench, house, station):
+    await schedule(bench, [(0, 2, 87, 500)])
+    await bench.write(("BO17", 1), ("BO3001", 1))
+    bench.station.handle_timer(NOW + 100)
+    command, *others = bench.station.handler.take()
+    for other in others:  # whatever else is carried out first
+        await bench.station.handler.carry_out(other, NOW + 100)
+    again = Bench(station("der"))
+    again.station.restore(await house.documents(""), [], NOW + 105)
+    await again.at(NOW + 105)
+    (control,) = house.live.values()
+    assert control.values[ControlMode.MAX_W_PERCENT].value == pytest.approx(50)
 
 
 async def test_63_the_smaller_priority_number_wins_while_it_runs(bench, house):
