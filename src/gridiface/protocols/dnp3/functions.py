@@ -146,6 +146,8 @@ def _restarter(kind: RestartKind) -> Function:
     """COLD_RESTART and WARM_RESTART: g52 tells how long, then everything is as after a restart."""
 
     def restart(state: AssociationState, request: Fragment, now: float) -> Reply:
+        if request.headers:
+            raise _misfit("a restart has no objects")
         seconds = state.station.handler.restart(kind, state.master, now)
         if seconds is None:
             raise RemoteProtocolError("restart is not allowed", answer=IIN.NO_FUNC_CODE_SUPPORT)

@@ -135,6 +135,15 @@ def test_52_restarts_are_answered_with_the_time_they_take(build):
     assert peer.hex("c1 0d") == "c1 81 80 00 34 01 07 01 5a 00"
 
 
+@pytest.mark.parametrize("function", ["0d", "0e"])
+def test_52_a_restart_with_objects_is_a_spoilt_request_and_restarts_nothing(build, function):
+    peer = build()
+    peer.handler.restart_seconds = 2.0
+    peer.clear_restart()
+    assert peer.hex(f"c3 {function} 3c 02 06") == "c3 81 00 04"
+    assert not any(isinstance(notice, RestartRequested) for notice in peer.notices())
+
+
 def test_52_restarts_are_refused_by_policy(build):
     peer = build()
     peer.clear_restart()
