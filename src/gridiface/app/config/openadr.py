@@ -153,6 +153,12 @@ class OpenAdrVenBlock(Block):
     )
     xmpp: OpenAdrXmppVen | None = Field(default=None, description="instead of `url`: the VTN is reached over XMPP")
     poll_s: float = Field(default=10.0, gt=0, le=86_400, description="poll interval where the VTN names none, s")
+    register_again_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=31 * 86_400,
+        description="register anew so long after the VTN cancelled, s; empty: at the next start or by hand",
+    )
     report_only: bool = Field(default=False, description="only reports are spoken, no events")
     one_point_each: bool = Field(default=False, description="for VTNs that read one value of an interval only")
     min_period_s: int = Field(default=1, ge=1, le=86_400, description="shortest sampling period offered, s")

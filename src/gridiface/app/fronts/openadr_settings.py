@@ -101,6 +101,7 @@ def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
             transport="xmpp" if ven.xmpp else "simpleHttp",
             report_only=ven.report_only,
             poll_frequency=ven.poll_s,
+            register_again=ven.register_again_s,
             one_point_each=ven.one_point_each,
         ),
         programs={program.market_context: _program(program, resources) for program in ven.programs},

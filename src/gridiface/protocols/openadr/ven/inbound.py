@@ -108,7 +108,7 @@ class Inbound:
                     eiResponse=response(Code.INVALID_ID, "no report was requested", payload.requestID), venID=own.venID
                 )
             case registration.OadrCancelPartyRegistration():
-                return self._registrar.cancelled(payload)
+                return self._registrar.cancelled(payload, now)
             case registration.OadrRequestReregistration():
                 return self._registrar.reregister()
             case _:

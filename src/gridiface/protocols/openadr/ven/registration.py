@@ -34,7 +34,8 @@ class Link:
     """What is due with the VTN that is no record: a restart begins it anew.
 
     `steps` are done in order before anything else but answers; `drained` counts polls without a pause. `polled`: the
-    last request was a poll; where payloads wait and a poll is due, they take turns.
+    last request was a poll; where payloads wait and a poll is due, they take turns. `again_at`: when to register anew
+    after the VTN cancelled.
     """
 
     next_poll: float = 0.0
@@ -43,6 +44,7 @@ class Link:
     retry_at: float = 0.0
     failures: int = 0
     steps: list[str] = field(default_factory=list)
+    again_at: float = math.inf
 
 
 class Registrar:
@@ -97,7 +99,13 @@ class Registrar:
         """The clock was set back by so much: the next poll and the next attempt come as soon as they would have."""
         self.link.next_poll -= seconds
         self.link.retry_at -= seconds
+        self.link.again_at -= seconds
         self._lost_at -= seconds
+
+    def tick(self, now: float) -> None:
+        """Register anew where the VTN cancelled and it is time."""
+        if now >= self.link.again_at:
+            self.start()
 
     def polls_before(self, now: float) -> bool:
         """Whether a poll that is due goes before reports: in its turn, and not at once while a queue is drained."""
@@ -194,8 +202,8 @@ class Registrar:
         self._state.notices.append(Unregistered(by))
         self.link.steps = []
 
-    def cancelled(self, payload: registration.OadrCancelPartyRegistration) -> Payload:
-        """The VTN cancels: forget everything (rule 407).
+    def cancelled(self, payload: registration.OadrCancelPartyRegistration, now: float) -> Payload:
+        """The VTN cancels: forget everything (rule 407), and register anew later where so configured (rule 406).
 
         Raises:
             Refusal: 452, another registrationID.
@@ -207,6 +215,10 @@ class Registrar:
             eiResponse=ok(payload.requestID), registrationID=own.registrationID, venID=own.venID
         )
         self.end("vtn")
+        config = self._state.config
+        if config.register_again is not None:
+            # by chance later: a VTN that cancels all its VENs is not to be met by all of them at once
+            self.link.again_at = now + config.register_again * (1.0 + config.jitter * self._state.draw())
         return answer
 
     def reregister(self) -> Payload:

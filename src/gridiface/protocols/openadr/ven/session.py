@@ -325,7 +325,7 @@ class Ven:
     def next_timer(self, now: float) -> float:
         """When `handle_timer` or `next_requests` has something to do; infinity when never. May be in the past."""
         clock = self._registrar.link
-        times = [self._events.next_step(), self._reports.next_due(), self._opts.next_end()]
+        times = [self._events.next_step(), self._reports.next_due(), self._opts.next_end(), clock.again_at]
         if self._under_way is None:
             if clock.steps or self._state.outbox:
                 times.append(max(now, clock.retry_at))
@@ -339,6 +339,7 @@ class Ven:
             self._registrar.set_back(self._latest - now)
             self._reports.set_back(now)
         self._latest = now
+        self._registrar.tick(now)
         self._events.tick(now)
         self._reports.tick(now)
         self._opts.tick(now)

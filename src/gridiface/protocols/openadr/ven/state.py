@@ -103,6 +103,8 @@ class VenConfig:
         jitter: part of the poll interval by which it varies.
         retry_first, retry_most: seconds of the back-off.
         registration_retry: seconds until a refused registration is tried again.
+        register_again: seconds after which a registration that the VTN cancelled is made anew; None: at the next
+            start, or when told to.
         one_point_each: send an interval per value, for VTNs that read only one value of an interval.
         most_waiting: payloads of a kind that wait for a VTN that is away; above it the oldest are dropped.
         most_requests: report requests that run at once.
@@ -128,6 +130,7 @@ class VenConfig:
     retry_first: float = 1.0
     retry_most: float = 300.0
     registration_retry: float = 60.0
+    register_again: float | None = None
     one_point_each: bool = False
     most_waiting: int = 2000
     most_requests: int = 200

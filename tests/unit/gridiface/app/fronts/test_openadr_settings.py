@@ -21,6 +21,7 @@ def test_a_ven_of_the_configuration() -> None:
     program |= {"prices": steps, "setpoint_w": 1000.0}
     resource = {"id": "site", "device": "b1", "usage": ["W", "V"]}
     ven = {"name": "utility", "url": "http://vtn/", "programs": [program], "resources": [resource]}
+    ven["register_again_s"] = 600.0
     ven["calendars"] = [{"device": "b1", "days": ["sun"]}, {"start": "22:00"}]
     settings = ven_settings(OpenAdr.model_validate({"vens": [ven]}).vens[0])
     made = settings.programs["http://p/"]
@@ -33,7 +34,7 @@ def test_a_ven_of_the_configuration() -> None:
         ("ENERGY_PRICE", 0.6, Level(watts=100.0)),
     ]
     assert made.setpoint_scale == 1000.0
-    assert settings.core.name == "utility"
+    assert (settings.core.name, settings.core.register_again) == ("utility", 600.0)
     assert (settings.context, settings.signing, settings.push) == (None, None, None)
     assert settings.resources[0].usage == ("W", "V")
     # A device's calendar is that of the resources which are this device.

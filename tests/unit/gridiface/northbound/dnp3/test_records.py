@@ -276,7 +276,7 @@ async def test_63_a_kill_before_a_scheduled_command_is_durable_loses_it_not(benc
     await schedule(bench, [(0, 2, 87, 500)])
     await bench.write(("BO17", 1), ("BO3001", 1))
     bench.station.handle_timer(NOW + 100)
-    command, *others = bench.station.handler.take()
+    _, *others = bench.station.handler.take()
     for other in others:  # whatever else is carried out first
         await bench.station.handler.carry_out(other, NOW + 100)
     again = Bench(station("der"))

@@ -554,6 +554,46 @@ def test_54_a_vtn_that_forgot_us_before_our_answer_to_its_cancellation_came_is_n
     assert made.ven.registration.registrationID is None
 
 
+def test_r406_a_registration_that_the_vtn_cancelled_is_made_anew_where_so_configured(talk, kit):
+    made = talk(register_again=300.0, jitter=0.1)
+    made.run()
+    kit.send([made.ven.registration.venID])
+    made.run(20)
+    assert made.ven.events
+    made.sent.clear()
+    kit.do(kit.vtn.cancel_registration(made.ven.registration.venID))
+    made.run(290)
+    assert made.payloads(registration.OadrCanceledPartyRegistration)
+    assert made.ven.registration.registrationID is None
+    assert not made.payloads(registration.OadrCreatePartyRegistration)
+    made.run(60)
+    (created,) = made.payloads(registration.OadrCreatePartyRegistration)
+    assert (created.registrationID, created.venID) == (None, None)
+    assert made.ven.registration.registrationID
+    assert made.payloads(event.OadrRequestEvent)
+    made.sent.clear()
+    made.run(1000)
+    assert not made.payloads(registration.OadrCreatePartyRegistration)
+
+
+def test_a_registration_that_was_cancelled_is_made_anew_as_soon_when_the_clock_is_set_back(talk, kit):
+    made = talk(register_again=300.0)
+    made.run()
+    kit.do(kit.vtn.cancel_registration(made.ven.registration.venID))
+    made.run(100)
+    kit.now -= 86_400
+    made.run(300)
+    assert made.ven.registration.registrationID
+
+
+def test_r407_a_registration_that_we_cancelled_ourselves_is_not_made_anew(talk):
+    made = talk(register_again=300.0)
+    made.run()
+    made.ven.cancel_registration()
+    made.run(2000)
+    assert made.ven.registration.registrationID is None
+
+
 @pytest.mark.parametrize("status", [404, 406, 501])
 def test_47_a_vtn_without_queries_is_registered_with_all_the_same(talk, status):
     made = talk()
