@@ -7,11 +7,14 @@ of finished events are made in `settlement`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from gridiface.aggregation.allocate.problem import IntArray
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.device_lines import DeviceLines, DeviceMeans
+from gridiface.aggregation.late import Late
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport, worst_quality
 from gridiface.domain.telemetry import Quality
@@ -96,6 +99,7 @@ class Account:
         self._means = _Means()
         self._held: Sample | None = None
         self._intervals: list[PerformanceInterval] = []
+        self._whole = True
         self._devices = DeviceMeans()
         self._kept_at = now
         self.news: DeviceLines | None = None
@@ -146,21 +150,18 @@ class Account:
             return self._means.interval(self.control_id, self.target_id, self._opened, self.until)
         return self._intervals[-1] if self._intervals else None
 
-    def reports(self, *, devices: bool = True) -> list[PerformanceReport]:
-        """The target's own report with all its intervals, then one per device (`devices`)."""
+    def reports(self, *, devices: bool = True) -> Sequence[PerformanceReport]:
+        """The target's own report with its intervals, then one per device (`devices`), made as they are asked for."""
         own = list(self._intervals)
         if self.until > self._opened:
             own.append(self._means.interval(self.control_id, self.target_id, self._opened, self.until))
-        first = PerformanceReport(control_id=self.control_id, target_id=self.target_id, intervals=tuple(own))
-        if not devices:
+        first = PerformanceReport(
+            control_id=self.control_id, target_id=self.target_id, intervals=tuple(own), whole=self._whole
+        )
+        if not devices or not self._devices.count:
             return [first]
-        return [
-            first,
-            *(
-                PerformanceReport(control_id=self.control_id, target_id=interval.target_id, intervals=(interval,))
-                for interval in self.lines().intervals()
-            ),
-        ]
+        lines = self.lines()  # as they are now, whenever they are looked at
+        return Late(lambda: chain((first,), map(_report_of, lines.intervals())))
 
     def _hold(self, now: Instant) -> None:
         """What was held counts up to now, for the target and for its devices alike."""
@@ -174,8 +175,14 @@ class Account:
     def _cut(self, end: Instant) -> PerformanceInterval:
         interval = self._means.interval(self.control_id, self.target_id, self._opened, end)
         self._intervals.append(interval)
-        del self._intervals[:-MOST_INTERVALS]
+        if len(self._intervals) > MOST_INTERVALS:
+            del self._intervals[:-MOST_INTERVALS]
+            self._whole = False
         self._means, self._opened = _Means(), end
         if self._devices.count and end - self._kept_at >= self._devices.count / KEPT_PER_S:
             self.news, self._kept_at = self.lines(), end
         return interval
+
+
+def _report_of(line: PerformanceInterval) -> PerformanceReport:
+    return PerformanceReport(control_id=line.control_id, target_id=line.target_id, intervals=(line,))

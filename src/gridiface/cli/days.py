@@ -12,20 +12,32 @@ from gridiface.app.importers.lists import read_days
 from gridiface.domain.clock import Instant
 from gridiface.errors import ConfigError
 
-Holidays = Annotated[Path | None, typer.Option("--holidays", help="Text file with one date on a line.")]
+_FORMS = "days with commas between them, or a text file with one on a line"
+Holidays = Annotated[
+    str | None, typer.Option("--holidays", metavar="DAYS|FILE", help=f"Holidays of the place: {_FORMS}.")
+]
 Nerc = Annotated[bool, typer.Option("--nerc-holidays", help="Take the holidays of the North American power markets.")]
 EventDays = Annotated[
-    Path | None, typer.Option("--event-days", help="Text file: days of earlier events, to leave out.")
+    str | None,
+    typer.Option("--event-days", metavar="DAYS|FILE", help=f"Days of earlier events, to leave out: {_FORMS}."),
 ]
 
 
-def days_in(path: Path | None) -> frozenset[date]:
-    """The days in a file; none without one.
+def days_in(text: str | None) -> frozenset[date]:
+    """The days that are named, or that a file holds; none without any.
 
     Raises:
-        ConfigError: see `read_days`.
+        ConfigError: neither days nor a file, or see `read_days`.
     """
-    return frozenset() if path is None else read_days(path)
+    if text is None:
+        return frozenset()
+    try:
+        return frozenset(date.fromisoformat(part.strip()) for part in text.split(","))
+    except ValueError as problem:
+        if not Path(text).exists():
+            fix = f"write {_FORMS}, for example 2026-07-04,2026-09-07"
+            raise ConfigError(f"{text[:80]!r} names no days and no file; {fix}") from problem
+    return read_days(Path(text))
 
 
 def instant(text: str, zone: tzinfo) -> Instant:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.remote import Remote, asking
-from gridiface.cli.showing import show_json, show_table
+from gridiface.cli.showing import many, show_json, show_table
 from gridiface.errors import ConfigError
 from gridiface.segments import segment
 
@@ -48,7 +48,7 @@ def create(remote: Remote, *, as_json: bool, file: FileArgument) -> None:
     Example: gridiface portfolio create north.json
     """
     made = remote.post("/portfolios", _body(file))
-    show_json(made) if as_json else typer.echo(f"{made['id']}: {made['name']}, {len(made['assets'])} assets")
+    show_json(made) if as_json else typer.echo(f"{made['id']}: {made['name']}, {many(len(made['assets']), 'asset')}")
 
 
 @app.command("show")
@@ -77,7 +77,7 @@ def replace(remote: Remote, *, as_json: bool, portfolio: NameArgument, file: Fil
     path = f"/portfolios/{segment(portfolio)}"
     _, etag = remote.tagged(path)
     found = remote.put(path, _body(file), headers={"If-Match": etag})
-    show_json(found) if as_json else typer.echo(f"{found['name']} has {len(found['assets'])} assets")
+    show_json(found) if as_json else typer.echo(f"{found['name']} has {many(len(found['assets']), 'asset')}")
 
 
 @app.command("remove")
@@ -104,7 +104,7 @@ def status(remote: Remote, *, as_json: bool, portfolio: NameArgument) -> None:
         return
     sure, rated = found["dispatchable_capacity_kw"], found["nameplate_capacity_kw"]
     typer.echo(f"{found['name']}: {sure:.1f} kW sure of {rated:.1f} kW rated,")
-    typer.echo(f"{found['observed_assets']} of {found['assets']} assets were heard of lately")
+    typer.echo(f"{found['observed_assets']} of {many(found['assets'], 'asset')} heard of lately")
     programs = [(p["program"], p["assets"], f"{p['dispatchable_kw']:.1f}", p["active"]) for p in found["dr_programs"]]
     show_table("Programs", ("program", "assets", "sure, kW", "runs"), programs)
     markets = found["wholesale_market_eligibility"].values()

@@ -38,7 +38,7 @@ from gridiface.cli.importing import IntervalOption, Positive, PositiveOption, St
 from gridiface.cli.performance import performance
 from gridiface.cli.progress import working
 from gridiface.cli.quiet import note
-from gridiface.cli.showing import Json
+from gridiface.cli.showing import Json, many
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.telemetry import Reading
@@ -261,7 +261,7 @@ def export(
     if as_json:
         typer.echo(json.dumps({"ok": True, "output": str(output), "rows": len(rows)}))
     else:
-        typer.echo(f"{output}: {len(rows)} rows")
+        typer.echo(f"{output}: {many(len(rows), 'row')}")
 
 
 app.command("performance")(performance)
@@ -322,7 +322,7 @@ def _samples(file: Path, zone_name: str, positive: Positive, stamp: Stamp) -> Me
     return found[0]
 
 
-def _calendar(zone_name: str, holidays: Path | None, start: str, *, nerc: bool) -> Calendar:
+def _calendar(zone_name: str, holidays: str | None, start: str, *, nerc: bool) -> Calendar:
     days = days_in(holidays)
     if nerc:
         year = int(start[:4]) if start[:4].isdigit() else 2000

@@ -13,7 +13,7 @@ import typer
 from gridiface.cli.days import EventDays, Holidays, Nerc, days_in
 from gridiface.cli.progress import working
 from gridiface.cli.remote import Remote, asking
-from gridiface.cli.showing import show_json, show_table
+from gridiface.cli.showing import many, show_json, show_table
 from gridiface.errors import ConfigError
 from gridiface.segments import segment
 
@@ -168,7 +168,7 @@ def remove(remote: Remote, *, as_json: bool, event: EventArgument) -> None:
 
 
 def _show(found: dict[str, Any]) -> None:
-    typer.echo(f"{found['event']}: revision {found['revision']}, {_state(found)}, {found['rows']} rows")
+    typer.echo(f"{found['event']}: revision {found['revision']}, {_state(found)}, {many(found['rows'], 'row')}")
     totals = [*found["resources"], *found["total"]]
     show_table("", tuple(totals[0]) if totals else (), [list(total.values()) for total in totals])
 

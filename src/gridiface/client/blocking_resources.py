@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from gridiface.client.resources import Fields, Resources
 from gridiface.operator.areas.fleet import DeviceDefinition, GroupDefinition
+from gridiface.operator.areas.performance import PerformanceRow
 from gridiface.operator.areas.portfolios import PortfolioRow, PortfolioStatus, PortfolioSummary
 from gridiface.operator.areas.settlements import SettlementMade, SettlementRow, SettlementSummary
 
@@ -100,3 +101,9 @@ class BlockingResources:
     def remove_settlement(self, event: str, *, etag: str = "") -> SettlementSummary:
         """Take a settlement away."""
         return self._run(self._async.remove_settlement(event, etag=etag))
+
+    def performance(
+        self, *, start: float | None = None, end: float | None = None, by: str = "program"
+    ) -> list[PerformanceRow]:
+        """What came of all controls over a span, summed; see Resources.performance."""
+        return self._run(self._async.performance(start=start, end=end, by=by))

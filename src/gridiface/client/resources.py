@@ -1,4 +1,4 @@
-"""What is defined, enrolled and settled, for asyncio: devices, groups, portfolios, settlements.
+"""What is defined, enrolled, settled and performed, for asyncio: devices, groups, portfolios, settlements, sums.
 
 What can be edited comes with its ETag (`tagged`); give it back with the change, and what somebody else changed in
 between is not lost: ApiError with the status 412. `"*"` changes whatever is there.
@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from gridiface.client.transport import Transport
 from gridiface.operator.areas.fleet import DeviceDefinition, GroupDefinition
+from gridiface.operator.areas.performance import PerformanceRow
 from gridiface.operator.areas.portfolios import PortfolioRow, PortfolioStatus, PortfolioSummary
 from gridiface.operator.areas.settlements import SettlementMade, SettlementRow, SettlementSummary
 from gridiface.segments import segment
@@ -109,6 +110,17 @@ class Resources(Transport):
     async def remove_settlement(self, event: str, *, etag: str = "") -> SettlementSummary:
         """Take a settlement away."""
         return cast("SettlementSummary", await self._delete(f"/settlements/{segment(event)}", etag))
+
+    # --- performance ----------------------------------------------------------------------------------------------
+
+    async def performance(
+        self, *, start: float | None = None, end: float | None = None, by: str = "program"
+    ) -> list[PerformanceRow]:
+        """What came of all controls in [start, end), s since 1970, summed by control, program, group or device.
+
+        None: until now; from a day before the end on.
+        """
+        return await self.members("/performance", "performance", start=start, end=end, by=by)
 
     async def _put(self, path: str, thing: Fields, etag: str, unsaid: tuple[str, ...]) -> Any:
         body = {name: value for name, value in thing.items() if name not in unsaid}

@@ -46,11 +46,15 @@ class PerformanceInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerformanceReport:
-    """The account of one control on one target."""
+    """The account of one control on one target.
+
+    `whole`: False where it has lost its oldest intervals, which are in the store alone.
+    """
 
     control_id: str
     target_id: str
     intervals: tuple[PerformanceInterval, ...]
+    whole: bool = True
 
     def mean(self, field: str, *, start: Instant | None = None, end: Instant | None = None) -> float | None:
         """Time-weighted mean of one of the `*_w` fields over the intervals inside [start, end); None if unknown.
@@ -82,8 +86,10 @@ def energy_wh(samples: Sequence[tuple[Instant, float]]) -> float:
     return joules / 3600.0
 
 
+#: Qualities from the most trustworthy to the least.
+TRUST = (Quality.GOOD, Quality.ESTIMATED, Quality.STALE, Quality.SUBSTITUTED, Quality.BAD)
+
+
 def worst_quality(qualities: Iterable[Quality]) -> Quality:
     """The least trustworthy of several; GOOD for none."""
-    order = (Quality.BAD, Quality.SUBSTITUTED, Quality.STALE, Quality.ESTIMATED)
-    present = set(qualities)
-    return next((quality for quality in order if quality in present), Quality.GOOD)
+    return max(qualities, key=TRUST.index, default=Quality.GOOD)

@@ -78,6 +78,30 @@ class Totals:
     responses: ResponseTimes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """What the intervals of one target, each with its part of a span, come to.
+
+    Attributes:
+        count: how many intervals.
+        seconds, known_s: their time, and the part of it for which the delivered power was measured.
+        energies: of the five powers, W s, the delivered one over `known_s`; None where it never is known.
+        missed, asked: |delivered - requested| and |requested| over the time for which both are known, W s.
+        told, taken: |allocated| and |acknowledged| where both are known, W s.
+        quality: the worst.
+    """
+
+    count: int
+    seconds: float
+    known_s: float
+    energies: tuple[float | None, float | None, float | None, float | None, float | None]
+    missed: float
+    asked: float
+    told: float
+    taken: float
+    quality: Quality
+
+
 @dataclass(slots=True)
 class Summed:
     """Adds up what belongs together over [start, end); `totals` may be asked at any time."""
@@ -117,6 +141,21 @@ class Summed:
         if interval.allocated_w is not None and interval.acknowledged_w is not None:
             self._told += abs(interval.allocated_w) * seconds
             self._taken += abs(interval.acknowledged_w) * seconds
+
+    def put(self, control_id: str, portion: Portion) -> None:
+        """Count what a control's intervals come to within the span."""
+        self._controls.add(control_id)
+        self._qualities.add(portion.quality)
+        self._seconds += portion.seconds
+        self._known_s += portion.known_s
+        for at, energy in enumerate(portion.energies):
+            if energy is not None:
+                self._met[at] = True
+                self._energies[at] += energy / 3600
+        self._missed += portion.missed
+        self._asked += portion.asked
+        self._told += portion.told
+        self._taken += portion.taken
 
     def responded(self, seconds: float) -> None:
         """Count one device's response time."""

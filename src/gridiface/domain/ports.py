@@ -6,7 +6,8 @@ acknowledge it on the wire. When nothing can be made durable, StoreUnavailable i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +15,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Agenda, Control, Decision, Delivery, Outcome, Setpoint, Share, Target
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
+from gridiface.domain.performance_sums import Portion
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
 
 
@@ -157,11 +159,27 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Accounted:
-    """A part of what is kept of one control in a span of time; see `History.accounted`."""
+    """A part of what is kept of one control in a span of time; see `History.accounted`.
+
+    `portions`: what its targets' intervals come to, by target. `series`: intervals of its own target.
+    """
 
     control: Control
-    intervals: tuple[PerformanceInterval, ...] = ()
+    portions: tuple[tuple[str, Portion], ...] = ()
     began: tuple[Began, ...] = ()
+    series: tuple[PerformanceInterval, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Until when intervals of a control are wanted: what ended by `own` of its own target, by `devices` of others."""
+
+    own: Instant = math.inf
+    devices: Instant = math.inf
+
+
+#: All intervals; none.
+WHOLE, NOTHING = Reach(), Reach(-math.inf, -math.inf)
 
 
 class History(Protocol):
@@ -197,12 +215,21 @@ class History(Protocol):
         ...
 
     def accounted(
-        self, start: Instant, end: Instant, *, own: bool = True, devices: bool = True
+        self,
+        start: Instant,
+        end: Instant,
+        *,
+        own: bool = True,
+        devices: bool = True,
+        reach: Callable[[str], Reach] = lambda _: WHOLE,
+        series: Callable[[Control], bool] = lambda _: False,
     ) -> AsyncIterator[Accounted]:
         """What is kept of all controls that may have run in [start, end), in parts: a control comes once or oftener.
 
-        The first part of a control is empty. Intervals that overlap the span, of the control's own target (`own`) and
-        of each device of a group (`devices`); devices that began in the span.
+        The first part of a control is empty; after it `reach` is asked by its id which of its intervals are wanted.
+        Intervals count with their part of the span, those of the control's own target (`own`) and of each device of a
+        group (`devices`); devices that began in the span; of the controls that `series` chooses their own target's
+        intervals one by one, too, by their time.
         """
         ...
 

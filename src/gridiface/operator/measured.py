@@ -5,6 +5,8 @@ The engine's accounts begin anew with the server. Owns how both are put together
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +15,9 @@ from gridiface.domain.controls import Control
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.ports import History, PerformanceView
 from gridiface.naming import by_name
+
+#: Reports of running controls after which others have their turn.
+TURN = 500
 
 
 @dataclass(slots=True)
@@ -35,13 +40,23 @@ class Measured:
         Raises:
             StoreUnavailable: its past cannot be read.
         """
-        kept = self.performance.report(control.id)
-        began = min((one.start for report in kept for one in report.intervals), default=None)
+        kept = await self._kept(control.id)
+        begins = {report.target_id: report.intervals[0].start for report in kept if report.intervals}
+        began = min(begins.values(), default=math.inf)
         # One that ran before has its first interval here when its devices are heard again, a while after the start.
-        if began is not None and min(began, control.span.start) > self.since:
+        if begins and all(report.whole for report in kept) and min(began, control.span.start) > self.since:
             return kept
         stored = await self.history.performance(control.id)
-        return joined(control, kept, [one for one in stored if began is None or one.end <= began])
+        return joined(control, kept, [one for one in stored if one.end <= begins.get(one.target_id, began)])
+
+    async def _kept(self, control_id: str) -> list[PerformanceReport]:
+        """The engine's account; of thousands of devices it is made in parts, between which others have their turn."""
+        kept = []
+        for report in self.performance.report(control_id):
+            kept.append(report)
+            if len(kept) % TURN == 0:
+                await asyncio.sleep(0)
+        return kept
 
 
 def joined(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -16,13 +16,11 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, TargetKind
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.performance_sums import Summed, Totals
-from gridiface.domain.ports import Began, FleetView, History, PerformanceView
+from gridiface.domain.ports import NOTHING, WHOLE, Began, FleetView, History, PerformanceView, Reach
+from gridiface.operator.measured import TURN
 
 #: Most intervals and beginnings that one question may look at.
-MOST = 200_000
-
-#: Intervals of running controls after which others have their turn.
-_TURN = 500
+MOST = 2_000_000
 
 
 class By(StrEnum):
@@ -51,6 +49,7 @@ class Summing:
         start, end: s since 1970, [start, end).
         fleet: which groups a device is in now.
         sees: whether the asker may see a sum; of a program's controls each is asked for.
+        since: when this server began: of a control that began later nothing is in the store alone.
         most: how many intervals and beginnings may be looked at.
 
     A control's and a program's sum, and that of the group which a control names, are of the account of the target
@@ -62,6 +61,7 @@ class Summing:
     end: Instant
     fleet: FleetView
     sees: Callable[[Key, Control], bool]
+    since: Instant = math.inf
     most: int = MOST
     _sums: dict[Key, Summed] = field(default_factory=dict)
     _controls: dict[Key, Control] = field(default_factory=dict)
@@ -76,40 +76,53 @@ class Summing:
             StoreUnavailable: the past cannot be read.
         """
         own, devices = self.by is not By.DEVICE, self.by in {By.GROUP, By.DEVICE}
-        reach: dict[str, dict[str, Instant]] = {}
-        async for part in history.accounted(self.start, self.end, own=own, devices=devices):
+        reach: dict[str, Reach] = {}
+        parts = history.accounted(self.start, self.end, own=own, devices=devices, reach=reach.__getitem__)
+        async for part in parts:
             control = part.control
             if control.id not in reach:
                 reach[control.id] = await self._live(control, performance, devices=devices)
-            held = reach[control.id]
-            for interval in part.intervals:
-                if interval.end <= held.get(interval.target_id, math.inf):
-                    self._add(control, interval)
+            for target_id, portion in part.portions:
+                self._count(portion.count)
+                for summed in self._places(control, target_id):
+                    summed.put(control.id, portion)
             for one in part.began:
                 self._respond(control, one)
         return {key: (self._controls[key], summed.totals()) for key, summed in self._sums.items()}
 
-    async def _live(self, control: Control, performance: PerformanceView, *, devices: bool) -> dict[str, Instant]:
-        """Count what the engine's account has of a control; by target, from when on it has it."""
-        since: dict[str, Instant] = {}
-        at = 0
+    async def _live(self, control: Control, performance: PerformanceView, *, devices: bool) -> Reach:
+        """Count what the engine's account has of a control; what is to be taken from the store."""
+        own = began = math.inf
+        whole, at = True, 0
         for report in performance.report(control.id, devices=devices):
+            whole &= report.whole
             if report.intervals:
-                since[report.target_id] = report.intervals[0].start
+                first = report.intervals[0].start
+                began = min(began, first)
+                own = first if report.target_id == control.target.id else own
             for interval in report.intervals:
                 self._add(control, interval)
                 at += 1
-                if at % _TURN == 0:
+                if at % TURN == 0:
                     await asyncio.sleep(0)
-        return since
+        if began == math.inf:
+            return WHOLE
+        if whole and min(began, control.span.start) > self.since:
+            return NOTHING
+        return Reach(began if own == math.inf else own, began)
 
     def _add(self, control: Control, interval: PerformanceInterval) -> None:
         if interval.start >= self.end or interval.end <= self.start:
             return
         self._count()
-        for key in self._keys(control, interval.target_id):
+        for summed in self._places(control, interval.target_id):
+            summed.add(interval)
+
+    def _places(self, control: Control, target_id: str) -> Iterator[Summed]:
+        """The sums that the lines of a target have a part in, as far as the asker may see them."""
+        for key in self._keys(control, target_id):
             if self.sees(key, control):
-                self._sum(key, control).add(interval)
+                yield self._sum(key, control)
 
     def _respond(self, control: Control, one: Began) -> None:
         """A device began: it took from the control's start, or from when it was told of it, whichever is later."""
@@ -155,7 +168,7 @@ class Summing:
             self._controls[key] = control
         return found
 
-    def _count(self) -> None:
-        self._counted += 1
+    def _count(self, more: int = 1) -> None:
+        self._counted += more
         if self._counted > self.most:
             raise TooMuch

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Decision, Delivery, Outcome
 from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.ports import Accounted, AppendReadings, Change, DecisionSearch, Document
+from gridiface.domain.ports import WHOLE, Accounted, AppendReadings, Change, DecisionSearch, Document, Reach
 from gridiface.domain.telemetry import Reading
 from gridiface.errors import StoreUnavailable
 from gridiface.store import decode, schema, spans
@@ -255,10 +255,18 @@ class Store:
         return sorted(map(decode.performance, rows), key=lambda interval: (interval.target_id, interval.start))
 
     async def accounted(
-        self, start: Instant, end: Instant, *, own: bool = True, devices: bool = True
+        self,
+        start: Instant,
+        end: Instant,
+        *,
+        own: bool = True,
+        devices: bool = True,
+        reach: Callable[[str], Reach] = lambda _: WHOLE,
+        series: Callable[[Control], bool] = lambda _: False,
     ) -> AsyncIterator[Accounted]:
         """See domain.ports.History.accounted; read in parts, between which others have their turn."""
-        async for part in spans.accounted(self._rows, start, end, own=own, devices=devices):
+        whose = {"own": own, "devices": devices}
+        async for part in spans.accounted(self._rows, start, end, **whose, reach=reach, series=series):
             yield part
 
     async def deliveries(self, device_id: str, *, start: Instant, end: Instant, limit: int = 10_000) -> list[Delivery]:

@@ -1,19 +1,22 @@
 """What is kept of all controls over a span of time, read a bounded part at a time.
 
-Intervals have no index on time: the controls that may have run are found first, theirs by their key.
+Intervals have no index on time: the controls that may have run are found first, theirs by their key. The database adds
+them up, one row for each target of a control: a day of a control is seventeen thousand intervals.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Column, Row, Select, and_, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Row, Select, and_, case, false, func, or_, select, tuple_
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import OutcomeKind, TargetKind
-from gridiface.domain.ports import Accounted, Began
+from gridiface.domain.controls import Control, OutcomeKind
+from gridiface.domain.performance import TRUST
+from gridiface.domain.performance_sums import Portion
+from gridiface.domain.ports import Accounted, Began, Reach
 from gridiface.store import decode
 from gridiface.store.retention import MOST_NAMES
 from gridiface.store.tables import controls, outcomes, performance
@@ -21,11 +24,24 @@ from gridiface.store.tables import controls, outcomes, performance
 #: Rows that are read and made into values at once.
 PART = 500
 
+#: Controls whose intervals one statement adds up may have run for so long together, s: of the usual five seconds
+#: fifty thousand intervals, a fraction of a second. One control alone may be longer.
+ADDED_S = 250_000.0
+
 #: Runs one statement.
 Read = Callable[[Select[Any]], Awaitable[Sequence[Row[Any]]]]
 
 
-async def accounted(read: Read, start: Instant, end: Instant, *, own: bool, devices: bool) -> AsyncIterator[Accounted]:
+async def accounted(
+    read: Read,
+    start: Instant,
+    end: Instant,
+    *,
+    own: bool,
+    devices: bool,
+    reach: Callable[[str], Reach],
+    series: Callable[[Control], bool],
+) -> AsyncIterator[Accounted]:
     """See domain.ports.History.accounted.
 
     Raises:
@@ -33,29 +49,107 @@ async def accounted(read: Read, start: Instant, end: Instant, *, own: bool, devi
     """
     table = controls.c
     living = select(table.id, table.body).where(table.live_until > start, table.created < end).order_by(table.id)
-    intervals, began = _intervals(start, end, own=own, devices=devices), _began(start, end)
+    sums, began, ones = _sums(start, end), _began(start, end), _intervals(start, end)
     last = ""
     while rows := await read(living.where(table.id > last).limit(MOST_NAMES)):
         last = rows[-1].id
         found = {row.id: control for row in rows if (control := decode.control(row)).span.start < end}
         for control in found.values():
             yield Accounted(control)
-        names = list(found)
-        async for name, held in _parts(read, intervals, names, performance.c.target_id, performance.c.start):
-            yield Accounted(found[name], intervals=tuple(map(decode.performance, held)))
-        async for name, held in _parts(read, began, names, outcomes.c.device_id):
+        for until, names in _by_reach(found, reach):
+            wanted = _wanted(until, own=own, devices=devices)
+            for some in _in_turns([found[name] for name in names], start, end):
+                async for name, held in _parts(read, sums.where(wanted), some, performance.c.target_id):
+                    yield Accounted(found[name], portions=tuple((row.target_id, _portion(row)) for row in held))
+            of_series = [name for name in names if series(found[name])]
+            near = ones.where(_wanted(until, own=True, devices=False))
+            async for name, held in _parts(read, near, of_series, performance.c.target_id, performance.c.start):
+                yield Accounted(found[name], series=tuple(map(decode.performance, held)))
+        async for name, held in _parts(read, began, list(found), outcomes.c.device_id):
             yield Accounted(found[name], began=tuple(Began(row.device_id, row.received, row.at) for row in held))
 
 
-def _intervals(start: Instant, end: Instant, *, own: bool, devices: bool) -> Select[Any]:
-    table, control = performance.c, controls.c
-    query = select(performance).where(table.start < end, table.end > start)
-    if own and devices:
-        return query
-    query = query.join(controls, control.id == table.control_id)
-    if own:
-        return query.where(table.target_id == control.target_id)
-    return query.where(or_(table.target_id != control.target_id, control.target_kind == TargetKind.DEVICE.value))
+def _by_reach(names: Iterable[str], reach: Callable[[str], Reach]) -> Iterator[tuple[Reach, list[str]]]:
+    """Those of which the same is wanted, together: most are wanted whole, or not at all."""
+    alike: dict[Reach, list[str]] = {}
+    for name in names:
+        alike.setdefault(reach(name), []).append(name)
+    yield from alike.items()
+
+
+def _in_turns(found: list[Control], start: Instant, end: Instant) -> Iterator[list[str]]:
+    """So many controls at a time as `ADDED_S` allows."""
+    some: list[str] = []
+    seconds = 0.0
+    for control in found:
+        length = min(control.span.end, end) - max(control.span.start, start)
+        if some and seconds + length > ADDED_S:
+            yield some
+            some, seconds = [], 0.0
+        some.append(control.id)
+        seconds += length
+    if some:
+        yield some
+
+
+def _wanted(until: Reach, *, own: bool, devices: bool) -> ColumnElement[bool]:
+    """Which targets' intervals, until when. A control of a single device is that device's line."""
+    table = performance.c
+    mine = table.target_id == controls.c.target_id
+    return or_(
+        and_(mine, table.end <= until.own) if own else false(),
+        and_(~mine, table.end <= until.devices) if devices else false(),
+        *([] if own else [and_(mine, controls.c.target_kind == "device", table.end <= until.own)]),
+    )
+
+
+def _intervals(start: Instant, end: Instant) -> Select[Any]:
+    table = performance.c
+    joined = performance.join(controls, controls.c.id == table.control_id)
+    return select(performance).select_from(joined).where(table.start < end, table.end > start)
+
+
+def _sums(start: Instant, end: Instant) -> Select[Any]:
+    """A `Portion` for each target of a control."""
+    table = performance.c
+    begin = case((table.start > start, table.start), else_=start)
+    seconds = case((table.end < end, table.end), else_=end) - begin
+    known_s = case((table.delivered_w.is_(None), 0.0), else_=seconds * table.known)
+    # A sum of nothing but NULL is NULL.
+    heard = and_(table.requested_w.is_not(None), table.delivered_w.is_not(None))
+    told = and_(table.allocated_w.is_not(None), table.acknowledged_w.is_not(None))
+    sums: dict[str, ColumnElement[Any]] = {
+        "held": func.count(),
+        "seconds": func.sum(seconds),
+        "known_s": func.sum(known_s),
+        "requested": func.sum(table.requested_w * seconds),
+        "accepted": func.sum(table.accepted_w * seconds),
+        "allocated": func.sum(table.allocated_w * seconds),
+        "acknowledged": func.sum(table.acknowledged_w * seconds),
+        "delivered": func.sum(table.delivered_w * known_s),
+        "missed": func.sum(case((heard, func.abs(table.delivered_w - table.requested_w) * known_s), else_=0.0)),
+        "asked": func.sum(case((heard, func.abs(table.requested_w) * known_s), else_=0.0)),
+        "told": func.sum(case((told, func.abs(table.allocated_w) * seconds), else_=0.0)),
+        "taken": func.sum(case((told, func.abs(table.acknowledged_w) * seconds), else_=0.0)),
+        "worst": func.max(case(*((table.quality == one.value, at) for at, one in enumerate(TRUST)))),
+    }
+    columns = [sum_.label(name) for name, sum_ in sums.items()]
+    ones = _intervals(start, end).with_only_columns(table.control_id, table.target_id, *columns)
+    return ones.group_by(table.control_id, table.target_id)
+
+
+def _portion(row: Row[Any]) -> Portion:
+    return Portion(
+        count=row.held,
+        seconds=row.seconds,
+        known_s=row.known_s,
+        energies=(row.requested, row.accepted, row.allocated, row.acknowledged, row.delivered),
+        missed=row.missed,
+        asked=row.asked,
+        told=row.told,
+        taken=row.taken,
+        quality=TRUST[row.worst],
+    )
 
 
 def _began(start: Instant, end: Instant) -> Select[Any]:

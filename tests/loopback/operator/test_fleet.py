@@ -304,6 +304,10 @@ def enrol(url: str, token: str) -> None:
             grid.remove_portfolio(made["id"], etag=etag)
         grid.remove_portfolio(made["id"])
         assert grid.settlements() == []
+        assert grid.performance(by="device") == []
+        assert grid.performance(start=0.0, end=1.0) == []
+        with pytest.raises(ApiError, match="not after"):
+            grid.performance(start=2.0, end=1.0)
         for missing in (grid.settlement, grid.settlement_rows, grid.remove_settlement):
             with pytest.raises(ApiError):
                 missing("none")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from dataclasses import replace
+import random
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -27,7 +28,10 @@ from gridiface.domain.controls import (
     TargetKind,
 )
 from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.performance_sums import Summed
 from gridiface.domain.ports import (
+    NOTHING,
+    WHOLE,
     AppendDecisions,
     AppendDeliveries,
     AppendOutcome,
@@ -38,6 +42,7 @@ from gridiface.domain.ports import (
     KeepDocument,
     PutControl,
     PutDocument,
+    Reach,
 )
 from gridiface.domain.quantities import Phase, Quantity
 from gridiface.domain.telemetry import Quality, Reading
@@ -247,17 +252,71 @@ async def test_what_is_kept_of_a_span_comes_in_parts(store: Store, monkeypatch: 
     await store.commit([*(PutControl(control(name)) for name in names), AppendPerformance(tuple(kept))])
     await store.commit([AppendOutcome(one) for one in steps])
 
-    async def read(**more: bool) -> list[tuple[str, str, float]]:
+    async def read(**more: bool) -> list[tuple[str, str, int, float]]:
         parts = [part async for part in store.accounted(NOW + 15, NOW + 30, **more)]
         assert {part.control.id for part in parts} == set(names)
         began = sorted((p.control.id, one.device_id, one.received, one.started) for p in parts for one in p.began)
         assert began == sorted((name, device, NOW + 16, NOW + 17) for name in names for device in ("d", "É", "e"))
-        return sorted((one.control_id, one.target_id, one.start - NOW) for p in parts for one in p.intervals)
+        return sorted((p.control.id, target, one.count, one.seconds) for p in parts for target, one in p.portions)
 
-    whole = sorted((one.control_id, one.target_id, one.start - NOW) for one in kept if 10 <= one.start - NOW <= 20)
+    # From 15 to 30 s: half of the second interval, and the third.
+    whole = sorted((name, target, 2, 15.0) for name in names for target in ("feeder-1", "d", "É", "e"))
     assert await read() == whole
     assert await read(devices=False) == [one for one in whole if one[1] == "feeder-1"]
     assert await read(own=False) == [one for one in whole if one[1] != "feeder-1"]
+    early = Reach(own=NOW + 20, devices=-math.inf)
+    reached = {name: NOTHING if name == "b" else early if name == "Ä" else WHOLE for name in names}
+    found = await read(reach=reached.__getitem__)
+    assert found == sorted([*(one for one in whole if one[0] not in {"b", "Ä"}), ("Ä", "feeder-1", 1, 5.0)])
+    of_series = [part.series async for part in store.accounted(NOW + 15, NOW + 30, series=lambda one: one.id == "c")]
+    assert [(one.target_id, one.start - NOW) for some in of_series for one in some] == [
+        ("feeder-1", 10.0),
+        ("feeder-1", 20.0),
+    ]
+
+
+async def test_the_database_adds_up_as_the_domain_does(store: Store) -> None:
+    chance = random.Random(7)
+
+    def watts() -> float | None:
+        return None if chance.random() < 0.2 else chance.uniform(-5e4, 5e4)
+
+    def kept(name: str, target: str, at: int) -> PerformanceInterval:
+        delivered = watts()
+        return PerformanceInterval(
+            control_id=name,
+            target_id=target,
+            start=NOW + 10 * at,
+            end=NOW + 10 * at + chance.uniform(0.5, 10),
+            requested_w=watts(),
+            accepted_w=watts(),
+            allocated_w=watts(),
+            acknowledged_w=watts(),
+            delivered_w=delivered,
+            quality=chance.choice(list(Quality)),
+            known=0.0 if delivered is None else chance.random(),
+        )
+
+    names, targets = ("c1", "c2"), ("feeder-1", "d", "e")
+    lines = [kept(name, target, at) for name in names for target in targets for at in range(40)]
+    lines += [replace(kept("c1", "f", 4), delivered_w=None, known=0.0)]
+    await store.commit([*(PutControl(control(name)) for name in names), AppendPerformance(tuple(lines))])
+    for start, end in ((NOW - 5, NOW + 999), (NOW + 23, NOW + 287.5), (NOW + 42, NOW + 43)):
+        found = {}
+        async for part in store.accounted(start, end):
+            for target, portion in part.portions:
+                found[part.control.id, target] = made = Summed(start, end)
+                made.put(part.control.id, portion)
+        wanted: dict[tuple[str, str], Summed] = {}
+        for line in lines:
+            if line.end > start and line.start < end:
+                wanted.setdefault((line.control_id, line.target_id), Summed(start, end)).add(line)
+        assert found.keys() == wanted.keys()
+        for key, one in found.items():
+            got, asked = asdict(one.totals()), asdict(wanted[key].totals())
+            assert got == {
+                name: pytest.approx(value) if type(value) is float else value for name, value in asked.items()
+            }
 
 
 async def test_deliveries_keep_their_whole_setpoint(store: Store) -> None:

@@ -153,7 +153,8 @@ class PerformanceArea(Area):
         start = max(0.0, end - _DAY_S) if query.start is None else query.start
         if end <= start:
             raise Refused(400, "`end` is not after `start`", "give a `start` before it")
-        summing = Summing(query.by, start, end, self._desk.status.fleet, self._sees(caller, query.by))
+        fleet, since = self._desk.status.fleet, self._desk.measured.since
+        summing = Summing(query.by, start, end, fleet, self._sees(caller, query.by), since)
         try:
             sums = await summing.run(self._desk.status.performance, self._desk.records)
         except TooMuch as problem:

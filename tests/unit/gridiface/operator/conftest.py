@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.clocks import StandingClock
+from tests.portions import portions
 
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (
@@ -32,7 +33,9 @@ from gridiface.domain.controls import (
 from gridiface.domain.fleet import Device, Group, Nameplate
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.ports import (
+    WHOLE,
     Accounted,
+    Began,
     Change,
     DecisionSearch,
     DeleteDocument,
@@ -40,6 +43,7 @@ from gridiface.domain.ports import (
     KeepDocument,
     PutControl,
     PutDocument,
+    Reach,
 )
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
@@ -147,7 +151,8 @@ class Records:
     down: bool = False
     older: int = 0
     reach: float | None = None
-    accounts: list[Accounted] = field(default_factory=list)
+    #: Controls with intervals and devices that began.
+    accounts: list[tuple[Control, tuple[PerformanceInterval, ...], tuple[Began, ...]]] = field(default_factory=list)
     spans: list[tuple[float, float, bool, bool]] = field(default_factory=list)
 
     async def commit(self, changes: Sequence[Change]) -> None:
@@ -208,12 +213,19 @@ class Records:
         return []
 
     async def accounted(
-        self, start: float, end: float, *, own: bool = True, devices: bool = True
+        self,
+        start: float,
+        end: float,
+        *,
+        own: bool = True,
+        devices: bool = True,
+        reach: Callable[[str], Reach] = lambda _: WHOLE,
+        series: Callable[[Control], bool] = lambda _: False,
     ) -> AsyncIterator[Accounted]:
         self._up()
         self.spans.append((start, end, own, devices))
-        for part in self.accounts:
-            yield part
+        for control, intervals, began in self.accounts:
+            yield Accounted(control, tuple(portions(intervals, start, end)), began)
 
     async def deliveries(self, device_id: str, *, start: float, end: float, limit: int = 10_000) -> list[Delivery]:
         return [delivery(device_id)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from gridiface.domain.clock import Interval
-from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.operator.measured import Measured
 
 PART = PerformanceInterval(
@@ -72,3 +72,30 @@ async def test_what_began_since_the_start_needs_no_store(house: Any) -> None:
     stored = Stored(PART)
     reports = await measured(house, stored, 80.0).reports(house.desk.status.controls()[0])
     assert (len(reports), len(reports[0].intervals), stored.asked) == (1, 1, 0)
+
+
+class Engine:
+    """Accounts: the target's own, of which the oldest intervals are gone or not, and a device's line."""
+
+    def __init__(self, *, whole: bool) -> None:
+        self.whole = whole
+
+    def report(self, control_id: str, *, devices: bool = True) -> list[PerformanceReport]:
+        own = replace(PART, start=100.0, end=105.0, delivered_w=2.0)
+        line = replace(PART, target_id="battery1", start=60.0, end=105.0)
+        return [
+            PerformanceReport(control_id=control_id, target_id=one.target_id, intervals=(one,), whole=self.whole)
+            for one in (own, line)
+        ]
+
+
+async def test_of_one_that_runs_for_so_long_that_its_account_lost_the_beginning_the_store_has_it(house: Any) -> None:
+    control = replace(house.desk.status.controls()[0], interval=Interval(60.0, 200.0))
+    stored = Stored(*(replace(PART, start=at, end=at + 5.0) for at in (60.0, 95.0, 100.0)))
+    reports = await Measured(Engine(whole=False), stored, 50.0).reports(control)  # type: ignore[arg-type]
+    assert [(one.target_id, [i.start for i in one.intervals]) for one in reports] == [
+        ("fleet", [60.0, 95.0, 100.0]),
+        ("battery1", [60.0]),
+    ]
+    assert len(await Measured(Engine(whole=True), stored, 50.0).reports(control)) == 2  # type: ignore[arg-type]
+    assert stored.asked == 1

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from tests.portions import portions
 
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, Target, TargetKind
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.performance_sums import Totals
-from gridiface.domain.ports import Accounted, Began
+from gridiface.domain.ports import Accounted, Began, Reach
 from gridiface.operator.summing import By, Key, Summing, TooMuch
 
 #: One Wh in ten seconds.
@@ -61,36 +63,53 @@ class Accounts:
         return made if devices else made[:1]
 
 
+@dataclass(frozen=True)
+class Part:
+    """What the store has of a control: intervals, and devices that began."""
+
+    control: Control
+    intervals: Sequence[PerformanceInterval] = ()
+    began: tuple[Began, ...] = ()
+
+
 class Stored:
     """The store's parts."""
 
-    def __init__(self, *parts: Accounted) -> None:
+    def __init__(self, *parts: Part) -> None:
         self._parts = parts
 
     async def accounted(
-        self, start: float, end: float, *, own: bool = True, devices: bool = True
+        self, start: float, end: float, *, own: bool, devices: bool, reach: Callable[[str], Reach]
     ) -> AsyncIterator[Accounted]:
         for part in self._parts:
-            yield part
+            yield Accounted(part.control)
+        for part in self._parts:
+            until = reach(part.control.id)
+            kept = [
+                one
+                for one in part.intervals
+                if one.end <= (until.own if one.target_id == part.control.target.id else until.devices)
+            ]
+            yield Accounted(part.control, tuple(portions(kept, start, end)), part.began)
 
 
 #: Two programs ask the fleet, one after the other; a third one device of it.
 FIRST, SECOND = control("c1", "peak"), control("c2", "relief")
 ALONE = control("c3", "relief", "b1", TargetKind.DEVICE)
 KEPT = (
-    Accounted(FIRST),
-    Accounted(SECOND),
-    Accounted(ALONE),
-    Accounted(FIRST, tuple(line("c1", "fleet", at, at + 10, 3 * WH) for at in (0.0, 10.0))),
-    Accounted(FIRST, tuple(line("c1", name, 0.0, 20.0, WH) for name in ("a1", "a2", "b1"))),
-    Accounted(SECOND, (line("c2", "fleet", 20.0, 30.0, 2 * WH),)),
-    Accounted(SECOND, (line("c2", "a1", 20.0, 30.0, 1.5 * WH), line("c2", "b1", 20.0, 30.0, 0.5 * WH))),
-    Accounted(ALONE, (line("c3", "b1", 30.0, 40.0, -WH),)),
+    Part(FIRST),
+    Part(SECOND),
+    Part(ALONE),
+    Part(FIRST, tuple(line("c1", "fleet", at, at + 10, 3 * WH) for at in (0.0, 10.0))),
+    Part(FIRST, tuple(line("c1", name, 0.0, 20.0, WH) for name in ("a1", "a2", "b1"))),
+    Part(SECOND, (line("c2", "fleet", 20.0, 30.0, 2 * WH),)),
+    Part(SECOND, (line("c2", "a1", 20.0, 30.0, 1.5 * WH), line("c2", "b1", 20.0, 30.0, 0.5 * WH))),
+    Part(ALONE, (line("c3", "b1", 30.0, 40.0, -WH),)),
 )
 
 
 async def sums(
-    by: By, *parts: Accounted, accounts: Any = None, start: float = 0.0, end: float = 100.0, **more: Any
+    by: By, *parts: Part, accounts: Any = None, start: float = 0.0, end: float = 100.0, **more: Any
 ) -> dict[Key, Totals]:
     options = {"sees": lambda key, control: True, **more}
     summing = Summing(by, start, end, Fleet(), **options)  # type: ignore[arg-type]  # of a fleet only `groups_of`
@@ -98,7 +117,7 @@ async def sums(
     return {key: totals for key, (_, totals) in found.items()}
 
 
-async def wh(by: By, *parts: Accounted, **more: Any) -> dict[Key, float]:
+async def wh(by: By, *parts: Part, **more: Any) -> dict[Key, float]:
     return {key: round(one.delivered_wh or 0.0, 6) for key, one in (await sums(by, *parts, **more)).items()}
 
 
@@ -129,7 +148,7 @@ async def test_what_an_account_has_is_not_taken_from_the_store_too() -> None:
     live += [line("c1", "a1", 10.0, 25.0, WH)]
     stored = (line("c1", "fleet", 0.0, 10.0, 3 * WH), line("c1", "fleet", 10.0, 20.0, 3 * WH))
     of_devices = (line("c1", "a1", 0.0, 10.0, WH), line("c1", "a1", 10.0, 20.0, WH), line("c1", "a2", 0.0, 10.0, WH))
-    parts = (Accounted(FIRST), Accounted(FIRST, stored), Accounted(FIRST, of_devices))
+    parts = (Part(FIRST), Part(FIRST, stored), Part(FIRST, of_devices))
     accounts = Accounts(c1=live)
     assert await wh(By.CONTROL, *parts, accounts=accounts) == {("c1",): 7.5}
     assert accounts.asked == [False]
@@ -137,7 +156,7 @@ async def test_what_an_account_has_is_not_taken_from_the_store_too() -> None:
 
 
 async def test_a_control_of_which_nothing_is_stored_yet_is_there() -> None:
-    assert await wh(By.CONTROL, Accounted(FIRST), accounts=Accounts(c1=[line("c1", "fleet", 0.0, 5.0, 2 * WH)])) == {
+    assert await wh(By.CONTROL, Part(FIRST), accounts=Accounts(c1=[line("c1", "fleet", 0.0, 5.0, 2 * WH)])) == {
         ("c1",): 1.0
     }
 
@@ -145,7 +164,7 @@ async def test_a_control_of_which_nothing_is_stored_yet_is_there() -> None:
 async def test_response_times_count_from_the_start_or_from_being_told_of_it() -> None:
     late = control("late", "peak")
     began = (Began("a1", -5.0, 2.0), Began("a2", 50.0, 53.0), Began("b1", None, 7.0), Began("b1", 9.0, 8.0))
-    parts = (Accounted(late), Accounted(late, began=began))
+    parts = (Part(late), Part(late, began=began))
     programs = (await sums(By.PROGRAM, *parts))[("openadr", "peak", "vtn")]
     responses = programs.responses
     # 2 s after the start; 3 s after it joined; 7 s after the start; a clock that was set takes no time.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -33,12 +32,12 @@ def interval(name: str, target: str, start: float, end: float) -> PerformanceInt
     return PerformanceInterval(control_id=name, target_id=target, start=start, end=end, **powers)
 
 
-async def read(store: Store, start: float, end: float, **more: Any) -> tuple[set[str], list[tuple[str, str, float]]]:
-    """The controls; the intervals as (control, target, start)."""
+async def read(store: Store, start: float, end: float, **more: Any) -> tuple[set[str], list[tuple[str, str, int]]]:
+    """The controls; what is kept of each target: (control, target, how many intervals)."""
     names, found = set(), []
     async for part in store.accounted(start, end, **more):
         names.add(part.control.id)
-        found += [(one.control_id, one.target_id, one.start) for one in part.intervals]
+        found += [(part.control.id, target, one.count) for target, one in part.portions]
     return names, found
 
 
@@ -58,28 +57,15 @@ async def filled(store: Store) -> Store:
 async def test_what_overlaps_the_span_and_no_more(filled: Store) -> None:
     names, found = await read(filled, 25.0, 40.0)
     assert names == {"now", "alone", "standing"}
-    assert sorted(found) == [
-        ("alone", "b", 0.0),
-        ("now", "a", 10.0),
-        ("now", "b", 10.0),
-        ("now", "g", 20.0),
-        ("now", "g", 30.0),
-    ]
+    assert sorted(found) == [("alone", "b", 1), ("now", "a", 1), ("now", "b", 1), ("now", "g", 2)]
     assert (await read(filled, 200.0, math.inf)) == ({"standing"}, [])
 
 
 async def test_a_controls_own_lines_or_those_of_devices(filled: Store) -> None:
-    assert sorted((await read(filled, 25.0, 40.0, devices=False))[1]) == [
-        ("alone", "b", 0.0),
-        ("now", "g", 20.0),
-        ("now", "g", 30.0),
-    ]
+    assert sorted((await read(filled, 25.0, 40.0, devices=False))[1]) == [("alone", "b", 1), ("now", "g", 2)]
     # A control of one device is that device's line.
-    assert sorted((await read(filled, 25.0, 40.0, own=False))[1]) == [
-        ("alone", "b", 0.0),
-        ("now", "a", 10.0),
-        ("now", "b", 10.0),
-    ]
+    found = sorted((await read(filled, 25.0, 40.0, own=False))[1])
+    assert found == [("alone", "b", 1), ("now", "a", 1), ("now", "b", 1)]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 12, 100])
@@ -87,10 +73,26 @@ async def test_parts_of_any_size_hold_each_row_once(filled: Store, size: int, mo
     whole = await read(filled, 0.0, 200.0)
     monkeypatch.setattr(spans, "PART", size)
     monkeypatch.setattr(spans, "MOST_NAMES", 2)
+    monkeypatch.setattr(spans, "ADDED_S", 95.0)
     names, found = await read(filled, 0.0, 200.0)
     assert (names, sorted(found)) == (whole[0], sorted(whole[1]))
-    assert Counter(found).most_common(1)[0][1] == 1
-    assert len(found) == 14
+    assert sorted(found) == [
+        ("alone", "b", 1),
+        ("now", "a", 1),
+        ("now", "b", 1),
+        ("now", "g", 9),
+        ("old", "g", 1),
+        ("standing", "g", 1),
+    ]
+
+
+async def test_what_a_span_cuts_counts_with_its_part(filled: Store) -> None:
+    found = {}
+    async for part in filled.accounted(25.0, 40.0):
+        found.update({(part.control.id, target): one for target, one in part.portions})
+    # Half of the second interval and the third whole; 15 s of a line of 90 s. 1 W each.
+    assert found["now", "g"].seconds == found["now", "a"].seconds == found["alone", "b"].known_s == 15.0
+    assert found["now", "g"].energies == (15.0,) * 5
 
 
 async def test_devices_that_began_in_the_span_with_when_they_were_told_of_it(filled: Store) -> None:

@@ -9,8 +9,9 @@ import pytest
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, Target, TargetKind
 from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.ports import Accounted, Began
+from gridiface.domain.ports import Began
 from gridiface.operator import summing
+from gridiface.operator.areas import performance
 
 
 def control(name: str, protocol: str, program: str, target: str) -> Control:
@@ -29,6 +30,10 @@ def line(name: str, target: str, start: float, end: float, watts: float, deliver
     return PerformanceInterval(control_id=name, target_id=target, start=start, end=end, delivered_w=delivered, **powers)
 
 
+def kept(one: Control, *intervals: PerformanceInterval, began: tuple[Began, ...] = ()) -> tuple[Any, ...]:
+    return one, intervals, began
+
+
 PEAK, RELIEF = control("p", "openadr", "http://market/1", "fleet"), control("r", "sep2", "relief", "feeder")
 
 
@@ -38,10 +43,10 @@ async def filled(house: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(house.desk.status.fleet, "members", lambda name: ["a"] if name == "feeder" else ["a", "b"])
     monkeypatch.setattr(house.desk.status.fleet, "groups_of", lambda name: ["feeder", "fleet"][name == "b" :])
     house.records.accounts = [
-        Accounted(PEAK, (line("p", "fleet", 0.0, 20.0, 7200.0, 5400.0),), (Began("a", 0.0, 2.0), Began("b", 0.0, 4.0))),
-        Accounted(PEAK, tuple(line("p", name, 0.0, 20.0, 3600.0, 2700.0) for name in ("a", "b"))),
-        Accounted(RELIEF, (line("r", "feeder", 20.0, 30.0, 3600.0, 3600.0),)),
-        Accounted(RELIEF, (line("r", "a", 20.0, 30.0, 3600.0, 3600.0),)),
+        kept(PEAK, line("p", "fleet", 0.0, 20.0, 7200.0, 5400.0), began=(Began("a", 0.0, 2.0), Began("b", 0.0, 4.0))),
+        kept(PEAK, *(line("p", name, 0.0, 20.0, 3600.0, 2700.0) for name in ("a", "b"))),
+        kept(RELIEF, line("r", "feeder", 20.0, 30.0, 3600.0, 3600.0)),
+        kept(RELIEF, line("r", "a", 20.0, 30.0, 3600.0, 3600.0)),
     ]
     return house
 
@@ -115,11 +120,11 @@ async def test_a_page_is_of_the_sums_of_the_one_before_it_and_of_no_others(fille
     # Another who asks, another time, another first page, or a minute later: made anew.
     assert await after(tenant.ask, after="a") == []
     assert await after(filled.ask, after="a") == []
-    filled.records.accounts = [Accounted(PEAK, tuple(line("p", name, 0.0, 20.0, 1.0, 1.0) for name in ("a", "b")))]
+    filled.records.accounts = [kept(PEAK, *(line("p", name, 0.0, 20.0, 1.0, 1.0) for name in ("a", "b")))]
     assert await after(filled.ask) == ["a"]
     filled.records.accounts = []
     assert await after(filled.ask, after="a", end=50) == []
-    filled.records.accounts = [Accounted(PEAK, tuple(line("p", name, 0.0, 20.0, 1.0, 1.0) for name in ("a", "b")))]
+    filled.records.accounts = [kept(PEAK, *(line("p", name, 0.0, 20.0, 1.0, 1.0) for name in ("a", "b")))]
     assert await after(filled.ask) == ["a"]
     filled.records.accounts = []
     filled.clock.at += 61.0
@@ -135,7 +140,9 @@ async def test_who_is_confined_to_a_group_sees_the_sums_of_that_group(filled: An
 
 
 async def test_more_than_one_question_may_look_at_is_refused(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(summing.Summing.__init__, "__defaults__", (2, *summing.Summing.__init__.__defaults__[1:]))
+    most = {"most": 2}
+    made = summing.Summing
+    monkeypatch.setattr(performance, "Summing", lambda *asked: made(*asked, **most))
     status, said, _ = await filled.ask("GET", "/api/v1/performance?start=0&by=group")
     assert (status, said["fix"]) == (400, "ask for a shorter time")
     assert "more than 2 intervals" in said["detail"]
