@@ -114,6 +114,8 @@ class Deliveries:
                 if not c.answers[row]:
                     c.waits_since[row] = math.nan
                 c.acknowledged[row] = bool(c.told[row]) and math.isnan(c.waits_since[row])
+        if delivery.outcome in DONE and delivery.setpoint.release:
+            doubt.let_go(c, row)
 
     def _taken(self, row: int, now: Instant) -> None:
         """The device has what it was told last. Where it fetched that, its ramp begins only now, where it is."""

@@ -23,7 +23,8 @@ STRAYS = 0.05
 METERED_AFTER_S = 30.0
 
 #: A roof that gave less than this part of its rating by itself when it fell silent went to sleep with the sun: many
-#: inverters switch their communication off at night. It counts as asleep for at most so long, s.
+#: inverters switch their communication off at night. It counts as asleep for at most so long, s, and with no more sun
+#: than roofs that are heard have.
 ASLEEP, SLEEPS_S = 0.01, 14 * 3_600.0
 
 
@@ -51,7 +52,7 @@ def seen(columns: Columns, rows: IntArray, response_s: float) -> None:
     """Readings came: who was told something long enough ago shows by now whether it took it."""
     c = columns
     late = c.received[rows] > c.told_at[rows] + c.latency_s[rows] + response_s + SETTLES_S
-    known = rows[late]
+    known = rows[late & ~(c.odd[rows] | c.quarantined[rows])]  # what is not believed shows nothing
     c.may_up[known], c.may_down[known] = -np.inf, np.inf
 
 
@@ -62,9 +63,27 @@ def declined(columns: Columns, row: int) -> None:
     columns.may_up[row], columns.may_down[row] = -np.inf, np.inf
 
 
+def let_go(columns: Columns, row: int) -> None:
+    """It acknowledged that it is let go of: nothing of before holds any more, and it may do anything by itself."""
+    c = columns
+    c.sure_until[row] = -np.inf
+    c.may_up[row], c.may_down[row] = np.inf, -np.inf
+
+
 def resumed(columns: Columns, rows: IntArray) -> None:
     """These had begun a control before a restart, and hold what they were told for it, whatever that was."""
     columns.may_up[rows], columns.may_down[rows] = np.inf, -np.inf
+
+
+def unseen(columns: Columns, rows: IntArray, *, downwards: bool) -> BoolArray:
+    """Who was never heard and holds a power, or may: to let go of it would let it do what nobody can see.
+
+    `downwards`: whether a limit speaks of what is taken; upwards a ceiling keeps who can have one.
+    """
+    c = columns
+    may = np.isposinf(c.may_up[rows]) & (~c.can_limit_w[rows] | downwards)
+    found: BoolArray = (c.seen[rows] == 0) & ~c.answers[rows] & (np.isfinite(c.told_w[rows]) | may)
+    return found
 
 
 def falls_back(columns: Columns, row: int, now: Instant, *, at_once: bool) -> None:
@@ -97,7 +116,8 @@ def range_of(columns: Columns, rows: IntArray, now: Instant) -> tuple[FloatArray
     arrived = c.told_at[rows] + c.latency_s[rows] + way + SETTLES_S
     slack = STRAYS * np.maximum(rated_up, -rated_down) + 1.0
     strays = (did > c.sure_up[rows] + slack) | (did < c.sure_down[rows] - slack)
-    sure = (now < c.sure_until[rows]) & ~(strays & (c.received[rows] > arrived))
+    # Nor does whose owner had it when it was heard last.
+    sure = (now < c.sure_until[rows]) & ~(strays & (c.received[rows] > arrived)) & ~c.local[rows]
     # Who was heard a moment ago, and only failed, does by itself what it did then.
     lately = ~(c.lost[rows] | c.quarantined[rows]) & (c.seen[rows] > 0)
     up = np.maximum(np.where(sure, c.sure_up[rows], np.where(lately, did, np.inf)), c.may_up[rows])
@@ -107,7 +127,8 @@ def range_of(columns: Columns, rows: IntArray, now: Instant) -> tuple[FloatArray
     last = known_or_zero(c.last_w[rows])
     up = np.where(strange, np.maximum(last, did), np.minimum(up, np.maximum(rated_up, did)))
     down = np.where(strange, np.minimum(last, did), np.maximum(down, np.minimum(rated_down, did)))
-    up = np.where(_asleep(c, rows, now), np.minimum(up, np.maximum(did, 0.0)), up)
+    if (asleep := _asleep(c, rows, now)).any():
+        up = np.where(asleep, np.minimum(up, np.maximum(did, _sun(c) * rated_up)), up)
     moving = now < arrived
     up = np.where(moving, np.maximum(up, did), up)
     down = np.where(moving, np.minimum(down, did), down)
@@ -136,6 +157,14 @@ def _asleep(c: Columns, rows: IntArray, now: Instant) -> BoolArray:
         gave_nothing = (c.natural_w[rows] <= dark) & (c.w[rows] <= dark)
     lately = now < c.received[rows] + SLEEPS_S
     return c.natural[rows] & c.lost[rows] & ~c.quarantined[rows] & gave_nothing & lately
+
+
+def _sun(c: Columns) -> float:
+    """The largest part of its rating that a roof which is heard gives, or gave by itself when free; 0 at night."""
+    roofs = c.natural & c.counts & (c.export_w > 0.0) & np.isnan(c.energy_wh)
+    rows = np.flatnonzero(roofs & ~(c.lost | c.quarantined | c.odd))
+    part = known_or_zero(np.fmax(c.w[rows], c.natural_w[rows])) / c.export_w[rows]
+    return min(float(part[part > ASLEEP].max(initial=0.0)), 1.0)
 
 
 def _from_before(c: Columns, rows: IntArray | slice) -> BoolArray:

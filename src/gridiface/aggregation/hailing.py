@@ -16,7 +16,8 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.doubt import range_of, unheard
 from gridiface.aggregation.leeway import Leeway
 from gridiface.aggregation.limits import Limits, known_or_zero
-from gridiface.aggregation.plan import Plan
+from gridiface.aggregation.plan import Node, Plan
+from gridiface.aggregation.residual import Beside
 from gridiface.aggregation.solution import Solution
 from gridiface.domain.clock import Instant
 
@@ -36,6 +37,16 @@ class Hail:
     say: BoolArray
     release: BoolArray
     due: Instant = np.inf
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """What some devices may give (>= 0) and take (<= 0) between them at most; the highest and lowest net, W."""
+
+    given: float
+    taken: float
+    most: float
+    least: float
 
 
 def answered(columns: Columns, row: int, now: Instant) -> None:
@@ -127,14 +138,10 @@ class Hailing:
             mine = node.rows[self._mute[node.rows]]
             if not mine.size:
                 continue
-            rest = node.rows[~self._mute[node.rows] & self._c.counts[node.rows]]
-            beside = self._leeway.beside(node)
-            most = float(up[rest].sum()) + max(beside.watts, 0.0)
-            least = float(down[rest].sum()) + min(beside.watts, 0.0)
             # What a meter shows of those who are not heard lies beside the others already; of who is heard it does not.
             behind = mine[unheard(self._c)[mine]] if self._leeway.metered(node) else mine[:0]
             seen = np.setdiff1d(mine, behind, assume_unique=True)
-            rooms = _rooms(node.limits, most, least)
+            rooms = _rooms(node.limits, self._others(node, up, down), self._leeway.beside(node))
             for cap, sign, room in ((up, 1.0, rooms[0]), (down, -1.0, rooms[1])):
                 part, left = sign * cap[seen], max(room, 0.0)
                 total = float(part.sum())
@@ -142,6 +149,19 @@ class Hailing:
                     cap[seen] = sign * part * (left / total)
                 if room < 0.0:
                     cap[behind] = 0.0
+
+    def _others(self, node: Node, up: FloatArray, down: FloatArray) -> _Range:
+        """What those of a node may do between them who are asked as usual, or are not asked at all."""
+        rest = node.rows[~self._mute[node.rows] & self._c.counts[node.rows]]
+        away = unheard(self._c)[rest]
+        # Who is not heard may give all that it can, or take all of it, not both; what a meter shows lies beside.
+        silent = np.intersect1d(rest[away], self._leeway.unmetered(node), assume_unique=True)
+        heard = (up + down)[rest[~away]]
+        given = float(np.maximum(heard, 0.0).sum()) + float(up[silent].sum())
+        taken = float(np.minimum(heard, 0.0).sum()) + float(down[silent].sum())
+        net = float(heard.sum())
+        most, least = net + float(up[silent].sum()), net + float(down[silent].sum())
+        return _Range(given, taken, most, least)
 
     def _give_up(self, holding: BoolArray, up: FloatArray, down: FloatArray) -> None:
         """What others have taken over of a total is given up by those who hold it still."""
@@ -197,11 +217,12 @@ class Hailing:
         return say
 
 
-def _rooms(limits: Limits, most: float, least: float) -> tuple[float, float]:
+def _rooms(limits: Limits, others: _Range, beside: Beside) -> tuple[float, float]:
     """What limits leave to some, up and down (both as magnitudes), beside what the others do, W."""
-    net = most + least
+    given, taken = others.given + max(beside.high, 0.0), others.taken + min(beside.low, 0.0)
+    most, least = others.most + beside.high, others.least + beside.low
     high = [
-        bound.watts - done for bound, done in ((limits.export, net), (limits.generation, most)) if bound is not None
+        bound.watts - done for bound, done in ((limits.export, most), (limits.generation, given)) if bound is not None
     ]
-    low = [bound.watts + done for bound, done in ((limits.draw, net), (limits.load, least)) if bound is not None]
+    low = [bound.watts + done for bound, done in ((limits.draw, least), (limits.load, taken)) if bound is not None]
     return min(high, default=np.inf), min(low, default=np.inf)

@@ -191,7 +191,7 @@ class Leeway:
         none = np.zeros(fixed.wanted.size)
         if self._unsure_up is None or self._unsure_down is None:
             return Doubt(0.0, 0.0, none, none)
-        rows, ups, downs = self._unmetered(node), none, none.copy()
+        rows, ups, downs = self.unmetered(node), none, none.copy()
         for at, child in enumerate(fixed.nodes, fixed.rows.size):
             inside = np.intersect1d(rows, child.rows, assume_unique=True)
             ups[at], downs[at] = self._unsure_up[inside].sum(), self._unsure_down[inside].sum()
@@ -201,13 +201,13 @@ class Leeway:
         """Whether a meter shows what a node's members do together, those who are not heard included."""
         return node.meter is not None and node.id in self._residuals and speaks(self._c, node.meter)
 
-    def _unmetered(self, node: Node) -> IntArray:
+    def unmetered(self, node: Node) -> IntArray:
         """The rows of a node that no meter shows yet, its own or one of a node inside."""
         if self.metered(node):
             return node.rows[self._c.down_at[node.rows] > self._b.at - METERED_AFTER_S]
         rows = node.rows
         for child in node.inside:
-            shown = np.setdiff1d(child.rows, self._unmetered(child), assume_unique=True)
+            shown = np.setdiff1d(child.rows, self.unmetered(child), assume_unique=True)
             rows = np.setdiff1d(rows, shown, assume_unique=True) if shown.size else rows
         return rows
 

@@ -20,6 +20,7 @@ from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.allocate.water_filling import WaterFilling
 from gridiface.aggregation.coarse import in_steps
 from gridiface.aggregation.columns import Columns, charge_of
+from gridiface.aggregation.doubt import unseen
 from gridiface.aggregation.leeway import Leeway
 from gridiface.aggregation.limits import Envelope, known_or_zero
 from gridiface.aggregation.part_limits import within
@@ -185,6 +186,7 @@ class Solver:
 
         powers = within(self.leeway.parts(node, free, fixed), lo, hi, run, hard, (low, high), caps)
         moved = np.abs(powers - base) > 1e-6 * np.maximum(np.abs(base), 1.0)
+        moved |= unseen(c, free, downwards=any(one.limits.low is not None for one in node.walk()))
         self._solution.watts[free] = np.where(moved & c.can_set_w[free], powers, self._solution.watts[free])
         self._will[free] = powers
         rows, shares = ceilings(c, free, powers, high, caps, self._plan.device_high)

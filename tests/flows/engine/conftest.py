@@ -49,6 +49,8 @@ class Unit:
     hung: bool = False
     deaf: bool = False
     local: bool = False
+    #: Its owner took it when nothing came from it any more: nobody can know, and it says yes to what it is told.
+    unseen: bool = False
     #: So long after it was told last it goes its own way again, s; when that was, and what it holds since.
     revert_s: float | None = None
     told_at: float = START
@@ -72,6 +74,17 @@ class Unit:
         """Whether commands get through to it."""
         return not (self.dead or self.hung or self.deaf)
 
+    def goal(self, *, by_owner: bool) -> float:
+        """Where it is going, W: by what it holds, or as its owner has it."""
+        goal = self.natural_w if self.told_w is None or by_owner else self.told_w * self.efficiency
+        if self.ceiling_w is not None and not by_owner:
+            goal = min(goal, self.ceiling_w)
+        if self.device.kind is DeviceKind.PV:  # there is no more sun for being told so, nor more demand
+            goal = min(goal, max(self.natural_w, 0.0))
+        elif self.device.kind is DeviceKind.LOAD:
+            goal = max(goal, min(self.natural_w, 0.0))
+        return min(max(goal, -self.device.max_import_w), self.device.max_export_w)
+
     def advance(self, seconds: float, now: float) -> None:
         """Let time pass."""
         if self.dead:
@@ -79,14 +92,7 @@ class Unit:
             return
         if self.revert_s is not None and now - self.told_at >= self.revert_s:
             self.told_w = self.ceiling_w = self.holds = None
-        goal = self.natural_w if self.told_w is None or self.local else self.told_w * self.efficiency
-        if self.ceiling_w is not None and not self.local:
-            goal = min(goal, self.ceiling_w)
-        if self.device.kind is DeviceKind.PV:  # there is no more sun for being told so, nor more demand
-            goal = min(goal, max(self.natural_w, 0.0))
-        elif self.device.kind is DeviceKind.LOAD:
-            goal = max(goal, min(self.natural_w, 0.0))
-        goal = min(max(goal, -self.device.max_import_w), self.device.max_export_w)
+        goal = self.goal(by_owner=self.local)
         ramp = self.device.settings.ramp_w_per_s or 1e12
         move = max(-ramp * seconds, min(ramp * seconds, goal - self.w))
         self.largest_move = max(self.largest_move, abs(move) / seconds)

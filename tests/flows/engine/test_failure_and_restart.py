@@ -225,3 +225,21 @@ def test_a_rating_that_is_cut_under_a_limit_makes_the_quick_wait_for_the_slow(ma
         world.run(1)
         assert world.total <= 6_000 + 20
     assert world.total == pytest.approx(6_000, abs=20)
+
+
+def test_who_is_not_heard_since_a_restart_is_not_let_go_of_under_a_limit(make_world, ask, make_battery):
+    """It answers, and nobody can see what it would do by itself: it keeps a power until it is heard."""
+    world = make_world(devices=[make_battery("b00", capabilities=frozenset({Capability.SET_W})), make_battery("b01")])
+    world.submit(ask("limit", generation_limit=0, duration=None))
+    one = world.units["b00"]
+    one.natural_w = 3_000.0
+    world.run(30)
+    assert world.total == pytest.approx(0, abs=20)
+    one.unread = True
+    world.run(10)
+    world.restart()
+    world.run(60)
+    assert one.w == pytest.approx(0, abs=20)
+    one.unread = False
+    world.run(30)
+    assert one.w == pytest.approx(0, abs=20)

@@ -171,3 +171,35 @@ def test_who_is_released_from_quarantine_unheard_is_not_asleep(roof):
 def test_a_roof_that_only_fails_is_not_asleep(roof):
     roof.lost[0], roof.down[0], roof.down_at[0], roof.w[0] = False, True, 110.0, 20.0
     assert between(roof, 200.0)[1] == 20.0
+
+
+def test_who_acknowledged_that_it_is_let_go_of_holds_nothing_of_before(columns):
+    """What it acknowledged last but one is no knowledge any more, though its end is still far."""
+    tell(columns, 110.0, np.nan)
+    columns.told[0] = False
+    doubt.let_go(columns, 0)
+    assert between(columns, 120.0) == (-5_000.0, 5_000.0)
+
+
+def test_whose_owner_had_it_when_it_was_heard_last_is_not_taken_to_hold_anything(columns):
+    columns.local[0] = True
+    assert between(columns, 110.0) == (-5_000.0, 5_000.0)
+
+
+@pytest.mark.parametrize("column", ["odd", "quarantined"])
+def test_a_reading_that_is_not_believed_does_not_settle_what_was_not_acknowledged(columns, column):
+    tell(columns, 110.0, 5_000.0)
+    columns.received[0], getattr(columns, column)[0] = 200.0, True
+    doubt.seen(columns, ROW, 0.4)
+    assert between(columns, 201.0)[1] == 5_000.0
+
+
+def test_roofs_that_are_heard_say_how_much_sun_there_is_over_one_that_fell_silent_in_the_dark(roof):
+    roof.put(battery("s", kind=DeviceKind.PV))
+    roof.seen[1], roof.received[1], roof.w[1], roof.natural_w[1] = 5, 200.0, 20.0, 20.0
+    assert between(roof, 200.0)[1] == 5_000.0 * 0  # dark there, too
+    roof.w[1] = roof.natural_w[1] = 1_500.0
+    roof.energy_wh[1] = np.nan
+    assert between(roof, 200.0)[1] == 1_500.0
+    roof.lost[1] = True
+    assert between(roof, 200.0)[1] == 0.0

@@ -178,3 +178,22 @@ def test_a_single_devices_limit_reaches_it_though_it_is_silent(bench):
     world.submit(ask("c2", group="one", export_limit=500.0, created=T0 + 5))
     world.step(1, steps=8)
     assert world.told["a"] == pytest.approx(500.0)
+
+
+def test_what_one_that_is_not_believed_may_give_leaves_no_room_to_take(bench):
+    """An import limit: a roof in quarantine may give nothing, whatever it could give; the battery beside it obeys."""
+    roof = Device(id="r", kind=DeviceKind.PV, nameplate=Nameplate(max_w=5_000.0, max_charge_w=0.0))
+    world = bench(battery("a"), roof, **QUIET | {"return_after_s": 200.0})
+    world.submit(ask(set_w=-4_000.0))
+    world.step(1, steps=5)
+    world.engine.desk.quarantine("r", world.now)
+    world.outcome["a"] = DeliveryOutcome.TIMEOUT
+    world.deaf.add("a")
+    world.submit(ask("c2", set_w=-4_500.0, authority=1.0, created=T0 + 5))
+    world.step(1, steps=10)
+    assert world.told["a"] == pytest.approx(-4_000.0)
+    world.submit(ask("c3", import_limit=1_000.0, authority=2.0, created=T0 + 15))
+    world.outcome.pop("a")
+    world.deaf.clear()
+    world.step(1, steps=11)
+    assert world.told["a"] == pytest.approx(-1_000.0)
