@@ -1,9 +1,15 @@
-"""The clocks of tests: one stands, one runs faster, one strides; the machine's own is app.clock.SystemClock."""
+"""The clocks of tests: one stands, one runs faster, one strides; and a loop whose time passes by itself.
+
+The machine's own clock is app.clock.SystemClock.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import selectors
 import time
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass
@@ -45,3 +51,30 @@ class StrideClock:
     def monotonic(self) -> float:
         self.steps += 1
         return time.monotonic() + self.steps * self.stride
+
+
+class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]  # typed as a variable
+    """Waits no real time: what would be waited is added to the loop's clock."""
+
+    passed = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready = super().select(0)
+        if ready:
+            return ready
+        if timeout is None:
+            raise AssertionError("the test waits for something that never comes")
+        self.passed += max(0.0, timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop in which an hour takes a moment: time passes when nothing is left to do."""
+
+    def __init__(self) -> None:
+        self.selector = _JumpingSelector()
+        super().__init__(self.selector)
+
+    def time(self) -> float:
+        # The loop rounds a wait up to its clock's resolution; without this it would turn forever just before it.
+        return self.selector.passed + 1e-6

@@ -24,8 +24,9 @@ from gridiface_southbound.modbus_connection import (
     Reply,
     outbox_of,
 )
-from gridiface_southbound.modbus_pdu import READ_INPUT, Request, WriteThenRead
+from gridiface_southbound.modbus_pdu import READ_INPUT, Request, WriteThenRead, from_unit
 from gridiface_southbound.modbus_turns import Deadlines, Turn
+from gridiface_southbound.silence import Silence, noted
 
 #: Time-outs in a row after which the connection is thought dead and is opened anew.
 TIMEOUTS_TO_CLOSE = 2
@@ -85,6 +86,7 @@ class TcpLink:
         pipelined: send the requests of one exchange in one segment. A device that answers only the first of them
             is found out (`pipelined` becomes False) where the missing ones are reads: they are then asked again.
         tls: Modbus/TCP Security; None: plain TCP.
+        silence: of the units behind a gateway, where several use the link; None: one device alone does.
 
     Some devices close the connection now and then, or after so many requests: reads that were not answered for that are
     asked once more on a new one, which changes nothing there. What may have written is not.
@@ -98,8 +100,10 @@ class TcpLink:
         connect_timeout_s: float = 3.0,
         pipelined: bool = True,
         tls: ssl.SSLContext | None = None,
+        silence: Silence | None = None,
     ) -> None:
         self._tls = tls
+        self._silence = silence
         self.host = host
         self.port = port
         self.pipelined = pipelined
@@ -126,29 +130,38 @@ class TcpLink:
         if not requests:
             return []
         async with self._turn:
-            connection = self._connection
+            silence, connection = self._silence, self._connection
+            if silence is not None:
+                timeout_s = silence.time_for(unit, timeout_s, asyncio.get_running_loop().time())
             fresh = connection is None or connection.transport is None
             if connection is None or connection.transport is None:
                 connection = await self._connect()
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            exchange = Exchange(unit, requests, self, future)
-            if not self.pipelined and len(requests) > 1:
-                return await self._one_by_one(connection, exchange, range(len(requests)), timeout_s, fresh=fresh)
-            connection.send(exchange, range(len(requests)))
-            self._watch(exchange, timeout_s)
-            try:
-                await future
-            except DeviceTimeout:
-                missing = self._missing_reads(connection, exchange, fresh=fresh)
-                if not missing:
-                    raise
-            else:
-                self._timeouts = self._cuts = 0
-                return exchange.replies
-            finally:
-                connection.leave(exchange)
-            self._found_out(connection, missing)
-            return await self._one_by_one(await self._living(connection), exchange, missing, timeout_s, fresh=True)
+            asking = self._exchange(connection, unit, requests, timeout_s, fresh=fresh)
+            return await (asking if silence is None else noted(silence, unit, asking, from_unit))
+
+    async def _exchange(
+        self, connection: Connection, unit: int, requests: Sequence[Request], timeout_s: float, *, fresh: bool
+    ) -> list[Reply]:
+        """In our turn, on a connection that is open; `fresh`: since just now."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        exchange = Exchange(unit, requests, self, future)
+        if not self.pipelined and len(requests) > 1:
+            return await self._one_by_one(connection, exchange, range(len(requests)), timeout_s, fresh=fresh)
+        connection.send(exchange, range(len(requests)))
+        self._watch(exchange, timeout_s)
+        try:
+            await future
+        except DeviceTimeout:
+            missing = self._missing_reads(connection, exchange, fresh=fresh)
+            if not missing:
+                raise
+        else:
+            self._timeouts = self._cuts = 0
+            return exchange.replies
+        finally:
+            connection.leave(exchange)
+        self._found_out(connection, missing)
+        return await self._one_by_one(await self._living(connection), exchange, missing, timeout_s, fresh=True)
 
     def begin(
         self,
@@ -279,5 +292,6 @@ class TcpLink:
         exchange.future.set_exception(
             DeviceTimeout(f"{self.host}:{self.port} unit {exchange.unit} did not answer in time")
         )
-        if self._timeouts >= TIMEOUTS_TO_CLOSE:
+        # Where others behind the gateway answer it is the unit that is silent, and they keep the connection.
+        if self._timeouts >= TIMEOUTS_TO_CLOSE and not (self._silence and self._silence.line_answers(exchange.unit)):
             connection.drop()

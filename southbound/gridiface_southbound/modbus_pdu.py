@@ -38,6 +38,8 @@ EXCEPTION_NAMES = {
 ILLEGAL_FUNCTION = 1
 #: Codes after which the same request may succeed later.
 PASSING = frozenset({5, 6, 10, 11})
+#: What a gateway answers in the place of a unit behind it.
+_UNREACHED = frozenset({10, 11})
 
 _MBAP = struct.Struct(">HHHB")
 _TRANSACTION = 2  # octets of a header before what is the same for each frame of a kind
@@ -117,6 +119,11 @@ def reply_data(request: Request, pdu: bytes) -> bytes | ExceptionReply:
     if len(pdu) == 2 and pdu[0] == request.pdu[0] | 0x80:
         return ExceptionReply(request.pdu[0], pdu[1])
     raise RemoteProtocolError(f"reply {pdu[:8].hex()} ({len(pdu)} bytes) does not answer {request.pdu[:8].hex()}")
+
+
+def from_unit(replies: Sequence[bytes | ExceptionReply]) -> bool:
+    """Whether the unit itself answered, not a gateway in its place."""
+    return not any(isinstance(reply, ExceptionReply) and reply.code in _UNREACHED for reply in replies)
 
 
 def encode_frame(transaction: int, unit: int, pdu: bytes) -> bytes:

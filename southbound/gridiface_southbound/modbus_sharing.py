@@ -17,6 +17,7 @@ from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link, TcpLink
 from gridiface_southbound.modbus_pdu import Request
 from gridiface_southbound.points.secrets import tls_context
+from gridiface_southbound.silence import Silence
 
 
 class TlsFiles(NamedTuple):
@@ -84,14 +85,15 @@ def own_link(
     connect_timeout_s: float = 3.0,
     pipelined: bool = True,
     tls: TlsFiles | None = None,
+    silence: Silence | None = None,
 ) -> TcpLink:
-    """A link that is not shared.
+    """A link that is not shared, or, with the `silence` of its units, the one that others get a handle on.
 
     Raises:
         DeviceRejected: the TLS files cannot be used.
     """
     context = None if tls is None else tls_context(*tls)
-    return TcpLink(host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined, tls=context)
+    return TcpLink(host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined, tls=context, silence=silence)
 
 
 _Place = tuple[str, int, TlsFiles | None]
@@ -171,6 +173,8 @@ def shared_link(
     key = (host, port, tls)
     link, users = links.get(key, (None, 0))
     if link is None:
-        link = own_link(host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined, tls=tls)
+        link = own_link(
+            host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined, tls=tls, silence=Silence()
+        )
     links[key] = (link, users + 1)
     return SharedLink(link, key, links)

@@ -30,6 +30,7 @@ from gridiface.protocols.dnp3.measurements import Measurement
 from gridiface.protocols.dnp3.points import PointType
 from gridiface_southbound.dnp3.config import Dnp3Config
 from gridiface_southbound.dnp3.wire import Wire, wire_for
+from gridiface_southbound.silence import noted
 
 _SILENCE = frozenset({Failure.TIMEOUT, Failure.DISCONNECTED})
 _ALL_ROLES = 32_768
@@ -72,9 +73,10 @@ class Dnp3Link:
         first = self._named["integrity poll"] = asyncio.get_running_loop().create_future()
         await wire.open(self._config)
         async with self._turn(wire):
+            patience = self._patience(wire, 3 * self._config.timeout_s)
             self._core.sequence = wire.sequences.get(self._key, 0)
             wire.use(self)
-            await self._result("integrity poll", first, 3 * self._config.timeout_s)
+            await noted(wire.silence, self._key, self._result("integrity poll", first, patience), came=bool)
 
     async def run(self, name: str, task: Task, timeout_s: float) -> TaskDone:
         """One task to its end.
@@ -86,7 +88,13 @@ class Dnp3Link:
         if self._wire is None or not self.usable:
             task.close()
             raise DeviceTimeout("the connection is lost")
-        async with self._turn(self._wire):
+        wire = self._wire
+        async with self._turn(wire):
+            try:
+                patience = self._patience(wire, timeout_s)
+            except DeviceTimeout:
+                task.close()
+                raise
             future: asyncio.Future[TaskDone] = asyncio.get_running_loop().create_future()
             try:
                 number = self._core.submit(name, task)
@@ -96,7 +104,7 @@ class Dnp3Link:
             self._waiting[number] = future
             try:
                 self._pump()
-                return await self._result(name, future, timeout_s)
+                return await noted(wire.silence, self._key, self._result(name, future, patience), came=bool)
             finally:
                 self._waiting.pop(number, None)
 
@@ -132,6 +140,12 @@ class Dnp3Link:
                 await self._at_rest()
             finally:
                 self._core.held = True
+
+    def _patience(self, wire: Wire, timeout_s: float) -> float:
+        """The time that an answer has in our turn. Raises DeviceTimeout where the others on the line go first."""
+        if wire.silence is None:
+            return timeout_s
+        return wire.silence.time_for(self._key, timeout_s, asyncio.get_running_loop().time())
 
     async def _at_rest(self) -> None:
         """What the outstation's answers led to by themselves is over, or has had its time."""

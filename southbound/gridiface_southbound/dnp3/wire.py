@@ -20,6 +20,7 @@ from gridiface.streams.receiving import Receiver
 from gridiface_southbound.dnp3.config import Dnp3Config
 from gridiface_southbound.dnp3.serial_port import SerialPort
 from gridiface_southbound.points.secrets import tls_context
+from gridiface_southbound.silence import Silence
 
 
 class User(Protocol):
@@ -41,12 +42,14 @@ class Wire(Receiver):
     Attributes:
         shared: whether several may use it.
         turn: who holds it may ask, on a shared connection.
+        silence: what those who do not answer may cost the others; None on a connection of one's own.
         sequences: of the next request, by addresses: a late answer must not be taken for the one to another request.
     """
 
     def __init__(self, *, shared: bool = False) -> None:
         self.shared = shared
         self.turn = asyncio.Lock()
+        self.silence = Silence() if shared else None
         self.sequences: dict[tuple[int, int], int] = {}
         self.opening = asyncio.Lock()
         self._users: list[User] = []

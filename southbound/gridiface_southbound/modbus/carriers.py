@@ -21,9 +21,10 @@ from gridiface.errors import DeviceRejected, DeviceTimeout, LocalProtocolError
 from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link
-from gridiface_southbound.modbus_pdu import ExceptionReply, Request
+from gridiface_southbound.modbus_pdu import ExceptionReply, Request, from_unit
 from gridiface_southbound.modbus_sharing import tcp_link
 from gridiface_southbound.points.secrets import tls_context
+from gridiface_southbound.silence import Silence, noted
 
 Client = AsyncModbusTcpClient | AsyncModbusTlsClient | AsyncModbusSerialClient
 
@@ -36,7 +37,10 @@ def link_for(config: ModbusConfig) -> Link:
     """
     if config.carrier in ("tcp", "tls") and not config.table.has_bits and not config.pause:
         return tcp_link(config)
-    link = PymodbusLink(_client_maker(config), config.place, connect_timeout_s=config.connect_timeout_s)
+    silence = Silence() if config.shared else None
+    link = PymodbusLink(
+        _client_maker(config), config.place, connect_timeout_s=config.connect_timeout_s, silence=silence
+    )
     link.pause_s = config.pause
     if not config.shared:
         return link
@@ -53,12 +57,23 @@ class PymodbusLink:
 
     After a time-out, a cancellation or an answer that does not fit the connection is closed: serial frames carry no
     transaction number, so a late answer could be taken for the next one's.
+
+    Args:
+        silence: of the units on the line, where several share it.
     """
 
-    def __init__(self, client: Callable[[], Client], place: str, *, connect_timeout_s: float) -> None:
+    def __init__(
+        self,
+        client: Callable[[], Client],
+        place: str,
+        *,
+        connect_timeout_s: float,
+        silence: Silence | None = None,
+    ) -> None:
         self._make = client
         self._place = place
         self._connect_timeout_s = connect_timeout_s
+        self._silence = silence
         #: As `Link.connects`.
         self.connects = 0
         #: Least time between an answer, or a connect, and the next request, seconds.
@@ -76,19 +91,27 @@ class PymodbusLink:
     async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
         """As `Link.exchange`; `timeout_s` counts for each request, without the wait for a turn."""
         async with self._turn:
-            replies: list[Reply] = []
+            if self._silence is not None:
+                timeout_s = self._silence.time_for(unit, timeout_s, asyncio.get_running_loop().time())
             try:
-                for request in requests:
-                    client = self._client
-                    if client is None or not client.connected:
-                        client = await self._connect()
-                    await self._keep_quiet()
-                    replies.append(await self._ask(client, unit, request, timeout_s))
-                    self._quiet_since = asyncio.get_running_loop().time()
+                await self._ready()
+                return await noted(self._silence, unit, self._replies(unit, requests, timeout_s), from_unit)
             except BaseException:
                 self._drop()
                 raise
-            return replies
+
+    async def _replies(self, unit: int, requests: Sequence[Request], timeout_s: float) -> list[Reply]:
+        replies: list[Reply] = []
+        for request in requests:
+            client = await self._ready()
+            await self._keep_quiet()
+            replies.append(await self._ask(client, unit, request, timeout_s))
+            self._quiet_since = asyncio.get_running_loop().time()
+        return replies
+
+    async def _ready(self) -> Client:
+        client = self._client
+        return client if client is not None and client.connected else await self._connect()
 
     async def close(self) -> None:
         """Close the connection. Twice is once."""

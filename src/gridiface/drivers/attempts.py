@@ -3,8 +3,9 @@
 Owned here: one command per device at a time with the newest winning, attempts inside the deadline, the breaker's word,
 the order on shared connections, bounded concurrency. Not owned: whole batches (dispatcher), bytes (drivers).
 
-How one device cannot delay another: each has its own lane; only lanes of one shared connection wait for each other;
-devices whose last command failed share a small pool of their own, so that many of them cannot fill the large one.
+How one device cannot delay another: each has its own lane; only lanes of one shared connection wait for each other, and
+there who answered last time goes first; devices whose last command failed share a small pool of their own, so that many
+of them cannot fill the large one.
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ class Attempts:
             if lane.gate is None:
                 again = await self._take(lane)
             else:
-                async with lane.gate:
+                async with lane.gate.turn(suspect=lane.suspect):
                     again = await self._take(lane)
         if again is not None and lane.current is not None:
             await self._wait_before(lane, lane.current, again)

@@ -19,6 +19,7 @@ from gridiface.drivers.answers import Answers
 from gridiface.drivers.api import Ack, Driver
 from gridiface.drivers.attempts import Attempts
 from gridiface.drivers.breaker import BreakerState, CircuitBreaker
+from gridiface.drivers.gate import Gate
 from gridiface.drivers.lane import Batch, DevicePolicy, DispatchSettings, Lane, Ticket
 from gridiface.drivers.precedence import Precedence
 from gridiface.drivers.reassertion import Reassertion
@@ -61,7 +62,7 @@ class Dispatcher:
             self._answers, clock, chance, submit=self._submit, expire=self._attempts.expire, told=on_reassert
         )
         self._lanes: dict[str, Lane] = {}
-        self._gates: dict[str, asyncio.Lock] = {}
+        self._gates: dict[str, Gate] = {}
         self._running = False
 
     # The fleet -----------------------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ class Dispatcher:
             return
         self.remove(driver.device_id)
         connection = driver.connection
-        gate = None if connection is None else self._gates.setdefault(connection, asyncio.Lock())
+        gate = None if connection is None else self._gates.setdefault(connection, Gate())
         breaker = CircuitBreaker(self._settings.breaker)
         self._lanes[driver.device_id] = Lane(driver, policy or DevicePolicy(), breaker, gate)
 

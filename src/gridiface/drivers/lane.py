@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from gridiface.domain.controls import Delivery, DeliveryOutcome, Setpoint
 from gridiface.drivers.api import Ack, Driver, DriverConfig, QuickDriver
 from gridiface.drivers.breaker import BreakerSettings, CircuitBreaker
+from gridiface.drivers.gate import Gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +159,7 @@ class Lane:
         "written_at",
     )
 
-    def __init__(self, driver: Driver, policy: DevicePolicy, breaker: CircuitBreaker, gate: asyncio.Lock | None):
+    def __init__(self, driver: Driver, policy: DevicePolicy, breaker: CircuitBreaker, gate: Gate | None):
         self.id = driver.device_id
         self.driver = driver
         #: The driver's way to begin a command without a task, where it has one; and the ticket that goes that way.

@@ -172,3 +172,21 @@ async def test_a_line_that_is_lost_is_opened_again() -> None:
 async def test_a_port_that_is_not_there_is_told() -> None:
     with pytest.raises(DeviceTimeout, match="cannot be opened"):
         await driver(10, serial_port="/dev/nonesuch").open()
+
+
+async def test_who_is_away_is_asked_less_often_than_the_others_on_the_line() -> None:
+    async with serial_line() as (line, keys):
+        one, away = driver(10, **keys), driver(11, **keys | {"timeout_s": 0.05})
+        await one.open()
+        line.deaf.add(11)
+        said, asked = "", 0
+        while "asked less often" not in said:
+            await one.read()
+            asked = line.asked
+            with pytest.raises(DeviceTimeout) as caught:
+                await away.open()
+            said = caught.value.reason
+            await away.close()
+        assert line.asked == asked, "nothing went out for it"
+        await one.read()
+        await one.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.clocks import VirtualLoop
 
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Connection, Outbox
@@ -19,6 +21,7 @@ from gridiface_southbound.modbus_pdu import (
     read_request,
     write_request,
 )
+from gridiface_southbound.silence import Silence
 
 ONE, TWO = read_request(1, 1), read_request(2, 1)
 
@@ -242,3 +245,46 @@ async def test_a_device_that_answers_the_first_request_only_is_found_out_when_no
     assert isinstance(found[0], DeviceTimeout)
     assert not link.pipelined
     assert not link.begin(1, [ONE], found.append, timeout_s=1)
+
+
+@pytest.mark.parametrize("gateway", ["is silent", "answers in its place"])
+def test_a_dead_unit_behind_a_gateway_is_asked_seldom_and_costs_nobody_the_connection(gateway: str) -> None:
+    asked: list[int] = []
+
+    def device(transaction: int, unit: int, pdu: bytes) -> bytes:
+        asked.append(unit)
+        if unit != 9:
+            return echo(transaction, unit, pdu)
+        return b"" if gateway == "is silent" else encode_frame(transaction, unit, bytes((pdu[0] | 0x80, 11)))
+
+    async def polls(link: MemoryLink) -> None:
+        for _ in range(600):
+            for unit in (1, 9, 2):
+                with contextlib.suppress(DeviceTimeout):
+                    await link.exchange(unit, [ONE], timeout_s=1)
+            await asyncio.sleep(1)
+
+    async def tale() -> None:
+        link = MemoryLink(device, silence=Silence())
+        await polls(link)
+        assert asked.count(1) == asked.count(2) == 600
+        assert link.counters.connects == 1
+        now = asyncio.get_running_loop().time()
+        assert now < 600 + 0.15 * now, "what its time-outs took"
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(tale())
+    if gateway == "is silent":
+        assert 20 < asked.count(9) < 120
+
+
+def test_a_gateway_that_is_silent_altogether_is_called_anew() -> None:
+    async def tale() -> None:
+        link = MemoryLink(lambda *_: b"", silence=Silence())
+        for unit in (1, 2, 1):
+            with pytest.raises(DeviceTimeout):
+                await link.exchange(unit, [ONE], timeout_s=1)
+        assert link.counters.connects == 2
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(tale())

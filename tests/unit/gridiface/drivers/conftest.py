@@ -1,13 +1,13 @@
-"""A loop whose time passes by itself when nothing is left to do, and a driver whose every answer a test decides."""
+"""The running virtual loop as a clock, and a driver whose every answer a test decides."""
 
 from __future__ import annotations
 
 import asyncio
-import selectors
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import pytest
+from tests.clocks import VirtualLoop
 
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
@@ -18,33 +18,6 @@ T = TypeVar("T")
 
 #: The wall clock's start; monotonic time starts at 0.
 EPOCH = 1_800_000_000.0
-
-
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]  # typed as a variable
-    """Waits no real time: what would be waited is added to the loop's clock."""
-
-    passed = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        ready = super().select(0)
-        if ready:
-            return ready
-        if timeout is None:
-            raise AssertionError("the test waits for something that never comes")
-        self.passed += max(0.0, timeout)
-        return ready
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop in which an hour takes a moment."""
-
-    def __init__(self) -> None:
-        self.selector = _JumpingSelector()
-        super().__init__(self.selector)
-
-    def time(self) -> float:
-        # The loop rounds a wait up to its clock's resolution; without this it would turn forever just before it.
-        return self.selector.passed + 1e-6
 
 
 class VirtualClock:
