@@ -46,6 +46,13 @@ class SunSpecConfig(DriverConfig):
         "over_excited", description="123 OutPFSet: which excitation this device counts as positive."
     )
 
+    heartbeat_s: float | None = Field(
+        1.0,
+        gt=0,
+        le=3600,
+        description="715, 802: seconds between our signs of life, which a device that has the point waits for. "
+        "none: it gets none.",
+    )
     meter_positive: Literal["taken", "delivered"] | None = Field(
         None, description="201 to 214: which direction of power this meter counts as positive; required for a meter."
     )

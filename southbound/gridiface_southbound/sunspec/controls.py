@@ -39,9 +39,10 @@ from gridiface_southbound.sunspec.reactive import (
     Var704,
 )
 from gridiface_southbound.sunspec.sheet import Filled, PointValues
+from gridiface_southbound.sunspec.supervision import Operate715
 
 #: The models whose blocks hold controls.
-CONTROL_MODELS = (703, 704, 123, 124)
+CONTROL_MODELS = (703, 704, 123, 124, 715)
 
 #: The function behind each mode that a command can let go of.
 _LET_GO = {
@@ -195,7 +196,7 @@ class Controls:
             "reactive_power": Var704.find(blocks, ratings) or Var123.find(blocks, ratings),
             "power_factor_inject": inject,
             "power_factor_absorb": PowerFactor704.find(blocks, "PFWAbs"),
-            "connect": Connect703.find(blocks) or Connect123.find(blocks),
+            "connect": Connect703.find(blocks) or Connect123.find(blocks) or Operate715.find(blocks),
         }
         self.functions = {name: function for name, function in functions.items() if function is not None}
 

@@ -24,29 +24,27 @@ from gridiface_southbound.modbus_link import Link
 from gridiface_southbound.modbus_pdu import ExceptionReply
 from gridiface_southbound.modbus_sharing import tcp_link
 from gridiface_southbound.modbus_turns import Turn
-from gridiface_southbound.sunspec import meter, models, telemetry
+from gridiface_southbound.sunspec import models, telemetry
 from gridiface_southbound.sunspec.adopting import Curves
 from gridiface_southbound.sunspec.config import SunSpecConfig
 from gridiface_southbound.sunspec.controls import (
-    CONTROL_MODELS,
-    ControlOptions,
     Controls,
     Plan,
     fall_back_s,
     functions_of,
 )
 from gridiface_southbound.sunspec.curve_tasks import with_curves
-from gridiface_southbound.sunspec.functions import Ratings
 from gridiface_southbound.sunspec.holding import Holding
 from gridiface_southbound.sunspec.hot import HotPower
 from gridiface_southbound.sunspec.memory import Memory
 from gridiface_southbound.sunspec.meter import meter_in
 from gridiface_southbound.sunspec.models import Block
-from gridiface_southbound.sunspec.opened import Opened
+from gridiface_southbound.sunspec.opened import Opened, controls_of, learned, metered
 from gridiface_southbound.sunspec.registers import Registers, place_of
-from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, ModelPlace, scan
+from gridiface_southbound.sunspec.scan import BASE_ADDRESSES, DeviceMap, scan
 from gridiface_southbound.sunspec.sending import send
 from gridiface_southbound.sunspec.sheet import Filled, PointValues
+from gridiface_southbound.sunspec.supervision import Supervision
 
 
 class SunSpecDriver:
@@ -65,6 +63,7 @@ class SunSpecDriver:
         self._holding = Holding()
         self._before = Memory()
         self._curves = Curves(self._registers, self._before, config.adopt_timeout_s)
+        self._supervision = Supervision(device_id, self._registers)
         self._registers.single = not config.function_16
         self._volatile = config.scale_factors == "reread"
         self._writing = Turn()
@@ -126,8 +125,14 @@ class SunSpecDriver:
         used = models.USED_MODELS if place is None else (1, place.id)
         blocks = await self._registers.blocks([p for m in used if (p := found.first(m)) is not None])
         await self._curves.learn(found, blocks)
-        self._device = self._learn(found, blocks) if place is None else self._meter(found, blocks, place)
-        return self._device.nameplate
+        device = metered(found, blocks, place, self._config) if place is not None else self._learned(found, blocks)
+        await self._supervision.begin(blocks, self._config.heartbeat_s)
+        self._device = device
+        return device.nameplate
+
+    def _learned(self, found: DeviceMap, blocks: dict[int, Block]) -> Opened:
+        single, able = self._registers.single, self._curves.capabilities
+        return learned(found, blocks, self._before, self._config, single=single, able=able, now=self._clock.now())
 
     async def read(self) -> Snapshot:
         """As `Driver.read`."""
@@ -138,7 +143,8 @@ class SunSpecDriver:
             self._holding.doubt()
             raise
         await self._see_what_it_holds(device)
-        return device.snapshot(self._id, blocks, self._config, now=self._clock.now())
+        snapshot = device.snapshot(self._id, blocks, self._config, now=self._clock.now())
+        return self._supervision.judged(snapshot, blocks)
 
     async def _see_what_it_holds(self, device: Opened) -> None:
         """Raises DeviceForgot where it restarted, or was set by others, and does not hold what it was told."""
@@ -155,8 +161,15 @@ class SunSpecDriver:
         """As `Driver.write`."""
         if command.release:
             return await self._let_go(command.let_go)
+        self._supervision.require_remote()
         async with self._writing:
             return await self._carry_out(command)
+
+    async def reset_alarms(self) -> frozenset[str]:
+        """As `ResettingDriver.reset_alarms`."""
+        self._opened()
+        await self._supervision.reset_alarms()
+        return (await self.read()).alarms
 
     def begin(self, command: Setpoint, done: Callable[[Ack | DeviceError], None]) -> bool:
         """As `QuickDriver.begin`: a new active power and nothing else, once one went the long way."""
@@ -164,7 +177,7 @@ class SunSpecDriver:
         hot = None if device is None else device.hot
         if device is None or hot is None or command.release or not hot.fits(command, self._clock.now()):
             return False
-        if not self._writing.take():
+        if self._supervision.local or not self._writing.take():
             return False
         form, requests = hot.prepare(command.active_power_w or 0.0)
         if not self._registers.begin(requests, partial(self._begun_ended, device, hot, form, done)):
@@ -208,6 +221,7 @@ class SunSpecDriver:
 
     async def close(self) -> None:
         """As `Driver.close`."""
+        await self._supervision.end()
         link, self._registers.link, self._device = self._registers.link, None, None
         if link is not None:
             await link.close()
@@ -338,32 +352,6 @@ class SunSpecDriver:
 
     # Blocks --------------------------------------------------------------------------------------------------------
 
-    def _learn(self, found: DeviceMap, blocks: dict[int, Block]) -> Opened:
-        now = self._clock.now()
-        plate = telemetry.nameplate(blocks, frozenset(), rating_w=self._config.rating_w)
-        self._before.belongs_to(plate.serial)
-        setting = telemetry.settings(blocks, now=now)
-        limits = telemetry.ratings(plate, setting)
-        controls = Controls(
-            blocks, limits, ControlOptions.of(self._config, single=self._registers.single), self._before.values
-        )
-        able = controls.capabilities | self._curves.capabilities
-        plate = telemetry.nameplate(blocks, able, rating_w=self._config.rating_w)
-        fixed = self._config.scale_factors == "fixed"
-        steady = frozenset(m for m, block in blocks.items() if fixed or block.model.scales_static)
-        return Opened(found, blocks, plate, setting, limits, telemetry.kind_of(blocks), controls, steady)
-
-    def _meter(self, found: DeviceMap, blocks: dict[int, Block], place: ModelPlace) -> Opened:
-        plate = meter.nameplate(blocks, self._config)
-        limits = Ratings(max_w=0.0)
-        return Opened(
-            *(found, blocks, plate, Settings(), limits),
-            DeviceKind.METER,
-            Controls({}, limits, ControlOptions()),
-            frozenset(),
-            meter=place,
-        )
-
     async def _refresh(self, device: Opened, model_ids: Sequence[int]) -> None:
         places = [place_of(device.blocks[model_id]) for model_id in model_ids]
         self._adopt(device, await self._registers.blocks(places))
@@ -375,10 +363,8 @@ class SunSpecDriver:
         device.controls = self._controls(device)
 
     def _controls(self, device: Opened) -> Controls:
-        blocks = {m: device.blocks[m] for m in CONTROL_MODELS if m in device.blocks}
-        return Controls(
-            blocks, device.ratings, ControlOptions.of(self._config, single=self._registers.single), self._before.values
-        )
+        single = self._registers.single
+        return controls_of(device.blocks, device.ratings, self._before, self._config, single=single)
 
     def _opened(self) -> Opened:
         if self._device is None:

@@ -1,4 +1,7 @@
-"""What opening found of one SunSpec device, and what of it is read at each poll. Not owned: reading (driver)."""
+"""What opening found of one SunSpec device, made of its blocks, and what of it is read at each poll.
+
+Not owned: reading (driver).
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.fleet import DeviceKind, Nameplate, Settings
+from gridiface.domain.fleet import Capability, DeviceKind, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import DeviceRejected
 from gridiface_southbound.sunspec import meter, telemetry
 from gridiface_southbound.sunspec.config import SunSpecConfig
-from gridiface_southbound.sunspec.controls import Controls
+from gridiface_southbound.sunspec.controls import CONTROL_MODELS, ControlOptions, Controls
 from gridiface_southbound.sunspec.functions import Ratings
 from gridiface_southbound.sunspec.hot import HotPower
+from gridiface_southbound.sunspec.memory import Memory
 from gridiface_southbound.sunspec.models import Block
 from gridiface_southbound.sunspec.scan import DeviceMap, ModelPlace
 
@@ -65,3 +69,46 @@ class Opened:
     def rescaled(self, after: Mapping[int, Block]) -> bool:
         """Whether scale factors of these models are others than before."""
         return any(block.scales() != self.blocks[model_id].scales() for model_id, block in after.items())
+
+
+def learned(
+    found: DeviceMap,
+    blocks: dict[int, Block],
+    before: Memory,
+    config: SunSpecConfig,
+    *,
+    single: bool,
+    able: frozenset[Capability],
+    now: Instant,
+) -> Opened:
+    """A device that can be told something. `single`: one register at a time; `able`: besides what its controls are.
+
+    Raises:
+        DeviceRejected: it tells no rating, and none is configured.
+    """
+    plate = telemetry.nameplate(blocks, frozenset(), rating_w=config.rating_w)
+    before.belongs_to(plate.serial)
+    setting = telemetry.settings(blocks, now=now)
+    limits = telemetry.ratings(plate, setting)
+    controls = controls_of(blocks, limits, before, config, single=single)
+    plate = telemetry.nameplate(blocks, controls.capabilities | able, rating_w=config.rating_w)
+    fixed = config.scale_factors == "fixed"
+    steady = frozenset(m for m, block in blocks.items() if fixed or block.model.scales_static)
+    return Opened(found, blocks, plate, setting, limits, telemetry.kind_of(blocks), controls, steady)
+
+
+def metered(found: DeviceMap, blocks: dict[int, Block], place: ModelPlace, config: SunSpecConfig) -> Opened:
+    """A meter and nothing else."""
+    plate = meter.nameplate(blocks, config)
+    limits = Ratings(max_w=0.0)
+    controls = Controls({}, limits, ControlOptions())
+    held = (found, blocks, plate, Settings(), limits, DeviceKind.METER, controls)
+    return Opened(*held, frozenset(), meter=place)
+
+
+def controls_of(
+    blocks: Mapping[int, Block], limits: Ratings, before: Memory, config: SunSpecConfig, *, single: bool
+) -> Controls:
+    """The control functions in a device's blocks."""
+    found = {m: blocks[m] for m in CONTROL_MODELS if m in blocks}
+    return Controls(found, limits, ControlOptions.of(config, single=single), before.values)

@@ -15,6 +15,7 @@ from gridiface.domain.telemetry import OperatingState, Snapshot
 from gridiface.errors import DeviceRejected
 from gridiface_southbound.sunspec.functions import Blocks, Ratings
 from gridiface_southbound.sunspec.models import Block
+from gridiface_southbound.sunspec.supervision import is_local
 
 INVERTER_MODELS = (103, 113, 102, 112, 101, 111)
 
@@ -222,10 +223,6 @@ def _alarms(blocks: Blocks) -> frozenset[str]:
     return names
 
 
-def _local(blocks: Blocks) -> bool:
-    return any(model_id in blocks and blocks[model_id].raw("LocRemCtl") == 1 for model_id in (715, 802))
-
-
 def _room(blocks: Blocks, limits: Ratings, watts: float | None, soc: float | None) -> tuple[float | None, float | None]:
     """(W upwards, W downwards) from the present power, by ratings, state of charge and, for PV, 122 WAval."""
     if watts is None:
@@ -269,6 +266,6 @@ def snapshot(device_id: str, blocks: Blocks, limits: Ratings, energy_wh: float |
         available_down_w=down,
         connected=_connected(blocks),
         state=_state(blocks),
-        local_control=_local(blocks),
+        local_control=is_local(blocks),
         alarms=_alarms(blocks),
     )

@@ -263,6 +263,7 @@ class GridServer(Running):
             audit_key=audit_key(block),
             targets=targets_of(block),
             withdraw={name: way for front in self.fronts for name, way in front.withdraw().items()},
+            reset_alarms=None if self.southbound is None else self.southbound.dispatcher.reset_alarms,
         )
         desk.trace.devices = lambda: desk.peers
         for front in self.fronts:

@@ -152,6 +152,20 @@ _verb(
 )
 
 
+@app.command("reset-alarms")
+@asking
+def reset_alarms(remote: Remote, *, as_json: bool, device: DeviceArgument, reason: ReasonOption = "") -> None:
+    """Reset the alarms that a device has latched; what it still tells afterwards is not over.
+
+    Example: gridiface device reset-alarms battery1 --reason "breaker was closed again"
+    """
+    found = remote.post(f"/devices/{segment(device)}/reset-alarms", {"reason": reason})
+    if as_json:
+        show_json(found)
+    else:
+        typer.echo(f"device {found['device']} still tells: {', '.join(found['alarms']) or 'nothing'}")
+
+
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     delivery = row["delivery"]
     return (

@@ -212,6 +212,20 @@ class QuickDriver(Protocol):
 
 
 @runtime_checkable
+class ResettingDriver(Protocol):
+    """What a driver has besides whose device latches alarms until somebody resets them."""
+
+    async def reset_alarms(self) -> frozenset[str]:
+        """Reset what is latched: the alarms that the device still tells afterwards.
+
+        Raises:
+            DeviceTimeout: no answer, or not open.
+            DeviceRejected: it refused, or has no way to reset alarms.
+        """
+        ...
+
+
+@runtime_checkable
 class ListeningDriver(Protocol):
     """What a driver has besides whose device calls US: between `close` and the next `open` it goes on listening.
 

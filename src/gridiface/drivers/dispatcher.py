@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import CLASS_TIMING, Delivery, DeliveryOutcome, ServiceClass, Setpoint
 from gridiface.drivers.answers import Answers
-from gridiface.drivers.api import Ack, Driver
+from gridiface.drivers.api import Ack, Driver, ResettingDriver
 from gridiface.drivers.attempts import Attempts
 from gridiface.drivers.breaker import BreakerState, CircuitBreaker
 from gridiface.drivers.gate import Gate
@@ -114,6 +114,21 @@ class Dispatcher:
         """The device restarted or was away: what it holds is not known, the next set-point is sent whatever it is."""
         if (lane := self._lanes.get(device_id)) is not None:
             lane.forget()
+
+    async def reset_alarms(self, device_id: str) -> frozenset[str]:
+        """Reset the alarms that a device has latched: those that it still tells afterwards.
+
+        Raises:
+            DeviceTimeout: no answer.
+            DeviceRejected: it refused, or it cannot be done with this device.
+        """
+        lane = self._lanes.get(device_id)
+        if lane is None or not isinstance(lane.driver, ResettingDriver):
+            raise DeviceRejected("no driver resets alarms of this device", device_id=device_id)
+        async with contextlib.AsyncExitStack() as stack:
+            if lane.gate is not None:
+                await stack.enter_async_context(lane.gate.turn(suspect=lane.suspect))
+            return await lane.driver.reset_alarms()
 
     def serves(self, device_id: str) -> bool:
         """As `DeviceChannel.serves`."""

@@ -59,6 +59,18 @@ class Withdraw(Protocol):
         ...
 
 
+class ResetAlarms(Protocol):
+    """Resets the alarms that a device has latched."""
+
+    async def __call__(self, device_id: str) -> frozenset[str]:
+        """Those that it still tells afterwards.
+
+        Raises:
+            DeviceError: it does not answer, refuses, or has no way to reset alarms.
+        """
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Desk:
     """Everything behind the routes.
@@ -79,6 +91,7 @@ class Desk:
         audit_key: of the audit log's seals; None: they have no key.
         targets: who is told of alarms.
         withdraw: how controls that came in over a protocol are cancelled, by its name.
+        reset_alarms: resets what a device has latched; None: no device has a driver here.
     """
 
     status: Status
@@ -99,6 +112,7 @@ class Desk:
     audit_key: bytes | None = None
     targets: Sequence[Target] = ()
     withdraw: Mapping[str, Withdraw] = field(default_factory=dict)
+    reset_alarms: ResetAlarms | None = None
     figures: Figures = field(default_factory=Figures)
     events: EventBuffer = field(init=False)
     tokens: TokenBook = field(init=False)

@@ -37,6 +37,7 @@ _WORDS = {
     429: "too many requests, or too many wrong tokens or passwords",
     502: "another server that is needed does not answer",
     503: "nothing can be recorded or read now",
+    504: "the device does not answer",
 }
 
 

@@ -124,7 +124,8 @@ class ForeignDevice:
         self.writes.append((address, list(values)))
         for model_id in self.models:
             name = "AdptCtlReq" if model_id == 711 else "AdptCrvReq"
-            if model_id > 1 and address <= self.register(model_id, name) < address + count:
+            adopts = name in self.models[model_id].points
+            if adopts and address <= self.register(model_id, name) < address + count:
                 self.pending[model_id] = values[self.register(model_id, name) - address]
                 registers[self.register(model_id, name) + 1 - start] = 0
         return None

@@ -11,8 +11,10 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.ports import DecisionSearch
 from gridiface.domain.telemetry import Quality
+from gridiface.errors import DeviceError, DeviceTimeout
 from gridiface.naming import following
 from gridiface.operator.access import Caller
+from gridiface.operator.audit import Entry
 from gridiface.operator.confined import sees_device, sees_target
 from gridiface.operator.desk import Desk
 from gridiface.operator.present import (
@@ -25,6 +27,7 @@ from gridiface.operator.present import (
     plain,
     reading_row,
 )
+from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, get, post, unknown
 from gridiface.operator.rows import DeviceDetail, DeviceRow, GroupDetail, GroupRow
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Page, Reason
@@ -63,6 +66,13 @@ class GroupList(TypedDict):
     """All groups, by id."""
 
     groups: list[GroupRow]
+
+
+class AlarmsReset(TypedDict):
+    """What was reset. `alarms`: those that the device still tells."""
+
+    device: str
+    alarms: list[str]
 
 
 class DevicesArea(Area):
@@ -164,6 +174,35 @@ class DevicesArea(Area):
         device = self._device(call)
         await self._desk.blocks.unblock(device.id, call.now, by=call.caller.name, reason=call.body.reason)
         return self._status.device_row(device)
+
+    @post(
+        "/devices/{id}/reset-alarms",
+        "Reset the alarms that a device has latched",
+        scope="control",
+        confined=True,
+        problems=(404, 504),
+    )
+    async def reset_alarms(self, call: Call[NoQuery, Reason]) -> AlarmsReset:
+        """What the device still tells afterwards is not over."""
+        device, reset = self._device(call), self._desk.reset_alarms
+        entry = Entry(
+            at=call.now,
+            who=call.caller.name,
+            what="device.reset_alarms",
+            subject=device.id,
+            reason=call.body.reason,
+        )
+        if reset is None:
+            raise Refused(409, "no device has a driver here")
+        try:
+            left = await reset(device.id)
+        except DeviceTimeout as problem:
+            raise Refused(504, problem.reason, "see whether it is online: GET /api/v1/devices/{id}") from problem
+        except DeviceError as problem:
+            raise Refused(409, problem.reason) from problem
+        await self._desk.records.commit([entry.change()])
+        entry.log()
+        return {"device": device.id, "alarms": sorted(left)}
 
     @get("/groups", "Groups: asked, told, done", confined=True)
     async def list_groups(self, call: Call[NoQuery, NoBody]) -> GroupList:

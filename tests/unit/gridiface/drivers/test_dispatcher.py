@@ -684,3 +684,22 @@ def test_what_became_of_a_batch_leaves_nothing_to_the_garbage_collector(story: A
             gc.enable()
 
     story(tale, "a")
+
+
+@pytest.mark.parametrize("connection", [None, "gateway"])
+def test_latched_alarms_are_reset_by_drivers_that_can(
+    connection: str | None, virtual: Any, virtual_clock: Any, scripted: Any
+) -> None:
+    class Resetting(scripted):  # type: ignore[misc]  # the class comes from a fixture
+        async def reset_alarms(self) -> frozenset[str]:
+            return frozenset({"stays"})
+
+    async def tale() -> None:
+        can, cannot = Resetting("can", connection=connection), scripted("cannot")
+        async with World(virtual_clock, can, cannot) as world:
+            assert await world.dispatcher.reset_alarms("can") == {"stays"}
+            for name in ("cannot", "nobody"):
+                with pytest.raises(DeviceRejected, match="no driver resets alarms"):
+                    await world.dispatcher.reset_alarms(name)
+
+    virtual(tale())

@@ -350,6 +350,10 @@ def browser_of() -> Callable[[House], Browser]:
     return Browser
 
 
+async def nothing_latched(device_id: str) -> frozenset[str]:
+    return frozenset()
+
+
 MakeHouse = Callable[..., Awaitable[House]]
 
 
@@ -381,7 +385,7 @@ async def make_house() -> AsyncIterator[MakeHouse]:
             block=block,
             ready=lambda: not records.down,
             authority=(10.0, 110.0),
-            **(desk_options or {}),
+            **{"reset_alarms": nothing_latched, **(desk_options or {})},
         )
         await desk.open()
         mounted = areas(desk)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from gridiface.domain.controls import Verdict
+from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface.operator import bodies, schema
 from gridiface.operator.areas.audit import AuditArea
 from gridiface.operator.areas.controls import Cancel, ControlsArea
@@ -424,6 +425,32 @@ async def test_block_is_told_durable_and_taken_back(house: Any) -> None:
     row = (await house.ask("POST", "/api/v1/devices/a/unblock", scope="control"))[1]
     assert (row["blocked"], house.blocked) == (False, {"a": False})
     assert [entry["what"] for entry in (await audit(house))[:2]] == ["device.unblock", "device.block"]
+
+
+async def test_alarms_are_reset_and_refusals_say_why(make_house: Any) -> None:
+    answers: list[Any] = [frozenset({"GROUND_FAULT"}), DeviceTimeout("silent"), DeviceRejected("no such point")]
+
+    async def reset(device_id: str) -> frozenset[str]:
+        assert device_id == "a"
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    house = await make_house(desk_options={"reset_alarms": reset})
+    path = "/api/v1/devices/a/reset-alarms"
+    status, row, _ = await house.ask("POST", path, scope="control", json={"reason": "breaker closed"})
+    assert (status, row) == (200, {"device": "a", "alarms": ["GROUND_FAULT"]})
+    entry, *earlier = await audit(house)
+    assert (entry["what"], entry["subject"], entry["reason"]) == ("device.reset_alarms", "a", "breaker closed")
+    for expected, said in ((504, "silent"), (409, "no such point")):
+        status, problem, _ = await house.ask("POST", path, scope="control")
+        assert (status, problem["detail"]) == (expected, said)
+    assert (await audit(house))[1:] == earlier
+    assert (await house.ask("POST", "/api/v1/devices/zz/reset-alarms", scope="control"))[0] == 404
+    assert (await house.ask("POST", path, scope="read"))[0] == 403
+    bare = await make_house(desk_options={"reset_alarms": None})
+    assert (await bare.ask("POST", path, scope="control"))[0] == 409
 
 
 async def test_device_detail_has_what_concerned_it(house: Any) -> None:
