@@ -21,7 +21,7 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.openadr.client import PayloadClient
 from gridiface.northbound.tls_limits import Deadlines
 from gridiface.pki.contexts import KeyPair, client_context
-from gridiface.protocols.openadr.exchange import HttpClient
+from gridiface.protocols.openadr.exchange import DOCUMENT_LIMITS, REPORT_LIMITS, HttpClient
 from gridiface.protocols.openadr.payloads.envelope import encode_payload
 from gridiface.protocols.openadr.payloads.event import OadrDistributeEvent, OadrPoll
 
@@ -369,3 +369,22 @@ async def test_r516_72_nothing_is_exchanged_with_a_peer_whose_certificate_has_en
     assert "VEN VEN-A" in vtn.peers.ended(Later().now())
     await vtn.do(lambda core, _: core.drop_ven("VEN-A"))
     assert vtn.peers.ended(Later().now()) == {}
+
+
+async def test_only_who_is_known_may_tell_long_reports(make_house, make_authority, tmp_path):
+    """Some VENs tell months of history in one piece; a stranger of the same root has nothing to tell."""
+    _head, vtn, site, _ven = await build(make_house, make_authority, tmp_path)
+    known = {name: str(tmp_path / f"ven.{kind}") for name, kind in (("certificate", "pem"), ("key", "key"))}
+    stranger = site.authority.issue("stranger")[0]
+    long, longer = DOCUMENT_LIMITS.octets + 1, REPORT_LIMITS.octets + 1
+    for files, octets, status in ((known, long, b"406"), (known, longer, b"413"), (stranger, long, b"413")):
+        pair = KeyPair(files["certificate"], files["key"])
+        context = client_context("openadr", key_pairs=[pair], roots=[tmp_path / "root.pem"])
+        reader, writer = await asyncio.open_connection("127.0.0.1", vtn.port, ssl=context)
+        lines = ("POST /OpenADR2/Simple/2.0b/EiReport HTTP/1.1", "Host: vtn", "Content-Type: application/xml")
+        head = "\r\n".join((*lines, f"Content-Length: {octets}", "", ""))
+        writer.write(head.encode() + b" " * octets)
+        try:
+            assert (await reader.readline()).split()[1] == status
+        finally:
+            writer.transport.abort()

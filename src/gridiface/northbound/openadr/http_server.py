@@ -44,10 +44,12 @@ class PayloadListener:
         settings: where, and how many requests at once; those above are answered with 503.
         answer: answers one request; RemoteProtocolError from it becomes its HTTP status.
         clock: when a request came, for who listens in.
-        most_octets: of a request's body.
+        most_octets: of a request's body, by the certificate.
     """
 
-    def __init__(self, settings: ListenSettings, answer: Answer, *, clock: Clock, most_octets: int) -> None:
+    def __init__(
+        self, settings: ListenSettings, answer: Answer, *, clock: Clock, most_octets: Callable[[bytes], int]
+    ) -> None:
         self._settings = settings
         self._http = _Http(answer, clock, most_at_once=settings.most_at_once, most_octets=most_octets)
         self._plain: TcpListener | None = None
@@ -100,7 +102,7 @@ class PayloadListener:
 class _Http(HttpServing[bytes]):
     """Whoever is connected is known by a certificate, DER, which is empty without TLS."""
 
-    def __init__(self, answer: Answer, clock: Clock, *, most_at_once: int, most_octets: int) -> None:
+    def __init__(self, answer: Answer, clock: Clock, *, most_at_once: int, most_octets: Callable[[bytes], int]) -> None:
         super().__init__()
         self._answer = answer
         self._clock = clock
@@ -117,7 +119,7 @@ class _Http(HttpServing[bytes]):
 
     def most_of(self, who: bytes) -> int:
         """See HttpServing.most_of."""
-        return self._most_octets
+        return self._most_octets(who)
 
     def timed(self, transport: asyncio.Transport) -> Timed | None:
         """See HttpServing.timed."""

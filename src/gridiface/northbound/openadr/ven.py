@@ -136,7 +136,7 @@ class OpenAdrVen:
         self.core.load(documents)
         if self.settings.push is not None:
             self._listener = PayloadListener(
-                self.settings.push, self._pushed, clock=self._clock, most_octets=self._http.most_octets
+                self.settings.push, self._pushed, clock=self._clock, most_octets=lambda _: self._http.most_octets
             )
             await self._listener.start()
         if self._xmpp is not None:

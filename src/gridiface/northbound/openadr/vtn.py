@@ -35,7 +35,14 @@ from gridiface.northbound.openadr.xmpp import VtnXmpp, bare_jid, peer_name
 from gridiface.northbound.rounds import one_turn
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.changes import Change
-from gridiface.protocols.openadr.exchange import HttpMessage, HttpRefused, HttpServer, Security
+from gridiface.protocols.openadr.exchange import (
+    DOCUMENT_LIMITS,
+    REPORT_LIMITS,
+    HttpMessage,
+    HttpRefused,
+    HttpServer,
+    Security,
+)
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
@@ -95,11 +102,9 @@ class OpenAdrVtn:
         self.peers = PeerCertificates()
         self._troubles = Troubles()
         self.started = clock.now()
-        self._plain_http = HttpServer("vtn", prefix=settings.prefix)
-        self._signed_http = HttpServer("vtn", prefix=settings.prefix, security=self._security())
-        self._listener = PayloadListener(
-            settings.listen, self._answer, clock=clock, most_octets=self._plain_http.most_octets
-        )
+        self._plain_http = HttpServer("vtn", prefix=settings.prefix, limits=REPORT_LIMITS)
+        self._signed_http = HttpServer("vtn", prefix=settings.prefix, security=self._security(), limits=REPORT_LIMITS)
+        self._listener = PayloadListener(settings.listen, self._answer, clock=clock, most_octets=self._most_octets)
         self._listener.name_by(self._naming)
         self._fingerprints = {bare_jid(entry.jid): entry.fingerprint for entry in settings.vens if entry.jid}
         self._xmpp = (
@@ -199,6 +204,11 @@ class OpenAdrVtn:
         """Who has a certificate, for the log."""
         known = self.core.by_fingerprint(openadr_fingerprint(certificate)) if certificate else None
         return {} if known is None else {"venID": known.venID}
+
+    def _most_octets(self, certificate: bytes) -> int:
+        """Of a request's body: who is not known has no long reports to tell."""
+        known = not certificate or self.core.by_fingerprint(openadr_fingerprint(certificate)) is not None
+        return (REPORT_LIMITS if known else DOCUMENT_LIMITS).octets
 
     def _answer(self, message: HttpMessage, certificate: bytes, overloaded: bool) -> Answered:
         now = self._clock.now()

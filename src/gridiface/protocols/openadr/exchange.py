@@ -27,6 +27,8 @@ from gridiface.protocols.xmlwire import Limits
 MEDIA_TYPE = "application/xml"
 #: Of a document: a set of all events (rule 50) may hold days of prices, a report weeks of history.
 DOCUMENT_LIMITS = Limits(octets=1024 * 1024, tags=100_000)
+#: Of what a VEN that is known may say: there are some that tell months of history in one piece.
+REPORT_LIMITS = Limits(octets=4 * 1024 * 1024, tags=400_000)
 #: Of what a VEN takes of the VTN that it chose: our own VTN lets an event have 20 signals of 1,000 intervals.
 EVENTS_LIMITS = Limits(octets=8 * 1024 * 1024, tags=600_000)
 #: What a peer may say that it takes; "*" is what one language's own client says.

@@ -27,6 +27,8 @@ from gridiface.protocols.openadr.ven.state import DataPoint, ReportOffer, Runnin
 
 #: Octets of a message, and about how many an interval and each of its values take.
 _MESSAGE, _INTERVAL, _VALUE = 200_000, 300, 260
+#: So many messages are made at once.
+_AT_ONCE = 8
 _STATUS = "x-resourceStatus"
 
 
@@ -49,12 +51,19 @@ class ReportValues:
         self._samples = samples
 
     def of(self, running: Running, offer: ReportOffer, at: float) -> tuple[list[ReportValue], float]:
-        """The values of a report at `at`, and where the next one goes on."""
+        """The values of a report at `at`, or of its next piece, and up to where these go.
+
+        A report of very many instants is made piece by piece: nothing else happens while one is made.
+        """
         points = {point.rid: point for point in offer.points}
-        found = [value for rid in running.request.rids for value in self._of_point(points[rid], running, offer, at)]
+        request = running.request
+        pieces = request.kind is ReportKind.PERIODIC and not offer.is_recorded and request.granularity > 0
+        if pieces and request.granularity != request.back:
+            at = min(at, running.covered + _AT_ONCE * per_message(len(request.rids)) * request.granularity)
+        found = [value for rid in request.rids for value in self._of_point(points[rid], running, offer, at)]
         # What was recorded and not over yet comes whole with the next report.
         covered = _until(found, at, running.covered) if offer.is_recorded else at
-        return _with_durations(found, offer, running.request.granularity), covered
+        return _with_durations(found, offer, request.granularity), covered
 
     def part_of(self, running: Running, offer: ReportOffer, now: float) -> Part:
         """The next piece of a history from `running.covered` on, about as much as a message holds."""

@@ -132,7 +132,8 @@ class ReportDesk:
                 continue
             # History is told once, and what has not been sent of it is not wanted any more.
             if follow and running.request.kind not in {ReportKind.METADATA, ReportKind.HISTORY}:
-                self._send(running, now)
+                while (covered := self._send(running, now)) < now and self._in_pieces(running):
+                    running.covered = covered
             self._state.drop("request", request_id)
         self._changed()
         return unknown
@@ -168,12 +169,11 @@ class ReportDesk:
     # -- time ----------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
-        """Put the reports that are due into the outbox, the oldest first."""
+        """Put the reports that are due into the outbox, the oldest first; of a very long one a piece, call again."""
         for _ in range(_MOST_CATCH_UP):
             due = [running for running in self._unheld() if running.due <= now]
-            if not due:
+            if not due or not self._serve(min(due, key=lambda running: running.due), now):
                 return
-            self._serve(min(due, key=lambda running: running.due), now)
 
     def set_back(self, now: float) -> None:
         """The clock was set back to `now`: reports that come again and again go on within their period, in its beat."""
@@ -254,7 +254,8 @@ class ReportDesk:
             begin = max(begin, due - request.back) if skipped else begin
         self._state.put("request", request.id, Running(request=request, due=due, covered=begin))
 
-    def _serve(self, running: Running, now: float) -> None:
+    def _serve(self, running: Running, now: float) -> bool:
+        """Make a report that is due; False after a piece of a long one, so that others get their turn."""
         request = running.request
         at = covered = min(running.due, now)
         if request.specifier == METADATA:
@@ -262,16 +263,25 @@ class ReportDesk:
             self._state.post("register_report", self.register_report(now, request.id))
         elif _in_parts(running):
             self._serve_part(running, now)
-            return
+            return True
         else:
             covered = self._send(running, at)
+            if covered < at and self._in_pieces(running):
+                running.covered, running.told = covered, True
+                self._state.put("request", request.id, running)
+                return False
         if request.back == 0 or running.due >= request.end:
             self._state.drop("request", request.id)
             self._changed()
-            return
+            return True
         running.covered, running.told = covered, True
         running.due = min(running.due + request.back, request.end)
         self._state.put("request", request.id, running)
+        return True
+
+    def _in_pieces(self, running: Running) -> bool:
+        """Whether what a report leaves out is its next piece, and not what is not over yet."""
+        return not self._offers[running.request.specifier].is_recorded
 
     def _serve_part(self, running: Running, now: float) -> None:
         """Report the next part of a history: a long one is made bit by bit, as the VTN takes it."""

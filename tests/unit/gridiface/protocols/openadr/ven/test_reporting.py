@@ -492,6 +492,47 @@ def test_a_long_history_comes_in_several_messages(made):
     assert told == [float(number) for number in range(900)]
 
 
+def long_report(made):
+    """A report of 4,000 instants that is due now, none of which was made yet."""
+    record(made, "usage", "p", *range(4001))
+    request = ask(made, granularity=1, back=4000)
+    made.run(11)
+    made.kit.now += 4000
+    return request
+
+
+def test_a_report_of_thousands_of_instants_is_made_in_pieces_and_told_whole_and_once(made):
+    request = long_report(made)
+    made.ven.handle_timer(made.now)
+    assert made.ven.waiting == 8  # and not all of it at once
+    assert made.ven.next_timer(made.now) <= made.now
+    made.commit()
+    made.restart()  # in its middle
+    made.run(5)
+    told = [value.value for n in made.kit.told("ReportReceived") if n.reportRequestID == request for value in n.values]
+    assert told == [float(number) for number in range(4000)]
+    assert made.ven.sample_depths() == {("usage", "p"): 4000}
+
+
+def test_a_long_report_keeps_no_other_from_its_turn(made):
+    request = long_report(made)
+    other = ask(made, id="", rids=("q",), granularity=10, back=10)
+    made.run(15)
+    assert reports(made, other)
+    assert sum(len(one.intervals.interval) for one in reports(made, request)) == 4000
+
+
+def test_69_r345_a_long_report_that_is_cancelled_in_its_middle_ends_with_the_rest_of_it(made):
+    request = long_report(made)
+    made.ven.handle_timer(made.now)
+    payload = report.OadrCancelReport(requestID="x", reportRequestID=[request], reportToFollow=True)
+    made.ven.receive_push(payload, made.now)
+    made.run(5)
+    starts = [row.dtstart for one in reports(made, request) for row in one.intervals.interval]
+    assert starts == sorted(set(starts))
+    assert len(starts) >= 4000
+
+
 def test_history_of_the_future_is_refused(made):
     made.kit.do(
         made.kit.vtn.request_reports(
