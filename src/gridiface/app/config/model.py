@@ -210,7 +210,7 @@ class Sep2(Block):
     event_retention_s: int = Field(
         default=86_400,
         ge=1,
-        description="how long ended events are kept, s; they are listed for seconds after their end, "
+        description="how long ended events are kept, s; they are listed until their end, "
         "cancelled and superseded ones for minutes",
     )
     notifications: Notifications = Notifications()

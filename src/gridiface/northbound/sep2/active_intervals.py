@@ -5,6 +5,7 @@ Wakes when the next interval begins or ends. Nothing here is stored: the lists f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from gridiface.domain.clock import Instant
@@ -21,6 +22,8 @@ class ActiveIntervals:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._due: dict[str, float] = {}
+        #: Nothing begins or ends before this moment; whoever reads later lets `handle_timer` look first.
+        self.due: float = math.inf
 
     def next_timer(self, now: Instant) -> Instant | None:
         """When the next interval begins or ends; None: none will."""
@@ -30,6 +33,7 @@ class ActiveIntervals:
         """Bring the lists that are due up to date. May be called early."""
         for path in [path for path, due in self._due.items() if due <= now]:
             self.refresh(path, now)
+        self.due = min(self._due.values(), default=math.inf)
 
     def refresh(self, path: str, now: Instant) -> None:
         """Bring the active list beside the list at `path` up to date; other lists have none."""
@@ -42,6 +46,7 @@ class ActiveIntervals:
         edges = self._sort(listing, active, int(now))
         if edges:
             self._due[path] = float(min(edges))
+            self.due = min(self.due, self._due[path])
 
     def _sort(self, listing: Listing, active: Listing, second: int) -> list[int]:
         """Put each member where it belongs; returns when that changes."""

@@ -127,7 +127,7 @@ class Sep2Core:
         self.topology.on_left = self.subscriptions.lost
         if settings.notifications is not None:
             self.subscriptions.spacing_s = settings.notifications.spacing_s
-        self.requests = Requests(s, self._table(), self.metering, self.files)
+        self.requests = Requests(s, self._table(), self.metering, self.files, (self.events, self.intervals))
         state.tree.beside[INTERVAL] = beside
         place_roots(state)
         self.publications.place_roots()

@@ -7,6 +7,7 @@ else. Statuses follow from the events alone, so a flip is visible at once and is
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
@@ -21,9 +22,6 @@ from gridiface.protocols.sep2.resources import Event, EventStatus
 
 #: Events that the server made of set-points leave this long after their end; late responses find them till then.
 _SERVER_MADE_RETENTION_S = 300.0
-#: How long an event is listed after its last device has ended it, s.
-LISTED_AFTER_S = 5
-
 #: How long one that was cancelled or superseded is listed after that, s: clients that poll see what became of it, and
 #: what is over does not stand before what is to come in a list of a few.
 FINAL_LISTED_AFTER_S = 300
@@ -77,6 +75,8 @@ class EventClock:
         self._store = store
         self._heap: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}
+        #: Nothing flips before this moment; whoever reads later lets `handle_timer` look first.
+        self.due: float = math.inf
         self._seen: dict[str, int] = {}
 
     def next_timer(self, now: Instant) -> Instant | None:
@@ -95,6 +95,7 @@ class EventClock:
                 self.refresh(owner, now)
             else:
                 self._seen.pop(path, None)
+        self.due = math.inf if due is None else due
 
     def refresh(self, program: EventOwner, now: Instant, *, whole: bool = False) -> None:
         """Bring the events of a program or event set to what they are at `now`.
@@ -153,11 +154,12 @@ class EventClock:
                 self._state.tree.leave(record.item, path)
 
     def _sort_completed(self, program: EventOwner, second: int) -> None:
-        """An event that ran to its end leaves its lists: no status says that it is over, and "active" it is not.
+        """An event that ran to its end leaves its lists with that: no status says that it is over, and it is not active.
 
-        A client whose clock is a little behind must not take that for a withdrawal before its own end, hence the
-        seconds of grace; cancelled and superseded ones stay listed for minutes. It can be read at its own place as
-        long as it is kept. The same for the events of every function set.
+        So a list and its active list agree at every moment. A client whose clock is behind does not take that for the
+        event's end, as events are cancelled by their status and never by being left out. Cancelled and superseded ones
+        stay listed for minutes. It can be read at its own place as long as it is kept. The same for the events of every
+        function set.
         """
         for record in program.events.values():
             item = record.item
@@ -195,6 +197,7 @@ class EventClock:
         if times:
             due = min(times)
             self._due[program.path] = due
+            self.due = min(self.due, due)
             heapq.heappush(self._heap, (due, program.path))
         else:
             self._due.pop(program.path, None)
@@ -252,7 +255,7 @@ def _flips(status: EventStatus) -> int:
 
 
 def _listed_until(record: EventRecord) -> int:
-    return _latest_end(record) + (FINAL_LISTED_AFTER_S if _is_final(record) else LISTED_AFTER_S)
+    return _latest_end(record) + (FINAL_LISTED_AFTER_S if _is_final(record) else 0)
 
 
 def _is_final(record: EventRecord) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.fleet import Role
@@ -46,6 +46,16 @@ _LONGEST_TARGET = 2048
 Handler = Callable[[Call], Awaitable[Reply]]
 
 
+class Flips(Protocol):
+    """What changes by time alone: nothing does before `due`."""
+
+    due: float
+
+    def handle_timer(self, now: Instant) -> None:
+        """Change what is due."""
+        ...
+
+
 class Requests:
     """Answers requests.
 
@@ -54,15 +64,22 @@ class Requests:
         handlers: what carries out a write, by method and template of the resource.
         metering: makes what is below a usage point when somebody looks.
         files: the octets of files.
+        flips: what changes by time; nobody reads what was true before, however late the timer is.
     """
 
     def __init__(
-        self, services: Services, handlers: Mapping[tuple[str, str], Handler], metering: Metering, files: Files
+        self,
+        services: Services,
+        handlers: Mapping[tuple[str, str], Handler],
+        metering: Metering,
+        files: Files,
+        flips: Sequence[Flips],
     ) -> None:
         self._s = services
         self._handlers = handlers
         self._metering = metering
         self._files = files
+        self._flips = flips
         self.refusals = RefusalLog()
         self._levels: dict[str | None, None] = {}
         self._queries: dict[tuple[str, bool], ListQuery] = {}
@@ -140,6 +157,9 @@ class Requests:
     def _body(self, target: str, host: str | None, accept: str | None, lfdi: str, now: Instant) -> bytes:
         if not host:
             raise RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)
+        for each in self._flips:
+            if each.due <= now:
+                each.handle_timer(now)
         path, query = _split(target)
         caller = self._s.doorman.caller(lfdi)
         node = self._visible(path, caller)

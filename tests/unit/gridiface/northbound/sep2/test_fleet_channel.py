@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Agenda, ControlMode, DeliveryOutcome, ModeValue, OutcomeKind, Setpoint
-from gridiface.northbound.sep2.event_clock import LISTED_AFTER_S
 
 PARENT = "A1" * 16
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
@@ -160,7 +159,6 @@ async def test_a_release_at_the_end_lets_the_control_end_by_itself(ready: Any) -
     ready.at(600)
     (delivery,) = await apply(ready, release(ready))
     assert delivery.outcome is DeliveryOutcome.UNCHANGED
-    ready.at(600 + LISTED_AFTER_S)
     assert await listed(ready) == []
     assert (await ready.get(event.href)).eventStatus.currentStatus == 1
 

@@ -14,7 +14,6 @@ import pytest
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Group
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.event_clock import LISTED_AFTER_S
 from gridiface.northbound.sep2.handlers.rules import RULES
 from gridiface.northbound.sep2.handlers.services import Call
 from gridiface.northbound.sep2.kinds import KINDS, Kind
@@ -237,9 +236,9 @@ async def listed(kit: Any, path: str) -> list[str]:
 async def test_an_event_that_ran_to_its_end_leaves_its_list_and_stays_at_its_place(make_kit: Any, kind: str) -> None:
     kit = await make_kit(event_retention_s=1000.0)
     path = await an_event(kit, kind)
-    kit.at(END + LISTED_AFTER_S - 1)
+    kit.at(END - 1)
     assert await listed(kit, path) == [path]
-    kit.at(END + LISTED_AFTER_S)
+    kit.at(END)
     for each in (kit, await kit.restarted()):
         assert await listed(each, path) == []
         assert (await each.get(path, by="inv-1")).href == path
@@ -259,7 +258,7 @@ async def test_a_cancelled_event_stays_listed_beside_one_that_ended(kit: Any, ki
     # One that runs beside it supersedes nothing: it begins when the first has ended.
     other = await an_event(kit, kind, "0E02", start=kit.NOW + END)
     await kit.core.requests.act(await _cancelling(kit, other))
-    kit.at(END + LISTED_AFTER_S)
+    kit.at(END)
     assert await listed(kit, path) == [other]
     assert await kit.status(other) == 2
 
@@ -282,13 +281,13 @@ async def test_that_an_event_left_its_list_is_told_once(make_kit: Any, kind: str
         "</Subscription>"
     )
     await kit.post(f"{kit.edev('inv-1')}/sub", body, by="inv-1")
-    kit.at(END)
+    kit.at(END - 1)
     assert _told(kit) == []
-    kit.at(END + LISTED_AFTER_S)
+    kit.at(END)
     (found,) = _told(kit)
     assert (found.status, found.resource.all) == (0, 0)
     assert encode(found.resource) == encode(await kit.get(f"{list_of(path)}?l=9", by="inv-1"))
-    kit.at(END + LISTED_AFTER_S + 60)
+    kit.at(END + 60)
     assert _told(kit) == []
 
 
@@ -306,7 +305,7 @@ async def test_an_interval_leaves_the_list_of_all_components_too_and_is_shown_as
     path = await an_event(kit, "pricing")
     before = await kit.get(path, by="inv-1")
     assert (await kit.get("/tp/1/ctti", by="inv-1")).all == 1
-    kit.at(END + LISTED_AFTER_S)
+    kit.at(END)
     for each in (kit, await kit.restarted()):
         assert (await each.get("/tp/1/ctti", by="inv-1")).all == 0
         assert await each.get(path, by="inv-1") == before
@@ -314,7 +313,7 @@ async def test_an_interval_leaves_the_list_of_all_components_too_and_is_shown_as
 
 async def test_a_late_response_to_an_event_that_left_its_list_is_taken(kit: Any) -> None:
     path = await an_event(kit, "demand response", "0E03")
-    kit.at(END + LISTED_AFTER_S)
+    kit.at(END)
     answer = (
         f'<DrResponse xmlns="urn:ieee:std:2030.5:ns"><endDeviceLFDI>{kit.lfdi["inv-1"]}</endDeviceLFDI>'
         "<status>3</status><subject>0E03</subject></DrResponse>"
@@ -327,7 +326,7 @@ async def test_what_is_over_counts_against_the_most_that_is_kept(make_kit: Any) 
     kit = await make_kit(limits=LimitSettings(published_per_list=2), event_retention_s=1000.0)
     for number in (1, 2):
         await an_event(kit, "messaging", f"0E0{number}")
-    kit.at(END + LISTED_AFTER_S)
+    kit.at(END)
     late = kit.bodies.text("0E03", start=kit.NOW + 200)
     assert (await kit.send("POST", "/msg/1/txt", late)).status == 400
     kit.at(END + 1000)
