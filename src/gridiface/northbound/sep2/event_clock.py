@@ -184,6 +184,8 @@ class EventClock:
             self._store([documents.delete(space_of_event(r), r.item.path) for r in gone], lambda: None)
 
     def _leaves_at(self, record: EventRecord) -> float:
+        if record.forgotten:
+            return 0.0 if _is_final(record) else _latest_end(record)
         kept = min(self._retention_s, _SERVER_MADE_RETENTION_S) if record.server_made else self._retention_s
         return _latest_end(record) + kept
 

@@ -102,10 +102,16 @@ class Resetting:
         return len(gone)
 
     async def _program(self, program: Program, now: Instant) -> int:
-        """The events, the default and the curves of one program."""
+        """The events, the default and the curves of one program.
+
+        What the server made of set-points goes as soon as it is over, which is up to the engine.
+        """
         count = await self._core.programs.cancel_all(program, now, reason="the server is reset")
         posted = [record for record in program.events.values() if not record.server_made]
         await self._drop_events(posted)
+        for record in program.events.values():
+            record.forgotten = True
+        self._core.events.refresh(program, now)
         default = self._state.tree.item(f"{program.path}/dderc")
         if default is not None and default.obj is not None:
             await self._core.programs.defaults.remove(program, now)

@@ -99,6 +99,7 @@ class EventRecord:
         node: whether its program is a node's.
         per_device: of an event in a node program: the devices that have a domain control each.
         facts: what the rules of events know of it; made on first use.
+        forgotten: nobody is to find it once it is over, as after a reset.
     """
 
     item: Item
@@ -112,6 +113,7 @@ class EventRecord:
     node: bool = False
     owner: str = ""
     facts: EventFacts | None = None
+    forgotten: bool = False
 
     @property
     def server_made(self) -> bool:

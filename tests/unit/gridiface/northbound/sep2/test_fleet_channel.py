@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Agenda, ControlMode, DeliveryOutcome, ModeValue, OutcomeKind, Setpoint
+from gridiface.northbound.sep2.desk import Sep2Desk
 
 PARENT = "A1" * 16
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
@@ -161,6 +162,23 @@ async def test_a_release_at_the_end_lets_the_control_end_by_itself(ready: Any) -
     assert delivery.outcome is DeliveryOutcome.UNCHANGED
     assert await listed(ready) == []
     assert (await ready.get(event.href)).eventStatus.currentStatus == 1
+
+
+async def test_after_a_reset_nobody_finds_what_was_made_of_set_points_once_it_is_over(ready: Any) -> None:
+    """The next test of a harness begins with empty lists, also where the engine lets go after the reset."""
+    await apply(ready, setpoint(ready))
+    ready.at(60)
+    await apply(ready, setpoint(ready, 3000.0))
+    assert [e.eventStatus.currentStatus for e in await listed(ready)] == [4, 1]
+    await Sep2Desk(ready.core, ready.clock).reset(by="ann")
+    (running,) = await listed(ready)
+    assert running.eventStatus.currentStatus == 1
+    await apply(ready, release(ready))
+    assert await listed(ready) == []
+    await ready.flush()
+    for each in (ready, await ready.restarted()):
+        assert await listed(each) == []
+        assert (await each.send("GET", running.href)).status == 404
 
 
 async def test_a_control_that_the_inverter_fetches_by_itself_is_not_published_twice(kit: Any) -> None:
