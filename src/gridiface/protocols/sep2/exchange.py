@@ -199,7 +199,7 @@ def negotiate(accept: str | None) -> str | None:
     if accept is None or not accept.strip():
         return None
     exact: list[tuple[float, str | None]] = []
-    wild: list[float] = []
+    wild: dict[bool, float] = {}
     for part in accept.split(","):
         media, parameters = _media_type(part)
         quality = _quality(parameters.get("q", "1"))
@@ -209,12 +209,13 @@ def negotiate(accept: str | None) -> str | None:
         if media == SEP_XML and (level is None or level.upper() in LEVELS):
             exact.append((quality, level and level.upper()))
         elif media in {"*/*", "application/*", "*"}:  # the last is what old Java clients write by themselves
-            wild.append(quality)
+            wider = media != "application/*"
+            wild[wider] = max(quality, wild.get(wider, 0.0))
     best = max(exact, key=lambda item: item[0], default=None)
     if best is not None and best[0] > 0:
         return best[1]
-    # A type that the client rules out by name is not let in by a wildcard.
-    if best is None and any(quality > 0 for quality in wild):
+    # The narrowest range that fits decides: what the client rules out by name is not let in by a wildcard.
+    if best is None and wild.get(False, wild.get(True, 0.0)) > 0:
         return None
     raise RemoteProtocolError("nothing acceptable", answer=406, detail=ErrorReason.INVALID_FORMAT)
 

@@ -141,6 +141,8 @@ def test_allow_names_exactly_what_is_offered() -> None:
         ("text/html;q=x, application/sep+xml;level=-S1;q=0.001", "-S1"),
         ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", None),
         ("*", None),
+        ("*/*;q=0, application/*;q=0.1", None),
+        ("application/xml, */*;q=0.1", None),
     ],
 )
 def test_what_is_accepted(accept: str | None, level: str | None) -> None:
@@ -158,6 +160,10 @@ def test_what_is_accepted(accept: str | None, level: str | None) -> None:
         "application/sep+xml;q=2",
         "*/*;q=0.0",
         "*;q=.0",
+        "application/*;q=0, */*;q=1",
+        "*/*, application/*;q=0.0",
+        "application/xml",
+        "text/xml, application/xml;q=0.9",
         "*/*;q=.",
         ",",
     ],
