@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 
 from gridiface.domain.clock import Instant
+from gridiface.northbound.sep2.event_clock import BACK_S
 from gridiface.northbound.sep2.nodes import Listing
 from gridiface.northbound.sep2.tree import Tree
 
@@ -22,15 +23,21 @@ class ActiveIntervals:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._due: dict[str, float] = {}
-        #: Nothing begins or ends before this moment; whoever reads later lets `handle_timer` look first.
+        #: What is shown holds from `since` until `due`; whoever reads at another time lets `handle_timer` look first.
+        self.since: float = -math.inf
         self.due: float = math.inf
 
     def next_timer(self, now: Instant) -> Instant | None:
         """When the next interval begins or ends; None: none will."""
+        if now < self.since:
+            return now
         return min(self._due.values(), default=None)
 
     def handle_timer(self, now: Instant) -> None:
-        """Bring the lists that are due up to date. May be called early."""
+        """Bring the lists that are due up to date. May be called early. A clock that was set back changes all."""
+        if now < self.since:
+            self.refresh_all(now)
+        self.since = int(now) - BACK_S
         for path in [path for path, due in self._due.items() if due <= now]:
             self.refresh(path, now)
         self.due = min(self._due.values(), default=math.inf)

@@ -26,6 +26,9 @@ _SERVER_MADE_RETENTION_S = 300.0
 #: what is over does not stand before what is to come in a list of a few.
 FINAL_LISTED_AFTER_S = 300
 
+#: What a look ahead of a flip, or a clock that is slewed, may differ from the second it is for, s.
+BACK_S = 0.5
+
 #: Statuses that an event never leaves.
 FINAL = frozenset({EventStatusCode.CANCELLED, EventStatusCode.CANCELLED_WITH_RANDOMIZATION, EventStatusCode.SUPERSEDED})
 
@@ -75,18 +78,25 @@ class EventClock:
         self._store = store
         self._heap: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}
-        #: Nothing flips before this moment; whoever reads later lets `handle_timer` look first.
+        #: What is shown holds from `since` until `due`; whoever reads at another time lets `handle_timer` look first.
+        self.since: float = -math.inf
         self.due: float = math.inf
         self._seen: dict[str, int] = {}
 
     def next_timer(self, now: Instant) -> Instant | None:
         """When the next status flips or an event leaves; None: nothing is ahead."""
+        if now < self.since:
+            return now
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def handle_timer(self, now: Instant) -> None:
-        """Flip what is due. May be called early."""
+        """Flip what is due. May be called early. A clock that was set back takes flips back, of what is kept still."""
+        if now < self.since:
+            for program in self._state.event_owners():
+                self.refresh(program, now, whole=True)
+        self.since = int(now) - BACK_S
         while (due := self.next_timer(now)) is not None and due <= now:
             _, path = heapq.heappop(self._heap)
             del self._due[path]
@@ -103,9 +113,12 @@ class EventClock:
         Args:
             program: whose.
             now: seconds since 1970.
-            whole: also replay events that are over; for the start, when flips may have been missed.
+            whole: also replay events that are over; for the start, when flips may have been missed, and for a clock
+                that was set back.
         """
         second = int(now)
+        if whole:
+            _there(program.events.values(), second)
         facts = [facts_of_record(record) for record in program.events.values()]
         seen = self._seen.get(program.path)
         for together in clusters(facts):
@@ -213,6 +226,13 @@ def space_of_event(record: EventRecord) -> str:
 def is_live(record: EventRecord, second: int) -> bool:
     """Whether an event is scheduled or active somewhere, or may still be."""
     return not _is_final(record) and _latest_end(record) > second
+
+
+def _there(records: Iterable[EventRecord], second: int) -> None:
+    """What is there is there, also where a clock that was ahead says that it came later."""
+    for record in records:
+        if (record.received or record.item.obj.creationTime) > second:
+            record.received, record.facts = second, None
 
 
 def _later(event: Event, shift: str) -> int:

@@ -47,8 +47,9 @@ Handler = Callable[[Call], Awaitable[Reply]]
 
 
 class Flips(Protocol):
-    """What changes by time alone: nothing does before `due`."""
+    """What changes by time alone: what is shown holds from `since` until `due`."""
 
+    since: float
     due: float
 
     def handle_timer(self, now: Instant) -> None:
@@ -158,7 +159,7 @@ class Requests:
         if not host:
             raise RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)
         for each in self._flips:
-            if each.due <= now:
+            if not each.since <= now < each.due:
                 each.handle_timer(now)
         path, query = _split(target)
         caller = self._s.doorman.caller(lfdi)

@@ -74,7 +74,7 @@ class EventFacts:
     @property
     def there_from(self) -> int:
         """From when on the event can do anything."""
-        return max(self.creation_time, self.received)
+        return self.received or self.creation_time
 
     @property
     def earliest_start(self) -> int:

@@ -56,13 +56,44 @@ async def test_the_next_timer_is_the_next_flip_of_any_program(kit: Any) -> None:
     assert clock.next_timer(kit.clock.time) == kit.NOW + 30 + kit.settings.event_retention_s
 
 
+async def test_a_clock_that_is_set_back_takes_flips_back_at_once(kit: Any) -> None:
+    """What is shown follows from the events and the time that Time tells, whatever was shown before."""
+    program = kit.program("fleet")
+
+    async def shown(each: Any) -> dict[str, tuple[int, float]]:
+        listed = (await each.get(f"{program}/derc?l=9")).members
+        active = (await each.get(f"{program}/actderc?l=9")).members
+        assert [c.mRID for c in active] == [c.mRID for c in listed if c.eventStatus.currentStatus == 1]
+        assert all(c.eventStatus.dateTime <= each.clock.time for c in listed)
+        return {c.mRID[:2]: (c.eventStatus.currentStatus, c.interval.start - each.NOW) for c in listed}
+
+    await kit.send("POST", f"{program}/derc", kit.control("01" * 16, start=kit.NOW, duration=100))
+    await kit.send("POST", f"{program}/derc", kit.control("02" * 16, start=kit.NOW + 3000, duration=1000))
+    kit.at(3600)
+    assert await shown(kit) == {"02": (1, 3000)}
+    kit.clock.time = kit.NOW + 10  # nobody's timer has run yet
+    assert await shown(kit) == {"01": (1, 0), "02": (0, 3000)}
+    assert kit.core.events.next_timer(kit.clock.time) == kit.NOW + 100
+    kit.at(3000)
+    connect = kit.control("04" * 16, start=kit.NOW + 3010, base="<opModConnect>true</opModConnect>")
+    assert (await kit.send("POST", f"{program}/derc", connect)).status == 201
+    kit.at(15)  # one that came while the clock was ahead is there all the same
+    assert await shown(kit) == {"01": (1, 0), "02": (0, 3000), "04": (0, 3010)}
+    kit.at(3011)
+    assert await shown(kit) == {"02": (1, 3000), "04": (1, 3010)}
+    for each in (kit, await kit.restarted()):
+        each.at(3011)
+        assert await shown(each) == {"02": (1, 3000), "04": (1, 3010)}
+
+
 async def test_early_and_late_calls_do_no_harm(kit: Any) -> None:
     path = kit.program("fleet") + "/derc"
     await kit.send("POST", path, kit.control("01" * 16, start=kit.NOW + 50, duration=100))
     for early in (0, 10, 49.99):
         kit.core.events.handle_timer(kit.NOW + early)
     assert (await kit.get(path)).members[0].eventStatus.currentStatus == 0
-    kit.core.events.handle_timer(kit.NOW + 75)  # late: the time of the flip is the time of the event
+    kit.clock.time = kit.NOW + 75
+    kit.core.events.handle_timer(kit.clock.time)  # late: the time of the flip is the time of the event
     status = (await kit.get(path)).members[0].eventStatus
     assert (status.currentStatus, status.dateTime) == (1, kit.NOW + 50)
 
