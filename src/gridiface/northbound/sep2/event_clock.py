@@ -167,7 +167,7 @@ class EventClock:
                 self._state.tree.leave(record.item, path)
 
     def _sort_completed(self, program: EventOwner, second: int) -> None:
-        """An event that ran to its end leaves its lists with that: no status says that it is over, and it is not active.
+        """An event that ran to its end leaves its lists with that: no status says that it is over; active it is not.
 
         So a list and its active list agree at every moment. A client whose clock is behind does not take that for the
         event's end, as events are cancelled by their status and never by being left out. Cancelled and superseded ones
