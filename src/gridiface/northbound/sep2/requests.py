@@ -149,8 +149,8 @@ class Requests:
             file = self.file_at(path, lfdi)
             if file is None:
                 raise RemoteProtocolError("no such resource", answer=404)
-            if method == "HEAD":  # what a range is, is defined for GET alone (RFC 9110, 14.2)
-                return (await self._files.read(file, None, None)).for_head()
+            if method == "HEAD":
+                return await self._files.describe(file)
             return await self._files.read(file, headers.get("range"), headers.get("if-range"))
         except GridifaceError as problem:
             return self._answer(problem, method, path, lfdi, now, peer)

@@ -146,12 +146,24 @@ class Files:
         async with self._s.locks.hold(content_path(path)):
             return await self._read(path, wanted, if_range)
 
+    async def describe(self, path: str) -> Reply:
+        """The headers of a File's octets, without reading them: what a range is, is defined for GET alone (14.2).
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        async with self._s.locks.hold(content_path(path)):
+            found = await self._tag_and_size(path)
+        if found is None:
+            return _refused(HTTPStatus.NOT_FOUND)
+        return Reply(HTTPStatus.OK, _headers(found[0]) | {"Content-Length": str(found[1])})
+
     async def _read(self, path: str, wanted: str | None, if_range: str | None) -> Reply:
         found = await self._tag_and_size(path)
         if found is None:
             return _refused(HTTPStatus.NOT_FOUND)
         tag, size = found
-        headers = {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes", "ETag": tag}
+        headers = _headers(tag)
         part = _part(wanted, size) if if_range in {None, tag} else None
         first, last = part or (0, size - 1)
         if first > last and part is not None:
@@ -173,6 +185,10 @@ class Files:
                 return None
             self._known[path] = (f'"{hashlib.sha256(octets).hexdigest()[:32]}"', len(octets))
         return self._known[path]
+
+
+def _headers(tag: str) -> dict[str, str]:
+    return {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes", "ETag": tag}
 
 
 def _part(wanted: str | None, size: int) -> tuple[int, int] | None:

@@ -50,7 +50,10 @@ async def test_a_part_costs_what_a_part_costs(kit: Any) -> None:
     await a_file(kit)
     for wanted in ("bytes=0-9", "bytes=500-599", "bytes=-24"):
         assert (await kit.core.files.read("/file/1", wanted, None)).status == 206
-    assert kit.ledger.read == [(0, None), (0, 10), (500, 100), (1000, 24)]
+    read = [(0, None), (0, 10), (500, 100), (1000, 24)]
+    assert kit.ledger.read == read
+    head = await kit.core.files.describe("/file/1")
+    assert (head.status, head.headers["Content-Length"], head.body, kit.ledger.read) == (200, "1024", b"", read)
 
 
 async def test_octets_are_asked_for_as_everything_is(kit: Any) -> None:
