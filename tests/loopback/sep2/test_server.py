@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from lxml import etree
+from tests.clocks import StandingClock
 
 from gridiface.domain.controls import Outcome, OutcomeKind, Setpoint
 from gridiface.errors import ConfigError
@@ -316,14 +317,17 @@ async def test_a_device_that_tells_its_nameplate_later_says_so_in_its_device_inf
 
 
 async def test_the_status_flips_when_the_timers_say_so(start: Any) -> None:
-    running = await start()
+    clock = StandingClock(time.time())
+    running = await start(clock=clock)
     server = running.server
     path = server.core.state.program_of_group("fleet").path
-    begin = int(time.time()) + 50
+    begin = int(clock.now()) + 50
     await running.send("POST", f"{path}/derc", control("D1" * 16, begin))
-    due = server.next_timer(time.time())
+    due = server.next_timer(clock.now())
     assert due == begin
+    clock.at = due
     server.handle_timer(due)
+    assert server.core.state.tree.listing(f"{path}/actderc").items
     _, _, body = await running.send("GET", f"{path}/actderc?l=9")
     assert etree.fromstring(body).get("all") == "1"
 
