@@ -23,6 +23,7 @@ from gridiface.aggregation.allocate import strategy
 from gridiface.aggregation.arbitration import is_information
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig, TickResult
+from gridiface.aggregation.covering import Covering
 from gridiface.aggregation.deliveries import Deliveries
 from gridiface.aggregation.desk import Desk, DeskParts
 from gridiface.aggregation.entry import Entry
@@ -97,6 +98,7 @@ class Engine(FleetViews):
         self._running = Running(*parts, orders, self._stepper, self._metering, self._schedules, self._config)
         self._outlook = Outlook(*parts, self._schedules, self._running.planner, self._metering, self._config)
         self._book.lane = self._fleet.lane
+        self._covering = Covering(self._log)
         self._plausibility = Plausibility(self._c, self._config, self._log)
         self._audit = SocAudit(self._c, self._log, every_s=self._config.soc_audit_s, limit=self._config.soc_residual)
         self._deliveries = Deliveries(self._c, self._book, self._config, self._log)
@@ -286,6 +288,7 @@ class Engine(FleetViews):
         if self._due(now):
             batch = self._running.step(now).batch
             self._dirty, self._stepped_at = False, now
+            self._covering.look(self._running.plan, now)
             self._audit.step(self._running.position, now)
             self._intake.learning = True
         if len(self._accounts):
@@ -364,6 +367,7 @@ class Engine(FleetViews):
                 continue
             self._accounts.open(entry, now)
             self._running.starting.append(entry)
+        self._covering.lost(self._book.drain_lost(), now)
         if started or ended:
             self._running.replan = self._dirty = True
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gridiface.aggregation.arbitration import Claim, claims_of, is_information
-from gridiface.domain.controls import FAST, Control, ControlState, OutcomeKind
+from gridiface.domain.controls import FAST, Control, ControlMode, ControlState, OutcomeKind
 from gridiface.domain.timeline import TERMINAL
 
 #: What ends a control, or a device's part in it.
@@ -59,6 +59,15 @@ class Entry:
     def started(self, device_id: str | None) -> bool:
         """Whether the start was told for this device (None: for the control as a whole)."""
         return device_id in self.told.get(OutcomeKind.STARTED, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Modes of a control that another one took for good, while the control goes on with others."""
+
+    control: Control
+    modes: tuple[ControlMode, ...]
+    by: str
 
 
 def whole(entry: Entry) -> tuple[OutcomeKind, str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gridiface.aggregation.arbitration import Claim, displaced_kinds, precedence
-from gridiface.aggregation.entry import FINAL, Entry, whole
+from gridiface.aggregation.entry import FINAL, Entry, Lost, whole
 from gridiface.aggregation.late import Late, Told, ToldInParts
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ControlState, Outcome, OutcomeKind, Target
@@ -47,6 +47,7 @@ class ControlBook:
         self.lane: Callable[[Control], str] = lambda control: ""
         self._started_now: list[Entry] = []
         self._ended_now: list[tuple[Entry, OutcomeKind, str]] = []
+        self._lost: list[Lost] = []
 
     def get(self, control_id: str) -> Entry | None:
         """A control, default or not, running or over."""
@@ -236,10 +237,15 @@ class ControlBook:
         moved = frozenset(one.control_id for one in told if one.of_the_whole)
         return Late(lambda: (outcome for one in told for outcome in one.outcomes())), moved
 
+    def drain_lost(self) -> list[Lost]:
+        """Which controls lost modes to others since the last call and go on."""
+        lost, self._lost = self._lost, []
+        return lost
+
     @property
     def pending(self) -> bool:
         """Whether outcomes wait to be drained, or ends to be taken note of."""
-        return bool(self._told or self._ended_now)
+        return bool(self._told or self._ended_now or self._lost)
 
     def finish(self, entry: Entry, kind: OutcomeKind, now: Instant, reason: str = "") -> None:
         """End a control as a whole and for every device whose part we report, all alike."""
@@ -323,8 +329,13 @@ class ControlBook:
                     continue
                 apart = self.lane(ruler.control) != self.lane(other.control)
                 lost = displaced_kinds(ruler.control, other.control, apart=apart) - other.dead
+                if not lost:
+                    continue
+                modes = tuple(dict.fromkeys(claim.mode for claim in other.claims if claim.kind in lost))
                 other.dead |= lost
-                if lost and not other.claims:
+                if other.claims:
+                    self._lost.append(Lost(other.control, modes, ruler.control.id))
+                else:
                     self.finish(other, OutcomeKind.SUPERSEDED, now, f"superseded by {ruler.control.id}")
 
     def _tell(

@@ -261,20 +261,24 @@ class Stepper:
                     value=clipped.watts,
                 )
             if node.bound:
-                self._explain_shortfall(node, self.requested(node, demands, now), result, now)
+                self._explain_shortfall(node, self.requested(node, demands, np.inf), result, now)
 
     def _explain_shortfall(self, node: Node, asked: float, result: NodeResult, now: Instant) -> None:
+        """`asked`: what is to be there in the end, once a ramp is over, W. Nothing is said while it is under way."""
         reachable = min(max(asked, result.low), result.high)
         gap = asked - reachable
         short = abs(gap) > max(self._config.shortfall_rel * abs(asked), 1.0)
+        full = result.wanted is not None and abs(result.total - asked) <= 0.02 * max(abs(asked), 1.0)
         leading = node.ruling.leading
-        if leading is None or not self._log.news("short", node.id, value=(short, leading.control.id)):
+        if leading is None or not (short or full):
+            return
+        if not self._log.news("short", node.id, value=(short, leading.control.id)):
             return
         if short:
             reason = f"{asked:.0f} W were asked, {reachable:.0f} W can be reached"
             self._log.about(now, leading.control, "shortfall", reason, value=gap)
-        elif result.wanted is not None and abs(result.total - asked) <= 0.02 * max(abs(asked), 1.0):
-            self._log.about(now, leading.control, "allocated", f"{result.total:.0f} W in full", value=result.total)
+        else:
+            self._log.about(now, leading.control, "allocated", f"{asked:.0f} W in full", value=asked)
 
     def _explain_vars(self, plan: Plan, demands: Demands, vars_: FloatArray, now: Instant) -> None:
         """Say whether the reactive power that was asked of a group is there beside its active power."""
