@@ -26,9 +26,15 @@ from gridiface.aggregation.column_table import (
     VEHICLES,
     Curve,
 )
-from gridiface.domain.controls import Setpoint
-from gridiface.domain.fleet import Capability, Device, DeviceKind
+from gridiface.domain.controls import CLASS_TIMING, ServiceClass, Setpoint
+from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits
 from gridiface.errors import LocalProtocolError
+
+
+def is_slow(traits: DriverTraits) -> bool:
+    """Whether a device can be told, or can answer, too seldom for fast frequency response."""
+    fast = CLASS_TIMING[ServiceClass.FAST_FREQUENCY]
+    return traits.answers_itself or traits.latency_s > fast.acknowledge_s or traits.min_period_s > fast.period_s
 
 
 class Columns:
@@ -58,6 +64,7 @@ class Columns:
     can_limit_w: BoolArray
     can_set_var: BoolArray
     answers: BoolArray
+    slow: BoolArray
     leaves: BoolArray
     slots: IntArray
     enabled: BoolArray
@@ -288,6 +295,7 @@ class Columns:
             first = FIRST_PERIOD_ANSWERING_S if traits.answers_itself else FIRST_PERIOD_S
             self.period_s[row] = first if traits.report_period_s is None else traits.report_period_s
         self.answers[row], self.slots[row] = traits.answers_itself, traits.plan_slots
+        self.slow[row] = is_slow(traits)
         self.leaves[row] = device.kind in VEHICLES
         self.enabled[row] = device.enabled
         self._constrain(row, device)

@@ -16,9 +16,10 @@ from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.limits import FIELD_OF, Envelope, lasting_envelope
 from gridiface.aggregation.log import group_target
 from gridiface.aggregation.metering import Metering
+from gridiface.aggregation.quickness import quick_only
 from gridiface.aggregation.requests import capacity, limit_w, requested_w
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import LIMIT_MODES, Control, Share, Target, TargetKind
+from gridiface.domain.controls import LIMIT_MODES, Control, ServiceClass, Share, Target, TargetKind
 from gridiface.domain.fleet import Group
 
 
@@ -55,6 +56,8 @@ class Feasibility:
         span_s = control.span.end - max(control.span.start, now)
         hold_s = max(self._config.hold_time_s, span_s) if np.isfinite(span_s) else self._config.hold_time_s
         bounds = lasting_envelope(self._c, hold_s, self._config.soc_derate)
+        if control.service_class is ServiceClass.FAST_FREQUENCY:
+            bounds = quick_only(self._c, rows, bounds)
         beside_w = self._metering.known(control.target)
         sums = capacity(self._c, rows, bounds).with_beside(beside_w).part(self._part(control))
         requested = requested_w(*asked, sums, start=sums, span_s=max(control.span.end - control.span.start, 1e-9))

@@ -23,13 +23,14 @@ from gridiface.aggregation.limits import Envelope, envelope, known_or_zero
 from gridiface.aggregation.log import DecisionLog, device_target, group_target
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan
+from gridiface.aggregation.quickness import Quickness, ramped
 from gridiface.aggregation.residual import Beside
 from gridiface.aggregation.setpoints import RECONNECT, SWITCHES, Orders, Wanted, differs, order_news, send
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
 from gridiface.aggregation.solver import Solver
 from gridiface.aggregation.vars import split_vars
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import ServiceClass, Setpoint
+from gridiface.domain.controls import Setpoint
 
 #: A limit of a single device is kept to this, W.
 _LEAST_W = 1e-3
@@ -111,8 +112,14 @@ class Stepper:
             if node.bound
         }
         settings = Settings(tolerance=self._config.total_tolerance, phase_spread=self._config.phase_spread, reuse=reuse)
-        solver = Solver(self._c, plan, bounds, lambda node: targets[node.id], residuals, settings)
+        quickness = Quickness(self._c, plan, bounds)
+        quickness.keep(
+            lambda asked: Solver(self._c, plan, bounds, asked, residuals, settings).solve().watts,
+            lambda node: targets[node.id],
+        )
+        solver = Solver(self._c, plan, quickness.bounds, lambda node: targets[node.id], residuals, settings)
         solution = solver.solve()
+        quickness.account(solution, self._log, now)
         self._look_ahead(plan, bounds, residuals, solution, now)
         hail = Hailing(self._c, plan, solution, solver.leeway, self._deadband(), now).look()
         self._explain(plan, demands, solution, now)
@@ -130,15 +137,10 @@ class Stepper:
     ) -> float:
         wanted = self.requested(node, demands, now)
         wanted += self._trim(node, wanted, bounds, now)
-        if any(one.control.service_class is ServiceClass.FAST_FREQUENCY for one in node.ruling.powers):
-            c = self._c
-            rating = float(np.maximum(c.export_w[node.loose], c.import_w[node.loose]).sum())
-            # Steps may come sooner than the period (a kick, a failure): the ramp counts the time that passed.
-            elapsed = min(max(now - self._ran_at, 0.0), period_s)
-            most = self._config.fast_ramp_per_s * rating * elapsed
-            position = float(np.where(bounds.free, bounds.position, bounds.held)[node.rows].sum()) + beside_w
-            wanted = min(max(wanted, position - most), position + most)
-        return wanted
+        # Steps may come sooner than the period (a kick, a failure): the ramp counts the time that passed.
+        elapsed = min(max(now - self._ran_at, 0.0), period_s)
+        per_s = self._config.fast_ramp_per_s
+        return ramped(self._c, node, bounds, wanted, beside_w, per_s=per_s, elapsed_s=elapsed)
 
     @staticmethod
     def requested(node: Node, demands: Demands, now: Instant) -> float:

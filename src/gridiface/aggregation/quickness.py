@@ -1,0 +1,139 @@
+"""Keeps devices that cannot follow a fast service out of it: they fetch what they are told, or are told too seldom.
+
+A device that polls would take its share when the event is over. It keeps what it was told, or does as it does by
+itself, and the quick ones carry the signal; where a fast signal stands around a slower set-point, the slow ones have
+their share of that. A limit still reaches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from gridiface.aggregation.allocate import FloatArray, IntArray
+from gridiface.aggregation.arbitration import Claim
+from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.limits import Envelope
+from gridiface.aggregation.log import DecisionLog
+from gridiface.aggregation.plan import Node, Plan
+from gridiface.aggregation.solution import Solution
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import ServiceClass
+
+
+def quick_only(columns: Columns, rows: IntArray, bounds: Envelope) -> Envelope:
+    """The envelope in which those of `rows` that are slow cannot be asked."""
+    slow = rows[columns.slow[rows]]
+    if not slow.size:
+        return bounds
+    free = bounds.free.copy()
+    free[slow] = False
+    return replace(bounds, free=free)
+
+
+def ramped(
+    columns: Columns, node: Node, bounds: Envelope, wanted_w: float, beside_w: float, *, per_s: float, elapsed_s: float
+) -> float:
+    """What a node is asked now of `wanted_w`: a fast service moves it by `per_s` of its rating a second at most, W.
+
+    Args:
+        columns: the fleet.
+        node: the group.
+        bounds: the envelope; where its devices are.
+        wanted_w: what is asked.
+        beside_w: what lies beside its members.
+        per_s: part of the rating, 1/s.
+        elapsed_s: since the last step, s.
+    """
+    if not _fast(node):
+        return wanted_w
+    rating = float(np.maximum(columns.export_w[node.loose], columns.import_w[node.loose]).sum())
+    most = per_s * rating * elapsed_s
+    position = float(np.where(bounds.free, bounds.position, bounds.held)[node.rows].sum()) + beside_w
+    return min(max(wanted_w, position - most), position + most)
+
+
+class Quickness:
+    """Of one control step.
+
+    Args:
+        columns: the fleet.
+        plan: who rules.
+        bounds: the envelope; what `bounds` holds afterwards keeps slow devices where they are.
+    """
+
+    def __init__(self, columns: Columns, plan: Plan, bounds: Envelope) -> None:
+        self._c, self._whole = columns, bounds
+        self._nodes = [
+            (node, node.loose[columns.slow[node.loose] & bounds.free[node.loose]])
+            for node in plan.nodes()
+            if _fast(node) and columns.slow.any()
+        ]
+        self._nodes = [(node, rows) for node, rows in self._nodes if rows.size]
+        self._limited = any(node.limits.any for node in plan.nodes())
+        self.bounds = bounds
+
+    def keep(self, solve: Callable[[Callable[[Node], float]], FloatArray], targets: Callable[[Node], float]) -> None:
+        """Work out `bounds`.
+
+        Args:
+            solve: powers of all rows where each node is asked so much, W; called where a fast signal stands around a
+                set-point that is none.
+            targets: what each node is asked, W.
+        """
+        if not self._nodes:
+            return
+        c, whole = self._c, self._whole
+        lo, hi, free = whole.near_lo.copy(), whole.near_hi.copy(), whole.free.copy()
+        around = {node.id: claim.value.value for node, _ in self._nodes if (claim := _signal_around(node)) is not None}
+        slower = solve(lambda node: targets(node) - around.get(node.id, 0.0)) if around else None
+        for node, rows in self._nodes:
+            stay = c.told_w[rows] if slower is None or node.id not in around else slower[rows]
+            untold = np.isnan(stay)
+            alone = rows[untold & c.natural[rows]] if self._limited else rows[untold]
+            if not self._limited:
+                free[alone] = False
+            kept = np.setdiff1d(rows, alone, assume_unique=True)
+            at = np.where(untold, whole.position[rows], stay)[np.isin(rows, kept)]
+            lo[kept] = hi[kept] = np.clip(at, whole.lo[kept], whole.hi[kept])
+        self.bounds = replace(whole, near_lo=lo, near_hi=hi, free=free)
+
+    def account(self, solution: Solution, log: DecisionLog, now: Instant) -> None:
+        """What can be reached does not count what slow devices could still do; who is left out is said once."""
+        for node, rows in self._nodes:
+            result, leading = solution.results.get(node.id), node.ruling.leading
+            if result is None or leading is None:
+                continue
+            stays = np.where(self.bounds.free[rows], self.bounds.near_hi[rows], self._c.held[rows])
+            up = float((self._whole.hi[rows] - stays).sum())
+            down = float((stays - self._whole.lo[rows]).sum())
+            quick = node.rows[self.bounds.free[node.rows]]
+            rest = result.total - float(solution.watts[quick][np.isfinite(solution.watts[quick])].sum())
+            high = rest + float(np.where(np.isin(quick, rows), self.bounds.near_hi[quick], self._whole.hi[quick]).sum())
+            low = rest + float(np.where(np.isin(quick, rows), self.bounds.near_lo[quick], self._whole.lo[quick]).sum())
+            solution.results[node.id] = replace(
+                result,
+                high=max(min(result.high, high), result.low),
+                low=min(max(result.low, low), result.high),
+            )
+            if log.news("slow", node.id, value=(leading.control.id, rows.size)):
+                reason = (
+                    f"{rows.size} members are too slow for {leading.control.service_class.value} and stay as they are: "
+                    f"{up:.0f} W up, {down:.0f} W down"
+                )
+                log.about(now, leading.control, "left out", reason)
+
+
+def _fast(node: Node) -> bool:
+    return any(one.control.service_class is ServiceClass.FAST_FREQUENCY for one in node.ruling.powers)
+
+
+def _signal_around(node: Node) -> Claim | None:
+    """A fast signal around set-points that are not fast themselves."""
+    ruling = node.ruling
+    named = [*ruling.shared.values(), *([] if ruling.power is None else [ruling.power])]
+    if not named or any(one.control.service_class is ServiceClass.FAST_FREQUENCY for one in named):
+        return None
+    return ruling.regulation
