@@ -6,6 +6,7 @@ circuit has no place in our configuration and is noted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ _KEYS = (
 )
 _LIMIT_KEYS = ("min_soc_trip", "max_soc_trip", "recommended_window")
 _CONSTRAINT_KEYS = ("min_discharge_time_min", "max_charge_power_vs_soc", "ramp_rate")
+#: Hours at full power between which a battery's energy and power fit each other.
+_SHORTEST_H, _LONGEST_H = 0.02, 100.0
 #: Rows of a charge table that are read.
 MOST_ROWS = 1000
 _COMMUNICATION_KEYS = ("protocol", "modbus_tcp", "sunspec_model")
@@ -51,9 +54,7 @@ def import_battery_model(text: str, path: Path, device_id: str | None = None) ->
         ConfigError: every error, one a line: `file:line: place: what; fix`.
     """
     document = Document(path, text, "json")
-    base: Place = ("battery_model",) if isinstance(document.get(("battery_model",)), dict) else ()
-    document.mapping(base, required=True)
-    document.raise_errors()
+    base = document.root("battery_model")
     document.unknown_keys(base, _KEYS)
     if document.get((*base, "equivalent_circuit_model")) is not None:
         fix = "the engine estimates the state of charge from energy and the reported value"
@@ -75,10 +76,25 @@ def import_battery_model(text: str, path: Path, device_id: str | None = None) ->
     if chemistry:
         device["name"] = f"{own} ({chemistry})"
     content: dict[str, Any] = {"devices": [device]}
-    minutes = document.number((*constraints, "min_discharge_time_min"), low=0, high=10_000, unit="minutes")
+    minutes = _hold_time(document, (*constraints, "min_discharge_time_min"), rating)
     if minutes is not None:
         content["engine"] = {"hold_time_s": minutes * 60}
     return finish(document, "battery-model", content)
+
+
+def _hold_time(document: Document, place: Place, rating: Mapping[str, float]) -> float | None:
+    """For how long a power must be there, minutes; with a warning where the battery has not so much energy."""
+    minutes = document.number(place, low=0, high=10_000, unit="minutes")
+    if minutes == 0:
+        document.error(place, "must be above 0", "write how long a power must be held, in minutes")
+        return None
+    usable = rating.get("energy_wh", 0.0) * (rating["soc_max"] - rating["soc_min"])
+    needed = rating.get("max_w", 0.0) * (minutes or 0.0) / 60
+    if usable and needed > usable:
+        text = f"{minutes:g} minutes of full power are {needed / 1000:g} kWh, and {usable / 1000:g} kWh are usable"
+        fix = "the power is bounded by it; was it meant in seconds, or the capacity in MWh?"
+        document.warn(place, text, fix)
+    return minutes
 
 
 def _rating(document: Document, base: Place, table: list[tuple[float, float]]) -> dict[str, float]:
@@ -100,14 +116,33 @@ def _rating(document: Document, base: Place, table: list[tuple[float, float]]) -
     else:
         fix = "add max_continuous_charge_kw: without it the battery is never charged on purpose"
         document.warn((*base, "max_continuous_charge_kw"), "missing", fix)
+    _table_within(document, (*constraints, "max_charge_power_vs_soc"), table, charge)
     energy = _energy_wh(document, base)
     if energy is not None:
         rating["energy_wh"] = energy
+        _hours(document, base, energy, discharge)
     rate = document.number((*constraints, "ramp_rate"), low=-1e7, high=1e7, unit="kW per minute")
     ramp = ramp_w_per_s(document, constraints, rate, (charge or 0.0) + (discharge or 0.0))
     if ramp is not None:
         rating["ramp_w_per_s"] = ramp
     return {**rating, "soc_min": low, "soc_max": high}
+
+
+def _table_within(document: Document, place: Place, table: list[tuple[float, float]], charge: float | None) -> None:
+    most = max((kw for _, kw in table), default=0.0)
+    if charge is not None and most > charge:
+        text = f"has {most:g} kW, above max_continuous_charge_kw ({charge:g} kW), which counts"
+        document.warn(place, text, "one of the two is not meant so")
+
+
+def _hours(document: Document, base: Place, energy_wh: float, discharge: float | None) -> None:
+    """A battery that lasts for days or for minutes at full power has a wrong unit in one of the two."""
+    if not discharge or not energy_wh:
+        return
+    hours = energy_wh / 1000 / discharge
+    if hours > _LONGEST_H or hours < _SHORTEST_H:
+        text = f"{energy_wh / 1000:g} kWh last for {hours:.3g} hours at {discharge:g} kW"
+        document.warn((*base, "nominal_capacity_kwh"), text, "was one of the two meant in W, Wh or MWh?")
 
 
 def _energy_wh(document: Document, base: Place) -> float | None:
@@ -118,6 +153,10 @@ def _energy_wh(document: Document, base: Place) -> float | None:
         if document.get((*base, "nominal_capacity_kwh")) is None:
             fix = "add nominal_capacity_kwh: without it no energy check is possible"
             document.warn((*base, "nominal_capacity_kwh"), "missing", fix)
+        return None
+    if capacity == 0 or health == 0:
+        place = (*base, "nominal_capacity_kwh" if capacity == 0 else "soh_pct")
+        document.error(place, "0 leaves no energy", "write what the battery holds; leave it out where it is not known")
         return None
     if health is not None and 0 < health <= 1:
         document.warn((*base, "soh_pct"), f"{health:g} % looks like a fraction: {health * 100:g} % is taken", "write %")

@@ -115,6 +115,17 @@ class Document:
         if errors:
             raise ConfigError("\n".join(errors))
 
+    def root(self, key: str) -> Place:
+        """Where the form's content begins: below `key`, or at the top where the file leaves that key out.
+
+        Raises:
+            ConfigError: there are no keys and values there.
+        """
+        base: Place = (key,) if isinstance(self.data, Mapping) and key in self.data else ()
+        self.mapping(base, required=True)
+        self.raise_errors()
+        return base
+
     def mapping(self, place: Place, *, required: bool = False) -> Mapping[str, Any]:
         """The keys and values at a place; empty, with an error, where something else stands there."""
         value = self.get(place)
@@ -141,6 +152,9 @@ class Document:
         wanted = f"write a number from {low:g} to {high:g}" + (f" {unit}" if unit else "")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             self.error(place, "must be a number without a unit", wanted)
+            return None
+        if value != value:  # noqa: PLR0124 - NaN
+            self.error(place, "NaN is no number", wanted)
             return None
         # Compared before it becomes a float: an integer may be larger than any float.
         if not low <= value <= high or not math.isfinite(value):

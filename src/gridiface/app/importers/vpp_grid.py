@@ -50,6 +50,10 @@ _KINDS = (
     ("load", "load"),
     ("gen", "generator"),
 )
+#: Words in `protocol` of devices behind `modbus_tcp`; "tcp" and "ip" alone say nothing else, 61850 may stand beside it.
+_CARRIERS = ("modbus", "sunspec", "tcp", "61850", "goose", "mms")
+#: The engine's fastest service has a step every so often, ms.
+_QUICKEST_MS = 50
 #: The engine's own default; slower sensors widen it.
 _STALE_S = 15.0
 
@@ -65,9 +69,7 @@ def import_vpp_grid(text: str, path: Path) -> Imported:
         ConfigError: every error, one a line: `file:line: place: what; fix`.
     """
     document = Document(path, text, "yaml")
-    base: Place = ("vpp_grid",) if isinstance(document.get(("vpp_grid",)), dict) else ()
-    document.mapping(base, required=True)
-    document.raise_errors()
+    base = document.root("vpp_grid")
     document.unknown_keys(base, _SITE_KEYS)
     title = document.text((*base, "site_id")) or "site"
     site = identifier(document, (*base, "site_id"), title)
@@ -157,6 +159,9 @@ def _asset(document: Document, place: Place) -> dict[str, Any] | None:
             return None
         document.error((*place, "modbus_tcp"), "missing: the device cannot be reached", "add host, port and unit_id")
         return None
+    if protocol and not any(word in protocol for word in _CARRIERS):
+        text = "names another protocol beside modbus_tcp: SunSpec over Modbus/TCP is taken"
+        document.warn((*place, "protocol"), text, "write modbus_tcp, or take modbus_tcp out")
     rating, charges = _rating(document, (*place, "dispatch_limits"))
     sunspec_models(document, (*place, "sunspec_model"), dispatched="max_w" in rating)
     device: dict[str, Any] = {
@@ -165,14 +170,22 @@ def _asset(document: Document, place: Place) -> dict[str, Any] | None:
         "connection": connection(document, (*place, "modbus_tcp")),
         "rating": rating,
     }
-    kind = _kind((document.text((*place, "topology")) or "").lower(), charges=charges)
+    topology = (document.text((*place, "topology")) or "").lower()
+    kind = _kind(topology, charges=charges)
+    if topology and not _known(topology):
+        what = "by its charging a battery" if charges else "what it is is left open"
+        words = ", ".join(sorted({word for word, _ in _KINDS}))
+        document.warn((*place, "topology"), f"not known: {what}", f"use a word with {words}")
     return device if kind is None else {"id": own, "kind": kind, **device}
 
 
-def _kind(topology: str, *, charges: bool) -> str | None:
+def _known(topology: str) -> str | None:
     word = topology.replace("-", "_").replace(" ", "_")
-    found = next((kind for part, kind in _KINDS if part in word), None)
-    return found or ("battery" if charges else None)
+    return next((kind for part, kind in _KINDS if part in word), None)
+
+
+def _kind(topology: str, *, charges: bool) -> str | None:
+    return _known(topology) or ("battery" if charges else None)
 
 
 def _rating(document: Document, place: Place) -> tuple[dict[str, float], bool]:
@@ -192,6 +205,10 @@ def _rating(document: Document, place: Place) -> tuple[dict[str, float], bool]:
         rating["max_w"] = discharge * 1000
     if charge is not None:
         rating["max_charge_w"] = charge * 1000
+    if discharge == 0 and not charge:
+        document.warn(
+            real, "0 kW either way: nothing can ever be asked of it", "write max_charge and max_discharge in kW"
+        )
     rate = document.number((*real, "ramp_rate"), low=-1e7, high=1e7, unit="kW per minute")
     ramp = ramp_w_per_s(document, real, rate, (charge or 0.0) + (discharge or 0.0))
     if ramp is not None:
@@ -219,6 +236,9 @@ def _engine(document: Document, base: Place) -> dict[str, float]:
     interval = document.number((*place, "aggregation_interval_ms"), low=0, high=1e9, unit="ms")
     if interval is not None and 0 < interval <= 60_000:
         engine["period_s"] = interval / 1000
+        if interval < _QUICKEST_MS:
+            text = f"{interval:g} ms between two control steps, shorter than any device is told"
+            document.warn((*place, "aggregation_interval_ms"), text, "was it meant in s?")
     elif interval is not None:
         document.warn((*place, "aggregation_interval_ms"), f"{interval:g} ms is left out", "use 1 to 60000 ms")
     deadband = document.number((*place, "command_setpoint_deadband"), low=0, high=1e6, unit="kW")

@@ -68,6 +68,13 @@ def test_without_the_outer_key_and_with_an_id() -> None:
     [
         ({"max_continuous_charge_kw": -400}, "sign: -400 stands where the form counts positive"),
         ({"soh_pct": 0.96}, "0.96 % looks like a fraction: 96 % is taken"),
+        ({"nominal_capacity_kwh": 480_000}, "was one of the two meant in W, Wh or MWh?"),
+        ({"max_continuous_discharge_kw": 90_000}, "was one of the two meant in W, Wh or MWh?"),
+        ({"dispatch_constraints": {"min_discharge_time_min": 3_600}}, "3600 minutes of full power are"),
+        (
+            {"dispatch_constraints": {"max_charge_power_vs_soc": [{"soc": 80, "max_charge_kw": 9_000}]}},
+            "has 9000 kW, above max_continuous_charge_kw",
+        ),
         ({"soh": 96}, "unknown key, left out; did you mean 'soh_pct'?"),
         ({"nominal_capacity_kwh": None}, "nominal_capacity_kwh: missing"),
         ({"communications": {"host": "h", "slave_id": 2}}, "taken as unit_id 2"),
@@ -138,6 +145,9 @@ def test_fractions_are_understood() -> None:
         ({"doD_soc_limits": {"min_soc_trip": 95, "max_soc_trip": 5}}, "must be below max_soc_trip"),
         ({"doD_soc_limits": {"recommended_window": "20-80"}}, "must be [low, high]"),
         ({"soh_pct": "good"}, "soh_pct: must be a number"),
+        ({"soh_pct": 0}, "soh_pct: 0 leaves no energy"),
+        ({"nominal_capacity_kwh": 0}, "nominal_capacity_kwh: 0 leaves no energy"),
+        ({"dispatch_constraints": {"min_discharge_time_min": 0}}, "min_discharge_time_min: must be above 0"),
     ],
 )
 def test_what_nothing_can_be_made_of_is_an_error_with_its_line(changes: dict[str, Any], error: str) -> None:

@@ -80,6 +80,10 @@ def test_nothing_of_the_orchestrators_secrets_comes_through() -> None:
         ("max_discharge: 300, ", "", "max_discharge: missing"),
         ("site_id: depot-7", "site_id: Depot 7", "became 'Depot-7'"),
         ("aggregation_interval_ms: 1500", "aggregation_interval_ms: 90000", "90000 ms is left out"),
+        ("aggregation_interval_ms: 1500", "aggregation_interval_ms: 2", "was it meant in s?"),
+        ("protocol: sunspec_modbus", "protocol: bacnet", "protocol: names another protocol beside modbus_tcp"),
+        ("topology: ac_coupled_bess", "topology: flux", "topology: not known: by its charging a battery"),
+        ("max_charge: -250, max_discharge: 300", "max_charge: 0, max_discharge: 0", "nothing can ever be asked of it"),
     ],
 )
 def test_typical_mistakes_are_named(old: str, new: str, warning: str) -> None:
@@ -95,6 +99,8 @@ def test_typical_mistakes_are_named(old: str, new: str, warning: str) -> None:
         ("host: 10.0.0.11, ", "", "modbus_tcp.host: missing"),
         ("max_discharge: 300", "max_discharge: 300 kW", "must be a number without a unit"),
         ("unit_id: 3", "unit_id: 300", "unit_id: 300 is out of range"),
+        ("max_discharge: 300", "max_discharge: .nan", "max_discharge: NaN is no number"),
+        ("vpp_grid:", "vpp_grid: []\nrest:", "vpp_grid: must hold keys and values"),
         ("protocol: sunspec_modbus", "protocol: iec61850\n      modbus: {}", None),
     ],
 )
@@ -106,6 +112,11 @@ def test_what_nothing_can_be_made_of_is_an_error(old: str, new: str, error: str 
     with pytest.raises(ConfigError) as caught:
         import_vpp_grid(text, PATH)
     assert error in str(caught.value)
+
+
+def test_a_leading_zero_makes_no_octal_number() -> None:
+    made = import_vpp_grid(SITE.replace("unit_id: 3", "unit_id: 010"), PATH)
+    assert made.config.devices[0].connection["unit_id"] == 10
 
 
 def asset(name: str, more: str = "modbus_tcp: {host: h, unit_id: 1}") -> str:
