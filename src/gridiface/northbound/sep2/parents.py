@@ -43,6 +43,8 @@ class Parents:
         self._state = state
         self._running, self._ahead = running, ahead
         self._ended: dict[str, OutcomeKind] = {}
+        #: Which devices have begun a control: what of it is published anew may come too late for them.
+        self._began: dict[str, set[str]] = {}
 
     def note(self, outcome: Outcome) -> None:
         """How a control ended as a whole: answers that come afterwards are read in its light."""
@@ -55,7 +57,8 @@ class Parents:
         """What an inverter's answer to a server-made control means for the controls behind it.
 
         An end of the server-made control is an end of its parent only when the parent itself is over: while it
-        runs, one published control just follows another.
+        runs, one published control just follows another. Neither is it refused where the device has begun it: what was
+        published anew of it came too late (254), or was no more than before.
         """
         step = status_to_outcome(status)
         if step is None:
@@ -64,6 +67,10 @@ class Parents:
         found = []
         for parent in event.parents:
             told = kind
+            if kind is OutcomeKind.STARTED:
+                self._begun(parent, device_id)
+            elif kind is OutcomeKind.REFUSED and device_id in self._began.get(parent, ()):
+                continue
             if kind in {OutcomeKind.COMPLETED, OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED}:
                 ending = self._ending(parent, device_id, now)
                 if ending is None:
@@ -71,6 +78,11 @@ class Parents:
                 told = ending
             found.append(Outcome(control_id=parent, kind=told, at=now, device_id=device_id, reason=reason))
         return found
+
+    def _begun(self, parent: str, device_id: str) -> None:
+        self._began.setdefault(parent, set()).add(device_id)
+        while len(self._began) > _ENDED_KEPT:
+            del self._began[next(iter(self._began))]
 
     def _ending(self, parent: str, device_id: str, now: Instant) -> OutcomeKind | None:
         """How a parent is over for a device; None while it runs."""

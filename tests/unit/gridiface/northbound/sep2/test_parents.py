@@ -11,6 +11,7 @@ from gridiface.northbound.sep2.nodes import Audience, Item
 from gridiface.northbound.sep2.parents import Parents
 from gridiface.northbound.sep2.state import State
 from gridiface.northbound.sep2.state_records import EventRecord
+from gridiface.northbound.sep2.translate.answers import status_to_outcome
 
 
 class Event:
@@ -37,6 +38,21 @@ def test_an_answer_is_told_for_each_control_behind(state: State) -> None:
         ("a", OutcomeKind.STARTED, "inv-1", 5.0), ("b", OutcomeKind.STARTED, "inv-1", 5.0),
     ]  # fmt: skip
     assert parents.outcomes(derived("a"), "inv-1", 5, 5.0) == []
+
+
+def test_what_comes_too_late_of_a_control_that_was_begun_refuses_it_not(state: State) -> None:
+    parents = Parents(state, lambda device, now: None)
+    assert [o.kind for o in parents.outcomes(derived("a"), "inv-2", 254, 5.0)] == [OutcomeKind.REFUSED]
+    parents.outcomes(derived("a"), "inv-1", 2, 5.0)
+    assert parents.outcomes(derived("a", "b"), "inv-1", 254, 9.0) == [
+        Outcome(control_id="b", kind=OutcomeKind.REFUSED, at=9.0, device_id="inv-1", reason=_reason(254))
+    ]
+
+
+def _reason(status: int) -> str:
+    step = status_to_outcome(status)
+    assert step is not None
+    return step[1]
 
 
 @pytest.mark.parametrize(
