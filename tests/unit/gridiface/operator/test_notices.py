@@ -248,7 +248,7 @@ async def smtp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, got: 
         word = line[:4].upper()
         got.append(line)
         if word in {"EHLO", "HELO", "MAIL", "RCPT"}:
-            await say(f"{code} {line}" if word == "RCPT" else "250 fine")
+            await say(f"{code} {line}" if word == "RCPT" and "bob" not in line else "250 fine")
         elif word == "DATA":
             in_data = True
             break
@@ -281,11 +281,40 @@ async def test_mail_reaches_a_server(code: int, *, final: bool | None) -> None:
             assert "rcpt to:<ann@example.org>" in [line.lower() for line in got]
             assert any(line.startswith("Subject:") and "breaker_open a" in line for line in got)
         else:
-            with pytest.raises(Undelivered):
+            with pytest.raises(Undelivered, match=f"refused ann@example.org .{code}.") as caught:
                 await mail.send(notice)
+            assert caught.value.final is final
     finally:
         server.close()
         await server.wait_closed()
+
+
+async def test_mail_that_reaches_some_is_not_sent_again_and_names_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    got: list[str] = []
+    server = await asyncio.start_server(lambda r, w: smtp(r, w, got, 550), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    to = ("ann@example.org", "bob@example.org")
+    mail = Mail(name="ops", host="127.0.0.1", port=port, security="none", sender="grid@example.org", to=to)
+    alarm = {**NOTICE.alarm, "severity": "warning", "state": "raised"}
+    try:
+        await mail.send(Notice("n1", "ops", "alarm.raised", alarm, 100.0, 100.0))
+    finally:
+        server.close()
+        await server.wait_closed()
+    assert any(line.startswith("Subject:") for line in got)
+    assert "refused ann@example.org (550)" in caplog.text
+
+
+def test_each_try_of_a_notice_is_the_same_message() -> None:
+    mail = Mail(name="ops", host="h", port=25, security="none", sender="grid@example.org", to=("ann@example.org",))
+    alarm = {**NOTICE.alarm, "severity": "warning", "state": "raised"}
+    first, again, other = (
+        mail.message(Notice(name, "ops", "alarm.raised", alarm, 1_796_013_416.8, at))
+        for name, at in (("n1", 1.0), ("n1", 2.0), ("n2", 1.0))
+    )
+    assert first["Date"] == "Mon, 30 Nov 2026 04:36:56 +0000"
+    assert first["Message-ID"] == again["Message-ID"] != other["Message-ID"]
+    assert first["Message-ID"].endswith("@example.org>")
 
 
 def test_names_from_devices_cannot_add_headers() -> None:
