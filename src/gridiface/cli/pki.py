@@ -179,6 +179,9 @@ def inspect(
     roots: Annotated[
         list[Path] | None, typer.Option(help="Trusted roots; serca.pem beside the certificate if not given.")
     ] = None,
+    revoked: Annotated[
+        Path | None, typer.Option(help="Local revocation list; revoked.txt beside the certificate if not given.")
+    ] = None,
     rules: Annotated[str, typer.Option(help="sep2 or openadr.")] = "sep2",
     server: Annotated[bool, typer.Option("--server", help="Judge it as a server's certificate.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Let deviations from the profile fail too.")] = False,
@@ -188,6 +191,8 @@ def inspect(
 
     Example: gridiface pki inspect pki/inv1.pem --roots pki/serca.pem
     """
+    if revoked is not None and not revoked.exists():
+        raise ConfigError(f"{revoked} is not there: name the list that `gridiface pki revoke` keeps")
     beside = certificate.parent / "serca.pem"
     anchors = roots or ([beside] if beside.exists() else [])
     report = inspect_chain(
@@ -195,7 +200,7 @@ def inspect(
         now=time.time(),
         rules=_rules(rules, server=server, strict=strict),
         roots=load_roots(anchors),
-        revocation=load_revocation(certificate.parent / REVOKED, ()),
+        revocation=load_revocation(revoked or certificate.parent / REVOKED, ()),
     )
     _show(report.as_json(), as_json=as_json, text=lambda: _report_text(report))
     if not report.accepted:

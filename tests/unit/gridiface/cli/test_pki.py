@@ -110,6 +110,14 @@ def test_revoking_by_file_by_lfdi_and_by_fingerprint(folder: Path) -> None:
     assert "revoked" in run("revoke", folder / "inv1.pem", "--dir", folder, "--crl", crl).stdout
     report = told("inspect", folder / "inv1.pem", code=1)
     assert [check["check"] for check in report["checks"] if check["result"] == "fail"] == ["revoked"]
+    elsewhere = folder / "sent" / "inv1.pem"
+    elsewhere.parent.mkdir()
+    elsewhere.write_bytes((folder / "inv1.pem").read_bytes())
+    told("inspect", elsewhere, "--roots", folder / "serca.pem")
+    report = told("inspect", elsewhere, "--roots", folder / "serca.pem", "--revoked", folder / "revoked.txt", code=1)
+    assert [check["check"] for check in report["checks"] if check["result"] == "fail"] == ["revoked"]
+    missing = run("inspect", elsewhere, "--roots", folder / "serca.pem", "--revoked", folder / "nothing.txt")
+    assert isinstance(missing.exception, ConfigError)
 
 
 def test_wrong_use_is_exit_code_two_and_one_line(folder: Path, tmp_path: Path) -> None:
