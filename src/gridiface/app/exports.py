@@ -22,6 +22,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import ConfigError
+from gridiface.tablecells import inert
 
 FORMAT = "gridiface-settlement-1"
 _MOST_BYTES = 512 * 1024 * 1024
@@ -54,7 +55,6 @@ PERFORMANCE_COLUMNS = (
     "quality",
 )
 _TEXTS = frozenset({"event_id", "resource_id", "control_id", "target_id", "quality", "method", "start", "end"})
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def utc(at: Instant) -> str:
@@ -95,8 +95,7 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return repr(round(value, 6))
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    return str(inert(value))
 
 
 def write_parquet(rows: Sequence[SettlementRow | PerformanceInterval], path: Path) -> None:

@@ -14,6 +14,7 @@ from gridiface.cli.remote import ReasonOption, Remote, asking
 from gridiface.cli.showing import show_json, show_table
 from gridiface.errors import ConfigError
 from gridiface.segments import segment
+from gridiface.tablecells import inert
 
 app = typer.Typer()
 
@@ -152,9 +153,9 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
 def _write_rows(file: TextIO, rows: list[dict[str, Any]]) -> None:
     names = ("name", "specifier", "request", "created", "rid", "start", "duration_s", "value", "quality")
     more = ("confidence", "accuracy", "online", "override", "load_control", "green_button")
-    writer = csv.DictWriter(file, (*names, *more), restval="")
+    writer = csv.DictWriter(file, (*names, *more), restval="", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: inert(value) for key, value in row.items()} for row in rows)
 
 
 def _path(ven: str) -> str:

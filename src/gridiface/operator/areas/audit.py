@@ -19,6 +19,7 @@ from gridiface.operator.desk import Desk
 from gridiface.operator.present import iso
 from gridiface.operator.routing import Area, Call, get
 from gridiface.operator.schema import LONGEST_ID, OF_IDS, PRINTABLE, Asked, NoBody, Page
+from gridiface.tablecells import inert
 
 #: Documents read at once while entries are searched.
 _CHUNK = 1_000
@@ -159,5 +160,5 @@ def table(rows: Iterable[AuditRow]) -> str:
     for row in rows:
         before, after = (json.dumps(value, sort_keys=True) for value in (row["before"], row["after"]))
         cells = (iso(row["at"]), row["who"], row["what"], row["subject"], row["reason"], before, after)
-        writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" and cell else cell for cell in cells])
+        writer.writerow([inert(cell) for cell in cells])
     return written.getvalue()

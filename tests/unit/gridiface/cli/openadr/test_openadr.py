@@ -82,3 +82,14 @@ def test_a_list_of_vens_is_asked_for_by_what_is_wanted(asked: Any) -> None:
     )
     assert json.loads(answer.output) == {"vens": []}
     assert asked.requests == [("GET", VENS, {"limit": 7, "liveness": "lost", "group": "north"})]
+
+
+def test_no_name_that_a_ven_chose_becomes_a_formula(asked: Any, tmp_path: Any) -> None:
+    """And what a newer server adds is left out instead of ending the verb."""
+    row = {"name": "=HYPERLINK(1)", "specifier": "@x", "request": "77ab", "created": 1.0, "rid": "+1|cmd",
+           "start": 2.0, "duration_s": 60.0, "value": -5.0, "quality": "good", "of later": 1}  # fmt: skip
+    asked.answers[f"{VEN}/reports/data"] = {"rows": [row]}
+    path = tmp_path / "usage.csv"
+    answer = CliRunner().invoke(app, ["vtn", "data", "VEN-A", "--csv", str(path)])
+    assert answer.exit_code == 0, (answer.output, answer.exception)
+    assert path.read_text().splitlines()[1] == "'=HYPERLINK(1),'@x,77ab,1.0,'+1|cmd,2.0,60.0,-5.0,good,,,,,,"
