@@ -175,6 +175,16 @@ class Endpoint:
             return int(self._udp.get_extra_info("sockname")[1])
         return 0
 
+    @property
+    def where(self) -> str:
+        """Where it listens and whom it calls, for messages."""
+        own = self.settings
+        if own.serial is not None:
+            return f"on {own.place}"
+        ways = [] if own.mode is Mode.CONNECT else [f"on {own.host} port {self.port}"]
+        ways += [] if own.peer is None else [f"to {own.peer[0]} port {own.peer[1]}"]
+        return " and ".join(ways)
+
     # --- who gets in (connection.Door) -------------------------------------------------------------------------------
 
     def admit(

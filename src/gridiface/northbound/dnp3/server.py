@@ -147,9 +147,7 @@ class Dnp3Server:
         self._refresh_at = now + self.settings.refresh_s
         for endpoint in self.endpoints:
             await endpoint.start()
-            where = endpoint.settings
-            port = where.place if where.serial is not None else f"{where.host} port {endpoint.port}"
-            _log.info("DNP3 over %s on %s (%s)", where.transport, port, where.mode)
+            _log.info("DNP3 over %s %s (%s)", endpoint.settings.transport, endpoint.where, endpoint.settings.mode)
 
     async def stop(self) -> None:
         """Close all peers; what commands led to is carried out first."""

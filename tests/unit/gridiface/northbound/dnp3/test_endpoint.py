@@ -8,7 +8,14 @@ from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.endpoint import Endpoint
 from gridiface.northbound.dnp3.identity import CertificateNames
 from gridiface.northbound.dnp3.journal import Journal
-from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, NewConnection
+from gridiface.northbound.dnp3.settings import (
+    EndpointSettings,
+    MasterEntry,
+    Mode,
+    NewConnection,
+    SerialSettings,
+    Transport,
+)
 
 
 class Hub:
@@ -46,6 +53,19 @@ async def test_only_listed_addresses_get_in(endpoint):
     assert come(door, "198.51.100.1") is None
     assert come(door) is not None
     assert door.counters == {"refused_unlisted": 1, "admitted": 1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "on 127.0.0.1 port 0"),
+        ({"mode": Mode.CONNECT, "peer": ("192.0.2.1", 20000)}, "to 192.0.2.1 port 20000"),
+        ({"mode": Mode.DUAL, "peer": ("192.0.2.1", 20000)}, "on 127.0.0.1 port 0 and to 192.0.2.1 port 20000"),
+        ({"transport": Transport.SERIAL, "serial": SerialSettings(port="/dev/ttyS0")}, "on /dev/ttyS0"),
+    ],
+)
+async def test_where_it_is_says_whom_it_calls_too(endpoint, settings, told):
+    assert endpoint(**settings).where == told
 
 
 async def test_caps_in_all_and_per_address(endpoint):

@@ -52,6 +52,19 @@ def test_05_06_frames_with_a_wrong_crc_are_ignored(build):
     assert peer.raw(good)
 
 
+def test_05_06_whatever_octet_of_a_frame_is_damaged_nothing_of_it_is_answered(build):
+    good = build().frames_of(bytes.fromhex("c0 01") + bytes.fromhex("3c 01 06") * 12)  # three blocks
+    assert len(good) == 10 + 39 + 6
+    for at in range(len(good)):
+        peer = build()
+        damaged = bytearray(good)
+        damaged[at] ^= 0x10
+        assert peer.raw(bytes(damaged)) == b""
+        # what is damaged in the length takes in what follows, until that does not fit either
+        peer.channel.receive(bytes(300), peer.now)
+        assert peer.raw(STATUS_REQUEST)
+
+
 def test_07_resynchronises_after_garbage_in_the_same_read(build):
     answer = bytes.fromhex("05 64 05 0b 01 00 0a 00 6d ed")
     assert build().raw(b"\x05\x64\x0b\xc4garbage" + STATUS_REQUEST + b"\x05\x64" + STATUS_REQUEST) == answer * 2
