@@ -219,6 +219,8 @@ class Judge:
                 si = self._asking.signed(other, other.to_si(held), coming)
                 if si == acts.si:
                     continue
+            if other.name in self.blocked:
+                return CommandStatus.BLOCKED, None
             step, status = self._asking.submission(other, held, si, master, now, coming=coming)
             if status is not CommandStatus.SUCCESS:
                 return status, None
@@ -266,6 +268,9 @@ class Judge:
                 continue
             if other.action is Action.CURVE and not held.value:
                 continue
+            if other.name in self.blocked:
+                # a tag keeps an output from acting, not only from being written
+                return [], CommandStatus.BLOCKED
             si = self._asking.signed(other, other.to_si(held.value))
             step, status = self._asking.submission(other, held.value, si, master, now)
             if status is not CommandStatus.SUCCESS:

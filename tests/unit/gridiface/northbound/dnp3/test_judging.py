@@ -62,6 +62,31 @@ async def test_blocks_of_one_output_and_of_all(operate):
     assert await operate("heartbeat", AnalogOutput(3.0)) is CommandStatus.BLOCKED
 
 
+async def test_a_tag_keeps_an_output_from_acting_by_its_mode_or_a_parameter_of_it(operate, house):
+    assert await operate("AO87", AnalogOutput(600, 1), points="der") is CommandStatus.SUCCESS
+    untagged = operate.station.tags
+    operate.station.apply(untagged.with_block("AO87", "tag 4711"))
+    assert await operate("BO17", ON) is CommandStatus.BLOCKED
+    assert not house.live
+    assert not operate.station.handler.outputs.is_on("BO17")
+    operate.station.apply(untagged)
+    assert await operate("BO17", ON) is CommandStatus.SUCCESS
+    assert only(house).values[ControlMode.MAX_W_PERCENT].value == pytest.approx(60)
+    operate.station.apply(untagged.with_block("AO87", "tag 4711"))
+    assert await operate("AO84", AnalogOutput(30, 1)) is CommandStatus.SUCCESS  # for later: nothing acts anew with it
+    assert await operate("BO17", OFF) is CommandStatus.SUCCESS  # to let go is no command of the tagged output
+    assert not house.live
+
+
+async def test_a_tag_keeps_an_output_from_turning_round_with_its_sign(operate, house):
+    assert await operate("AO210", AnalogOutput(95, 1), points="der") is CommandStatus.SUCCESS
+    assert await operate("BO28", ON) is CommandStatus.SUCCESS
+    operate.station.apply(operate.station.tags.with_block("AO210", "tag 4711"))
+    before = dict(house.live)
+    assert await operate("BO10", ON) is CommandStatus.BLOCKED
+    assert house.live == before
+
+
 async def test_the_breaker_becomes_connect(operate, house):
     assert await operate("breaker", ControlRelayOutputBlock(0x81)) is CommandStatus.SUCCESS
     assert only(house).values[ControlMode.CONNECT].value == 0
