@@ -146,8 +146,20 @@ class EventDesk:
         try:
             event = from_wire(wire)
         except RemoteProtocolError as error:
-            return Verdict(_OUT, error.answer, error.reason)
+            verdict = Verdict(_OUT, error.answer, error.reason)
+            if known is not None:
+                self._leave(known, descriptor.modificationNumber, verdict, request_id)
+            return verdict
         return self._take_new(event, known, request_id, now)
+
+    def _leave(self, known: KnownEvent, modification: int, verdict: Verdict, request_id: str) -> None:
+        """A version that cannot be read takes the place of the last one (rule 57): we are out of that, too."""
+        previous = known.event
+        known.event = dataclasses.replace(previous, modification=modification)
+        known.opt, known.code, known.description = verdict.opt, int(verdict.code), verdict.description
+        known.request_id = request_id
+        self._state.put("event", previous.id, known)
+        self._state.notices.append(EventReceived(known.event, previous, verdict.opt, span_of(known)[0]))
 
     def _take_new(self, event: Event, known: KnownEvent | None, request_id: str, now: float) -> Verdict:
         previous = known.event if known else None

@@ -105,6 +105,26 @@ def test_57_r57_r58_a_higher_modification_replaces_a_lower_gets_450_an_equal_is_
     ]
 
 
+def test_57_a_modification_that_cannot_be_read_takes_the_place_of_what_was_opted_into(side, kit):
+    """The VTN hears optOut: what it asked for before must not go on."""
+    ven = side()
+    first = kit.event()
+    assert ven.one(first).optType == "optIn"
+    endless = Signal(name="SIMPLE", type="level", id="s", durations=(0, 600), values=(1.0, 2.0))
+    wrong = changed(first, duration=600, signals=(endless,))
+    for _ in range(2):  # however often it comes
+        answer = ven.one(wrong)
+        assert (answer.optType, answer.responseCode) == ("optOut", "454")
+    ven.move(first.dtstart - ven.talk.now + 1)
+    assert ven.ven.active(ven.talk.now) == []
+    assert ven.steps() == []
+    received = ven.talk.told("EventReceived")
+    assert [(note.opt, note.event.modification) for note in received] == [("optIn", 0), ("optOut", 1)]
+    again = ven.one(dataclasses.replace(first, modification=2))
+    assert (again.optType, again.responseCode) == ("optIn", "200")
+    assert len(ven.ven.active(ven.talk.now)) == 1
+
+
 def test_58_r59_a_known_cancelled_event_is_stopped_and_confirmed(side, kit):
     ven = side()
     made = kit.event()
