@@ -1,18 +1,67 @@
 """Devices that cannot take every power: whole steps, a least power while on, modes. Numbers only.
 
 They are rounded towards zero; fine devices take up the difference; what these cannot carry raises coarse ones by one
-step each, those first that lost most by rounding.
+step each, those first that lost most by rounding. Where limits or totals lie in each other, all is split once more
+around the powers that were chosen for them: see `pinned`.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray, Problem, Strategy
 from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.limits import Envelope
+from gridiface.aggregation.solution import Solution
 
 _SLACK = 1e-6
+
+
+def is_coarse(columns: Columns, rows: IntArray | slice = slice(None)) -> BoolArray:
+    """Who knows some powers only."""
+    c = columns
+    found: BoolArray = (c.step_w[rows] > 0) | (c.min_w[rows] > 0) | (c.modes[rows] >= 0)
+    return found
+
+
+def snapped(columns: Columns, rows: IntArray, powers: FloatArray, towards: FloatArray | float = 0.0) -> FloatArray:
+    """Powers of `rows`, W, where those of coarse devices are between two that they know moved to the one on that side.
+
+    Args:
+        columns, rows: the fleet, and whose powers.
+        powers: W, NaN stays.
+        towards: the power on whose side it lies, W.
+    """
+    c, mine = columns, np.flatnonzero(is_coarse(columns, rows) & np.isfinite(powers))
+    if not mine.size:
+        return powers
+    here, before = rows[mine], powers[mine]
+    down, up = _levels(c, c.step_w[here], c.min_w[here], c.modes[here], before)
+    below, above = np.minimum(down, up), np.maximum(down, up)
+    goal = towards if isinstance(towards, float) else towards[mine]
+    result = powers.copy()
+    result[mine] = np.where(goal < before, below, above)
+    known = np.abs(down - before) <= _SLACK
+    result[mine[known]] = before[known]
+    return result
+
+
+def pinned(columns: Columns, bounds: Envelope, solution: Solution, *, off: bool = False) -> Envelope:
+    """The envelope with coarse devices at the powers that a solution gave them, those towards zero that they know.
+
+    Who was told nothing stays as it is. `off`: all that can be off instead, where steps keep a limit from being kept.
+    """
+    c, rows = columns, np.flatnonzero(is_coarse(columns) & bounds.free)
+    told = np.isfinite(solution.watts[rows])
+    level = np.zeros(rows.size) if off else snapped(c, rows, solution.watts[rows])
+    level = np.where(told, np.clip(level, bounds.lo[rows], bounds.hi[rows]), solution.will[rows])
+    made = {name: getattr(bounds, name).copy() for name in ("lo", "hi", "near_lo", "near_hi")}
+    for values in made.values():
+        values[rows] = level
+    return replace(bounds, **made)
 
 
 def in_steps(
@@ -34,7 +83,7 @@ def in_steps(
     """
     c = columns
     step, least, modes = c.step_w[rows], c.min_w[rows], c.modes[rows]
-    coarse = (step > 0) | (least > 0) | (modes >= 0)
+    coarse = is_coarse(c, rows)
     if not coarse.any():
         return powers
     down, up = _levels(c, step, least, modes, powers)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
+from gridiface.aggregation.coarse import snapped
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.doubt import range_of, unheard
 from gridiface.aggregation.leeway import Leeway
@@ -198,7 +199,7 @@ class Hailing:
         here = np.where(holding[rows], held, known_or_zero(c.w[rows]))
         by_ceiling = c.can_limit_w[rows] & narrowed_up & ~narrowed_down
         set_w = c.can_set_w[rows] & (holding[rows] | ((narrowed_up | narrowed_down) & ~by_ceiling))
-        watts = np.where(set_w, np.clip(here, down, up), np.nan)
+        watts = snapped(c, rows, np.where(set_w, np.clip(here, down, up), np.nan))
         ceilings = np.where(c.can_limit_w[rows], c.last_ceiling_w[rows], np.nan)
         ceilings = np.where(by_ceiling & ~set_w, np.fmin(ceilings, up), ceilings)
         news = ~(np.abs(watts - c.last_w[rows]) <= band) & np.isfinite(watts)

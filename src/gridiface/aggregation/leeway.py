@@ -16,12 +16,14 @@ from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.allocate.water_filling import WaterFilling
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.doubt import METERED_AFTER_S, unsure
+from gridiface.aggregation.extent import Extent, extent_of
 from gridiface.aggregation.limits import Bound, Envelope
 from gridiface.aggregation.part_limits import PartLimit
 from gridiface.aggregation.parts import Fixed, cut_part, part_of
-from gridiface.aggregation.plan import Node
+from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.residual import NOTHING, Beside
 from gridiface.aggregation.rollup import speaks
+from gridiface.aggregation.solution import Solution
 
 #: A bound on a sum, W, and whose it is; infinite and None where there is none.
 Room = tuple[float, Bound | None]
@@ -31,6 +33,9 @@ _EVENLY: Strategy = WaterFilling()
 
 #: So often fixed parts are bent and cut in turn, where limits on the net and on its parts work against each other.
 _PASSES = 4
+
+#: Of the limits on export, generation, draw and load: which way they look.
+_SIGNS = (1.0, 1.0, -1.0, -1.0)
 
 #: Least and most of a total, W.
 Range = tuple[float, float]
@@ -138,27 +143,38 @@ class Leeway:
         )
 
     def _reach(self, node: Node) -> tuple[Range, Range]:
-        """The range of a bound node's total inside its own limits, W: as asked, and where fixed parts of it give way.
+        """The range of a bound node's total inside its limits, W: as asked, and where fixed parts of it give way."""
+        parts = any(one.limits.generation is not None or one.limits.load is not None for one in node.unbound())
+        held, (_, (asked, given, _)) = self.held(node), self._extents(node, self.fixed(node), parts=parts)
+        return (held + asked.net[0], held + asked.net[1]), (held + given.net[0], held + given.net[1])
 
-        Both at once: what is inside is looked through for either, and so is what is inside of that.
+    def _extents(self, node: Node, fixed: Fixed, *, parts: bool) -> tuple[list[Extent], list[Extent]]:
+        """What the loose devices and the fixed parts of a node come to, without limits and with those here and inside.
+
+        Each as asked; where the fixed parts give way; and where the loose devices leave their ramps for a limit, too.
+        `parts`: whether what is given and taken counts.
         """
-        free = self.free(node)
-        fixed = self.fixed(node)
-        self._cut_inside(node, fixed)
-        caps = self.caps(node, free, fixed)
-        low, high = reach(self._b.near_lo[free], self._b.near_hi[free], caps)
-        held = self.held(node)
-        _, generation, _, load = self.rooms(node, fixed, held)
-        low, high = max(low, load[0]), min(high, generation[0])
-        top = np.inf if node.limits.high is None else node.limits.high.watts
-        bottom = -np.inf if node.limits.low is None else -node.limits.low.watts
-
-        def inside(least: FloatArray, most: FloatArray) -> Range:
-            lowest, highest = low + (held + float(least.sum())), high + (held + float(most.sum()))
-            return min(max(lowest, bottom), top), max(min(highest, top), bottom)
-
-        given = np.minimum(fixed.lo, fixed.wanted), np.maximum(fixed.hi, fixed.wanted)
-        return inside(fixed.wanted, fixed.wanted), inside(*given)
+        b, free, doubt = self._b, self.free(node), self._doubt(node, fixed)
+        near = extent_of(b.near_lo[free], b.near_hi[free], parts=parts)
+        hard = extent_of(b.lo[free], b.hi[free], parts=parts)
+        silent = doubt.ups, doubt.downs
+        stands = extent_of(fixed.wanted, fixed.wanted, silent, parts=parts)
+        least, most = np.minimum(fixed.lo, fixed.wanted), np.maximum(fixed.hi, fixed.wanted)
+        gives = extent_of(least, most, silent, parts=parts)
+        alone = limited = [near + stands, near + gives, hard + gives]
+        for child in node.limited_below():
+            pairs = zip(*self._extents(child, part_of(fixed, child), parts=parts), strict=True)
+            limited = [whole + inner - raw for whole, (raw, inner) in zip(limited, pairs, strict=True)]
+        if not node.limits.any:
+            return alone, limited
+        held, limits = self.held(node), node.limits
+        low, high = self._held_range(node, held)
+        able = limited[2].under(
+            (-_watts(limits.draw) - low - doubt.down, _watts(limits.export) - high - doubt.up),
+            max(_watts(limits.generation) - max(high, 0.0) - doubt.loose_up, 0.0),
+            max(_watts(limits.load) + min(low, 0.0) + doubt.loose_down, 0.0),
+        )
+        return alone, [limited[0].inside(able), limited[1].inside(able), able]
 
     def window(self, node: Node, fixed: Fixed, held: float) -> tuple[float, float, Bound | None, Bound | None]:
         """Bounds on the sum of a node's loose devices from its limits: (low, high, whose low, whose high)."""
@@ -241,16 +257,6 @@ class Leeway:
             if not self._cut_parts(node, fixed, held):
                 break
 
-    def _cut_inside(self, node: Node, fixed: Fixed) -> None:
-        """Cut the fixed parts to the limits on what is given and taken, of nodes inside first; no power is changed."""
-        if not fixed.wanted.size:
-            return
-        for child in node.limited_below():
-            self._cut_inside(child, part_of(fixed, child))
-        before = fixed.wanted
-        self._cut_parts(node, fixed, self.held(node))
-        fixed.narrow(before)
-
     def _cut_parts(self, node: Node, fixed: Fixed, held: float) -> bool:
         """Cut what is given and what is taken to the limits on either; whether that changed something.
 
@@ -324,6 +330,22 @@ class Leeway:
                 found.append(Cap(here, high=now + max(export[0] - min(most, left[1]), 0.0), inside=inside))
         return tuple(found)
 
+    def passed(self, plan: Plan, solution: Solution) -> float:
+        """By how much the limits of all nodes are passed together, W."""
+        found = 0.0
+        for node in plan.nodes():
+            if not node.limits.any:
+                continue
+            rows, inside = node.loose[self._b.free[node.loose]], node.bound_below()
+            totals = np.array([solution.results[child.id].total for child in inside])
+            told = solution.watts[rows]
+            powers = np.where(np.isfinite(told), told, solution.will[rows])
+            given, net = float(np.maximum(powers, 0.0).sum()), float(powers.sum())
+            rooms = self.rooms(node, Fixed(rows[:0], inside, totals, totals, totals), self.held(node))
+            there = (net, given, -net, given - net)
+            found += sum(max(0.0, does - sign * room[0]) for does, sign, room in zip(there, _SIGNS, rooms, strict=True))
+        return found
+
     def caps(self, node: Node, free: IntArray, fixed: Fixed) -> tuple[Cap, ...]:
         """The nodes inside that only have limits, as caps over positions in `free`."""
         limited = node.limited_below()
@@ -364,3 +386,7 @@ class Leeway:
             taken = max(-least, 0.0) - doubt.taken(fixed.wanted)
             found.append(PartLimit(rows, -1.0, max(load.watts - taken, 0.0)))
         return found
+
+
+def _watts(bound: Bound | None) -> float:
+    return np.inf if bound is None else bound.watts

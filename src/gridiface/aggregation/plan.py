@@ -57,6 +57,12 @@ class Node:
         for child in self.inside:
             yield from child.walk()
 
+    def unbound(self) -> Iterable[Node]:
+        """This node and those below that lie in no total inside it."""
+        yield self
+        for child in self.limited_below():
+            yield from child.unbound()
+
     def finish(self) -> None:
         """Work out `loose` here and below, once `inside` is known."""
         taken = [child.rows for child in self.bound_below()]
@@ -91,6 +97,11 @@ class Plan:
     period_s: float
     rulings: Mapping[int, Ruling]
     floors: IntArray
+
+    @property
+    def nested(self) -> bool:
+        """Whether there is more to keep in mind than the total of each of several groups beside each other."""
+        return self.single or any(root.inside or root.limits.any for root in self.roots)
 
     def nodes(self) -> list[Node]:
         """All nodes, outermost first."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gridiface.aggregation.allocate import BoolArray, FloatArray
+from gridiface.aggregation.coarse import is_coarse
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.doubt import unheard
 from gridiface.aggregation.intake import BINDING
@@ -49,7 +50,7 @@ def margins(
     with np.errstate(invalid="ignore"):  # told nothing, or not heard
         gives = c.w >= BINDING * c.told_w
         whole = (watts > 0.0) & (watts >= bounds.hi - _NEAR * MARGIN * c.export_w)
-    asked = c.natural & bounds.free & c.acknowledged & np.isnan(c.up_w) & gives & whole
+    asked = c.natural & bounds.free & c.acknowledged & np.isnan(c.up_w) & gives & whole & ~is_coarse(c)
     found = np.zeros(c.count)
     if not asked.any():
         return found

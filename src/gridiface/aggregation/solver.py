@@ -18,7 +18,7 @@ from gridiface.aggregation.allocate.problem import span
 from gridiface.aggregation.allocate.quiet import reusable
 from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.allocate.water_filling import WaterFilling
-from gridiface.aggregation.coarse import in_steps
+from gridiface.aggregation.coarse import in_steps, is_coarse, pinned
 from gridiface.aggregation.columns import Columns, charge_of
 from gridiface.aggregation.doubt import unseen
 from gridiface.aggregation.leeway import Leeway
@@ -38,6 +38,9 @@ from gridiface.aggregation.solution import NodeResult, Settings, Solution
 
 _FREE_RUN: Strategy = WaterFilling()
 
+#: Limits that are passed by no more than this together are kept, W.
+_PASSED_W = 0.5
+
 
 class Solver:
     """Solves one plan once. `targets` gives each bound node's total, `residuals` what meters see beside each node."""
@@ -52,7 +55,7 @@ class Solver:
         settings: Settings,
     ) -> None:
         self._c, self._plan, self._targets = columns, plan, targets
-        self._settings = settings
+        self._residuals, self._settings = residuals, settings
         self._b = with_device_limits(bounds, plan)
         self._own = np.isfinite(plan.device_w) & bounds.free if plan.single else np.zeros(columns.count, dtype=np.bool_)
         #: What each row will do, W: as it is held until it is told something.
@@ -62,7 +65,24 @@ class Solver:
         self.leeway = Leeway(columns, self._b, self._own, targets, residuals, self._solution.watts)
 
     def solve(self) -> Solution:
-        """Run it."""
+        """Run it; a second time around the powers of coarse devices, where limits or totals lie around or in others."""
+        found = self._solve()
+        if not self._c.stepped or not self._plan.nested:
+            return found
+        best, least = self, np.inf
+        for off in (False, True):
+            bounds = pinned(self._c, self._b, found, off=off)
+            tried = Solver(self._c, self._plan, bounds, self._targets, self._residuals, self._settings)
+            tried._solve()
+            passed = tried.leeway.passed(self._plan, tried._solution)
+            if passed < least:
+                best, least = tried, passed
+            if passed <= _PASSED_W:
+                break
+        self.leeway = best.leeway
+        return best._solution
+
+    def _solve(self) -> Solution:
         if self._plan.single:
             rows = np.flatnonzero(self._own)
             near = np.clip(self._plan.device_w[rows], self._b.near_lo[rows], self._b.near_hi[rows])
@@ -176,7 +196,10 @@ class Solver:
         c = self._c
         seen = by_itself(c, free)
         running = np.where(np.isfinite(seen), seen, self._b.base[free])
-        base = np.where(c.natural[free], self._b.base[free], np.clip(running, lo, hi))
+        inside = np.clip(running, lo, hi)
+        if c.stepped:  # whose bounds are one power has moved when it does another by itself
+            inside = np.where(is_coarse(c, free), running, inside)
+        base = np.where(c.natural[free], self._b.base[free], inside)
         natural = float(base.sum())
 
         def run() -> FloatArray:

@@ -15,6 +15,7 @@ from gridiface.aggregation import probing, twin
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.allocate.quiet import to_send
 from gridiface.aggregation.closed_loop import Pace, Trim
+from gridiface.aggregation.coarse import snapped
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.demands import Demands
@@ -208,6 +209,8 @@ class Stepper:
         for row in np.flatnonzero(changed).tolist():
             reason = f"state of charge would leave its window within {config.lookahead_s:g} s"
             self._log.add(now, device_target(c.ids[row]), "look-ahead", "corrected", reason, value=float(safe[row]))
+        if c.stepped and changed.any():
+            safe = snapped(c, np.arange(c.count), safe)
         solution.watts = safe
         for root in plan.roots:
             for node in root.walk():
@@ -232,6 +235,8 @@ class Stepper:
             response_s=self._config.response_s,
         )
         if safe is not wanted:
+            if self._c.stepped:  # who cannot go part of the way waits where it is
+                safe = np.where(safe == wanted, safe, snapped(self._c, rows, safe, bounds.position[rows]))
             solution.watts[rows] = safe
             held_back = float(np.abs(wanted - safe).sum())
             reason = "devices of different ramps would pass the limit on their way: the quick ones wait"

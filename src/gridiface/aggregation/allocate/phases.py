@@ -43,7 +43,8 @@ def balance(
 ) -> FloatArray:
     """`powers` moved between phases so that their spread is at most `limit`; the same total.
 
-    Where the devices cannot reach that, the split with the smallest spread that was found. The total has priority.
+    Where the devices cannot reach that, the split with the smallest spread that was found. The total has priority, and
+    nobody works against it for its phase: who would take where all give loses more than the balance is worth.
 
     Args:
         strategy: splits inside each phase.
@@ -56,6 +57,7 @@ def balance(
     best, best_spread = powers, spread(powers, shares)
     if best_spread <= limit:
         return powers
+    problem = _one_way(problem, powers)
     if caps:
         return _under_caps(strategy, problem, powers, shares, limit, caps)
     total = float(powers.sum())
@@ -78,6 +80,13 @@ def balance(
         if best_spread <= limit:
             break
     return best
+
+
+def _one_way(problem: Problem, powers: FloatArray) -> Problem:
+    """With bounds that let nobody work against the sign of the total, more than it does already."""
+    if float(powers.sum()) > 0:
+        return replace(problem, lo=np.maximum(problem.lo, np.minimum(powers, 0.0)))
+    return replace(problem, hi=np.minimum(problem.hi, np.maximum(powers, 0.0)))
 
 
 def _under_caps(

@@ -1,12 +1,72 @@
 """Devices that cannot take every power: the total is as near as their levels allow."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridiface.domain.fleet import Constraints, DriverTraits
+from gridiface.aggregation.coarse import is_coarse, snapped
+from gridiface.aggregation.columns import Columns
+from gridiface.domain.fleet import Constraints, DriverTraits, Group
 
 from .conftest import ask, battery
+
+STEP, MODES = DriverTraits(power_step_w=1_000.0), Constraints(modes_w=(-5_000.0, 2_000.0, 5_000.0))
+
+
+def columns(*devices):
+    found = Columns()
+    for device in devices:
+        found.put(device)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("watts", "towards", "known"),
+    [
+        ((1_500.0, 1_500.0, 1_500.0), 0.0, (1_000.0, 0.0, 1_500.0)),
+        ((-1_500.0, -1_500.0, -1_500.0), 0.0, (-1_000.0, 0.0, -1_500.0)),
+        ((1_500.0, 1_500.0, 1_500.0), 4_000.0, (2_000.0, 2_000.0, 1_500.0)),
+        ((-1_500.0, -1_500.0, -1_500.0), -4_000.0, (-2_000.0, -5_000.0, -1_500.0)),
+        ((3_000.0, 2_000.0, np.nan), 9_000.0, (3_000.0, 2_000.0, np.nan)),
+    ],
+)
+def test_a_power_between_two_that_are_known_goes_to_the_one_on_the_side_that_is_asked(watts, towards, known):
+    fleet = columns(battery("s", traits=STEP), battery("m", constraints=MODES), battery("fine"))
+    assert is_coarse(fleet).tolist() == [True, True, False]
+    found = snapped(fleet, np.arange(3), np.array(watts), towards)
+    np.testing.assert_allclose(found, known, equal_nan=True)
+
+
+def test_a_limit_is_kept_by_powers_that_mode_devices_know_and_the_fine_ones_make_up_for_them(bench):
+    world = bench(battery("m", constraints=MODES), battery("s", traits=STEP), battery("fine"))
+    world.submit(ask("power", set_w=9_000.0))
+    world.submit(ask("limit", export_limit=4_500.0))
+    world.step()
+    assert world.total == pytest.approx(4_500.0)
+    assert world.told["m"] in (0.0, 2_000.0)
+    assert world.told["s"] % 1_000 == 0
+
+
+def test_a_total_around_counts_with_what_the_steps_of_a_group_inside_come_to(bench_in):
+    world = bench_in(
+        [Group(id="all", members=("m", "fine")), Group(id="in", members=("m",), parent="all")],
+        battery("m", constraints=MODES),
+        battery("fine"),
+    )
+    world.submit(ask("inside", group="in", set_w=-1_500.0))
+    world.submit(ask("power", set_w=4_000.0))
+    world.submit(ask("limit", export_limit=1_000.0))
+    world.step()
+    assert world.told == pytest.approx({"m": 0.0, "fine": 1_000.0})
+
+
+def test_a_mode_device_that_a_limit_alone_moves_takes_a_power_that_it_knows(bench):
+    world = bench(battery("m", constraints=MODES), battery("fine", 1_000.0))
+    world.lies["m"] = 5_000.0
+    world.submit(ask("limit", export_limit=3_000.0))
+    world.step(steps=2)
+    assert world.told["m"] == 2_000.0
 
 
 def test_coarse_devices_alone_come_as_near_as_their_steps_allow(bench):
@@ -50,15 +110,21 @@ def test_levels_are_kept_and_the_total_is_not_passed(bench_of, steps, target, fi
 
 
 @pytest.fixture(scope="module")
-def bench_of():
+def bench_of(bench_in):
     """`bench` for hypothesis: a fixture of the module."""
-    from .conftest import T0, Bench, Engine, EngineConfig, Group  # noqa: PLC0415 - only here
+    return lambda *devices: bench_in([Group(id="all", members=tuple(one.id for one in devices))], *devices)
 
-    def make(*devices):
+
+@pytest.fixture(scope="module")
+def bench_in():
+    """`bench` with groups of one's own: a fixture of the module."""
+    from .conftest import T0, Bench, Engine, EngineConfig  # noqa: PLC0415 - only here
+
+    def make(groups, *devices):
         engine = Engine(EngineConfig(trim_gain=0.0, deadband_w=0.0, deadband_rel=0.0, total_tolerance=0.0))
         for device in devices:
             engine.add_device(device, T0)
-        engine.set_groups([Group(id="all", members=tuple(d.id for d in devices))], T0)
+        engine.set_groups(groups, T0)
         world = Bench(engine)
         world.look()
         world.tick()

@@ -1,5 +1,7 @@
 """What limits and fixed parts leave to the loose devices of a node, over four batteries of 5 kW each way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,8 +40,11 @@ def node(name, rows, *, inside=(), asked=False, **limits):
     return made
 
 
-def leeway(*, own=None, targets=None, residuals=None, silent=()):
-    """(Leeway, the powers it works on): `own` row -> its set-point, `targets` node -> its total, `silent`: rows."""
+def leeway(*, own=None, targets=None, residuals=None, silent=(), near=None):
+    """(Leeway, the powers it works on): `own` row -> its set-point, `targets` node -> its total, `silent`: rows.
+
+    `near`: what ramps leave of each battery, W.
+    """
     columns = Columns()
     able = frozenset({Capability.SET_W, Capability.LIMIT_W})
     for number in range(BATTERIES):
@@ -51,6 +56,8 @@ def leeway(*, own=None, targets=None, residuals=None, silent=()):
     columns.seen[:] = 1
     columns.lost[list(silent)] = True
     bounds = envelope(columns, 0.0, horizon_s=5.0, hold_time_s=300.0)
+    if near is not None:
+        bounds = replace(bounds, near_lo=np.full(columns.count, near[0]), near_hi=np.full(columns.count, near[1]))
     watts, mine = np.full(columns.count, np.nan), np.zeros(columns.count, dtype=np.bool_)
     for row, power in (own or {}).items():
         watts[row], mine[row] = power, True
@@ -224,3 +231,22 @@ def test_a_total_inside_counts_with_what_its_own_part_limit_leaves_of_what_is_fi
     found, _ = leeway(own={0: -3_000.0 * sign}, targets={"inner": 5_000.0 * sign, "feeder": 2_000.0 * sign})
     # of the 5 kW inside 500 W are left: nothing makes up for the rest
     assert found.fixed(whole).wanted == pytest.approx([-2_500.0 * sign])
+
+
+@pytest.mark.parametrize(("sign", "limit"), [(1.0, "draw"), (-1.0, "export")])
+def test_a_total_inside_gives_way_only_as_far_as_limits_on_the_net_inside_of_it_let_it(sign, limit):
+    street = node("street", [0, 1], **{limit: bound(0.0)})
+    feeder = node("feeder", [0, 1, 2], inside=(street,), asked=True)
+    whole = node("all", range(4), inside=(feeder,))
+    found, _ = leeway(own={0: -3_000.0 * sign, 1: -2_000.0 * sign}, targets={"feeder": -8_000.0 * sign})
+    fixed = found.fixed(whole)
+    # the street keeps its net at 0 W, whatever is asked of its two: one battery beside it is left
+    assert fixed.wanted == pytest.approx([-5_000.0 * sign])
+    assert min(sign * fixed.lo, sign * fixed.hi) == pytest.approx([-5_000.0])
+
+
+def test_a_total_inside_takes_its_loose_devices_off_their_ramps_where_a_limit_of_it_needs_that():
+    inner = node("inner", [0, 1], asked=True, export=bound(1_000.0))
+    whole = node("all", range(4), inside=(inner,))
+    found, _ = leeway(targets={"inner": 9_000.0}, near=(3_000.0, 5_000.0))
+    assert found.fixed(whole).wanted == pytest.approx([1_000.0])

@@ -85,3 +85,14 @@ def test_under_a_feeders_cap_the_phases_are_brought_to_the_limit():
     assert spread(found, on) <= 0.2 + 1e-9
     assert found.sum() == pytest.approx(40.0)
     assert found[caps[0].rows].sum() <= 15.0 + 1e-6
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("caps", [(), (Cap(np.arange(3), -50.0, 50.0),)])
+def test_nobody_works_against_the_total_for_its_phase(sign, caps):
+    on = shares([A] * 5 + [B])  # only who charges on A could balance it
+    case = problem(6, 12.0 * sign)
+    plain = split_tree(strategy("water-filling"), case, caps)
+    found = balance(strategy("water-filling"), case, plain, on, 0.2, caps)
+    assert np.all(sign * found >= -1e-9)
+    assert found.sum() == pytest.approx(12.0 * sign)
