@@ -6,6 +6,8 @@ may have taken or not. Who holds nothing may do whatever it is rated for. Owns t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
@@ -26,6 +28,38 @@ METERED_AFTER_S = 30.0
 #: inverters switch their communication off at night. It counts as asleep for at most so long, s, and with no more sun
 #: than roofs that are heard have.
 ASLEEP, SLEEPS_S = 0.01, 14 * 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """How much more devices that are not heard may contribute than is counted, up (>= 0) and down (<= 0), W.
+
+    `up`, `down`: of a node in all. `ups`, `downs`: of that in each of its fixed parts, by whose net those count: such a
+    part can be asked for less than nothing, to make up for what is not heard inside.
+    """
+
+    up: float
+    down: float
+    ups: FloatArray
+    downs: FloatArray
+
+    @property
+    def loose_up(self) -> float:
+        """What of `up` is in no fixed part."""
+        return self.up - float(self.ups.sum())
+
+    @property
+    def loose_down(self) -> float:
+        """What of `down` is in no fixed part."""
+        return self.down - float(self.downs.sum())
+
+    def given(self, parts: FloatArray) -> float:
+        """The most that these fixed parts, and who is not heard beside them, may give, W."""
+        return self.loose_up + float(np.maximum(parts + self.ups, 0.0).sum())
+
+    def taken(self, parts: FloatArray) -> float:
+        """The most that they may take, W; <= 0."""
+        return self.loose_down + float(np.minimum(parts + self.downs, 0.0).sum())
 
 
 def keep(columns: Columns, rows: IntArray) -> None:

@@ -7,7 +7,6 @@ cannot be kept otherwise. Who gets how much of what is left is solver.py's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,9 +14,10 @@ from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray, Prob
 from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.allocate.water_filling import WaterFilling
 from gridiface.aggregation.columns import Columns
-from gridiface.aggregation.doubt import METERED_AFTER_S, unsure
+from gridiface.aggregation.doubt import METERED_AFTER_S, Doubt, unsure
 from gridiface.aggregation.extent import Extent, extent_of
 from gridiface.aggregation.limits import Bound, Envelope
+from gridiface.aggregation.nested import Nest
 from gridiface.aggregation.part_limits import PartLimit
 from gridiface.aggregation.parts import Fixed, cut_part, part_of
 from gridiface.aggregation.plan import Node, Plan
@@ -32,45 +32,13 @@ Room = tuple[float, Bound | None]
 _EVENLY: Strategy = WaterFilling()
 
 #: So often fixed parts are bent and cut in turn, where limits on the net and on its parts work against each other.
-_PASSES = 4
+_PASSES = 12
 
 #: Of the limits on export, generation, draw and load: which way they look.
 _SIGNS = (1.0, 1.0, -1.0, -1.0)
 
 #: Least and most of a total, W.
 Range = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """How much more devices that are not heard may contribute than is counted, up (>= 0) and down (<= 0), W.
-
-    `up`, `down`: of a node in all. `ups`, `downs`: of that in each of its fixed parts, by whose net those count: such a
-    part can be asked for less than nothing, to make up for what is not heard inside.
-    """
-
-    up: float
-    down: float
-    ups: FloatArray
-    downs: FloatArray
-
-    @property
-    def loose_up(self) -> float:
-        """What of `up` is in no fixed part."""
-        return self.up - float(self.ups.sum())
-
-    @property
-    def loose_down(self) -> float:
-        """What of `down` is in no fixed part."""
-        return self.down - float(self.downs.sum())
-
-    def given(self, parts: FloatArray) -> float:
-        """The most that these fixed parts, and who is not heard beside them, may give, W."""
-        return self.loose_up + float(np.maximum(parts + self.ups, 0.0).sum())
-
-    def taken(self, parts: FloatArray) -> float:
-        """The most that they may take, W; <= 0."""
-        return self.loose_down + float(np.minimum(parts + self.downs, 0.0).sum())
 
 
 class Leeway:
@@ -133,14 +101,8 @@ class Leeway:
             hi.append(most)
             wanted.append(min(max(self._targets(child), low), high))
         asked = np.concatenate([self._watts[rows], np.array(wanted)])
-        return Fixed(
-            rows,
-            nodes,
-            asked,
-            np.concatenate([self._b.lo[rows], np.array(lo)]),
-            np.concatenate([self._b.hi[rows], np.array(hi)]),
-            asked=asked,
-        )
+        able = np.concatenate([self._b.lo[rows], np.array(lo)]), np.concatenate([self._b.hi[rows], np.array(hi)])
+        return Fixed(rows, nodes, asked, *able, asked=asked, able=able)
 
     def _reach(self, node: Node) -> tuple[Range, Range]:
         """The range of a bound node's total inside its limits, W: as asked, and where fixed parts of it give way."""
@@ -167,13 +129,7 @@ class Leeway:
             limited = [whole + inner - raw for whole, (raw, inner) in zip(limited, pairs, strict=True)]
         if not node.limits.any:
             return alone, limited
-        held, limits = self.held(node), node.limits
-        low, high = self._held_range(node, held)
-        able = limited[2].under(
-            (-_watts(limits.draw) - low - doubt.down, _watts(limits.export) - high - doubt.up),
-            max(_watts(limits.generation) - max(high, 0.0) - doubt.loose_up, 0.0),
-            max(_watts(limits.load) + min(low, 0.0) + doubt.loose_down, 0.0),
-        )
+        able = limited[2].under(*self._limits(node, fixed))
         return alone, [limited[0].inside(able), limited[1].inside(able), able]
 
     def window(self, node: Node, fixed: Fixed, held: float) -> tuple[float, float, Bound | None, Bound | None]:
@@ -200,6 +156,38 @@ class Leeway:
             (max(generation, 0.0), given_by),  # what others take does not make what is given any less
             room(limits.draw, -1.0, least + down + part),
             (min(load, 0.0), taken_by),
+        )
+
+    def nest(self, node: Node, free: IntArray, fixed: Fixed) -> Nest | None:
+        """The limits of a node and of those inside, over the devices in `free` and then the fixed parts.
+
+        None where parts that are fixed are in doubt: what these may give beside their net is not said by powers alone.
+        """
+        doubt = self._doubt(node, fixed)
+        if doubt.ups.any() or doubt.downs.any():
+            return None
+        place = np.full(self._c.count, -1, dtype=np.int64)
+        place[free] = np.arange(free.size)
+        return self._nest(node, place, fixed, free.size + np.arange(fixed.wanted.size))
+
+    def _nest(self, node: Node, place: IntArray, fixed: Fixed, places: IntArray) -> Nest:
+        inside = []
+        for child in node.limited_below():
+            part = part_of(fixed, child)
+            assert part.places is not None
+            inside.append(self._nest(child, place, part, places[part.places]))
+        rows, (net, given, taken) = place[node.loose], self._limits(node, fixed)
+        mine = np.concatenate([rows[rows >= 0], places])
+        return Nest(mine, net, given, taken, tuple(one for one in inside if one.rows.size))
+
+    def _limits(self, node: Node, fixed: Fixed) -> tuple[Range, float, float]:
+        """What limits leave to the loose devices and fixed parts of a node: of their net, given, and taken, W."""
+        limits, doubt = node.limits, self._doubt(node, fixed)
+        low, high = self._held_range(node, self.held(node))
+        return (
+            (-_watts(limits.draw) - low - doubt.down, _watts(limits.export) - high - doubt.up),
+            max(_watts(limits.generation) - max(high, 0.0) - doubt.loose_up, 0.0),
+            max(_watts(limits.load) + min(low, 0.0) + doubt.loose_down, 0.0),
         )
 
     def _doubt(self, node: Node, fixed: Fixed) -> Doubt:
@@ -253,8 +241,8 @@ class Leeway:
         for _ in range(_PASSES):
             export, generation, draw, load = self.rooms(node, fixed, held)
             window, own = (draw[0], export[0]), (max(load[0], around[0]), min(generation[0], around[1]))
-            self.bend(node, mine, fixed, window, own)
-            if not self._cut_parts(node, fixed, held):
+            # What is bent takes part of the room that loads, or generators, have: then more of it is needed.
+            if not self.bend(node, mine, fixed, window, own) | self._cut_parts(node, fixed, held):
                 break
 
     def _cut_parts(self, node: Node, fixed: Fixed, held: float) -> bool:
@@ -277,6 +265,7 @@ class Leeway:
                 cut = -cut - doubt.downs
                 fixed.lo = np.where(there > 0, np.maximum(fixed.lo, cut), fixed.lo)
                 fixed.take(cut)
+        self._watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
         return not np.allclose(before, fixed.wanted, rtol=0.0, atol=1e-3)
 
     def bend(
@@ -286,20 +275,24 @@ class Leeway:
         fixed: Fixed,
         window: tuple[float, float],
         own: tuple[float, float] = (-np.inf, np.inf),
-    ) -> None:
-        """Change the fixed parts where the loose devices, inside bounds of their own, cannot bring the rest into it."""
+    ) -> bool:
+        """Change the fixed parts where the loose devices, inside bounds of their own, cannot bring the rest into it.
+
+        Whether that changed something.
+        """
         low, high = window
         least, most = reach(self._b.lo[mine], self._b.hi[mine], self.caps(node, mine, fixed))
         least, most = max(least, own[0]), min(most, own[1])
         change = min(0.0, high - least) + max(0.0, low - most)
-        if change == 0.0:
-            return
-        weight = np.maximum(np.abs(fixed.wanted), 1.0)
+        if abs(change) <= 1e-3:
+            return False
+        before, weight = fixed.wanted, np.maximum(np.abs(fixed.wanted), 1.0)
         lo, hi = np.minimum(fixed.lo, fixed.wanted), np.maximum(fixed.hi, fixed.wanted)
         inner = self._inner_caps(node, mine, fixed, np.arange(fixed.wanted.size), own, down=change < 0)
         target = float(fixed.wanted.sum()) + change
         fixed.take(split_tree(_EVENLY, Problem(target=target, lo=lo, hi=hi, base=fixed.wanted, weight=weight), inner))
         self._watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
+        return not np.allclose(before, fixed.wanted, rtol=0.0, atol=1e-3)
 
     def _inner_caps(
         self, node: Node, mine: IntArray, fixed: Fixed, places: IntArray, around: Range, *, down: bool

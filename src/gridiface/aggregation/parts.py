@@ -21,7 +21,7 @@ _SHARE: Strategy = Proportional()
 class Fixed:
     """Parts of a node whose power is not split here: devices with a request of their own, nodes with a target.
 
-    `asked`: what `wanted` was before a limit changed it.
+    `asked`: what `wanted` was before a limit changed it. `able`: what `lo` and `hi` were.
     """
 
     rows: IntArray
@@ -32,6 +32,7 @@ class Fixed:
     whole: Fixed | None = None
     places: IntArray | None = None
     asked: FloatArray | None = None
+    able: tuple[FloatArray, FloatArray] | None = None
 
     def take(self, wanted: FloatArray) -> None:
         """New powers for these parts, here and in the collection they are a part of."""

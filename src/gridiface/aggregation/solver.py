@@ -23,6 +23,7 @@ from gridiface.aggregation.columns import Columns, charge_of
 from gridiface.aggregation.doubt import unseen
 from gridiface.aggregation.leeway import Leeway
 from gridiface.aggregation.limits import Envelope, known_or_zero
+from gridiface.aggregation.nested import KEPT_W, mend
 from gridiface.aggregation.part_limits import within
 from gridiface.aggregation.parts import (
     Fixed,
@@ -37,9 +38,6 @@ from gridiface.aggregation.residual import Beside
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
 
 _FREE_RUN: Strategy = WaterFilling()
-
-#: Limits that are passed by no more than this together are kept, W.
-_PASSED_W = 0.5
 
 
 class Solver:
@@ -77,7 +75,7 @@ class Solver:
             passed = tried.leeway.passed(self._plan, tried._solution)
             if passed < least:
                 best, least = tried, passed
-            if passed <= _PASSED_W:
+            if passed <= KEPT_W:
                 break
         self.leeway = best.leeway
         return best._solution
@@ -130,6 +128,7 @@ class Solver:
             caps,
         )
         reachable = reach(lo, hi, caps)
+        powers = self._kept(node, free, fixed, powers, part, cut=cut)
         self._tell(free, powers)
         total = held + float(fixed.wanted.sum()) + float(powers.sum())
         offset = held + float(fixed.wanted.sum())
@@ -208,6 +207,7 @@ class Solver:
             return split_tree(_FREE_RUN, problem, caps)
 
         powers = within(self.leeway.parts(node, free, fixed), lo, hi, run, hard, (low, high), caps)
+        powers = self._kept(node, free, fixed, powers)
         moved = np.abs(powers - base) > 1e-6 * np.maximum(np.abs(base), 1.0)
         moved |= unseen(c, free, downwards=any(one.limits.low is not None for one in node.walk()))
         self._solution.watts[free] = np.where(moved & c.can_set_w[free], powers, self._solution.watts[free])
@@ -221,6 +221,48 @@ class Solver:
         self._note_caps(node)
 
     # What both have in common.
+
+    def _kept(
+        self,
+        node: Node,
+        free: IntArray,
+        fixed: Fixed,
+        powers: FloatArray,
+        target: float | None = None,
+        *,
+        cut: bool = False,
+    ) -> FloatArray:
+        """The powers of the loose devices where these and the fixed parts keep all limits, and come to the target.
+
+        Else others that do, as near to them as can be; the fixed parts are changed with them. Limits on sums of loose
+        devices alone are kept as they are split; only limits on what is given and taken, and fixed parts between limits
+        that lie in each other, need more than that.
+        """
+        parts = any(one.limits.generation is not None or one.limits.load is not None for one in node.unbound())
+        if not parts and not (fixed.wanted.size and node.limited_below()):
+            return powers
+        nest = self.leeway.nest(node, free, fixed)
+        if nest is None:
+            return powers
+        first, count = np.concatenate([powers, fixed.wanted]), free.size
+        goal, passed = float(first.sum()), nest.passed(first)
+        asked = goal if target is None else target + float(fixed.wanted.sum())
+        if passed <= KEPT_W and abs(goal - asked) <= KEPT_W:
+            return powers
+        # For a limit what is fixed gives way, be it one around; for a total of its own the loose devices alone move.
+        gives_way = fixed.able if cut or passed > KEPT_W else None
+        stands = (fixed.wanted, fixed.wanted) if gives_way is None else gives_way
+        weight = np.concatenate([self._b.weight[free], np.maximum(np.abs(fixed.wanted), 1.0)])
+        for lo, hi in ((self._b.near_lo, self._b.near_hi), (self._b.lo, self._b.hi)):
+            bounds = np.concatenate([lo[free], stands[0]]), np.concatenate([hi[free], stands[1]])
+            found = mend(nest, first, asked, (*bounds, weight), passed=passed)
+            if passed <= KEPT_W or (found is not None and nest.passed(found) <= KEPT_W):
+                break
+        if found is None:
+            return powers
+        fixed.take(found[count:])
+        self._solution.watts[fixed.rows] = fixed.wanted[: fixed.rows.size]
+        return found[:count]
 
     def _relaxed(
         self, free: IntArray, net: tuple[float, float], caps: tuple[Cap, ...]
