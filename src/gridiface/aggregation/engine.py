@@ -210,13 +210,13 @@ class Engine(FleetViews):
         self._running.replan = self._dirty = True
         self._hold_until = None
 
-    def cancel(self, control_id: str, now: Instant) -> bool:
-        """Cancel a control or take a default control away; False when it is unknown or over."""
+    def cancel(self, control_id: str, now: Instant, reason: str = "") -> bool:
+        """Cancel a control or take a default control away, by its sender or as said; False when unknown or over."""
         self._at(now)
         entry = self._book.get(control_id)
         if entry is None or not self._book.cancel(control_id, now):
             return False
-        self._log.about(now, entry.control, "cancelled", "by its sender")
+        self._log.about(now, entry.control, "cancelled", reason or "by its sender")
         self._running.replan = self._dirty = True
         return True
 

@@ -142,7 +142,7 @@ class Dispatch:
         self._cancelling.add(control_id)
         try:
             await self.ledger.commit([PutControl(move(control, ControlState.CANCELLED)), *along])
-            self.engine.cancel(control_id, now)
+            self.engine.cancel(control_id, now, reason)
         except BaseException:
             self._record_later([PutControl(control)])  # what a step recorded of it meanwhile was left out
             raise

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from gridiface.aggregation.engine import Engine
 from gridiface.aggregation.portfolio import (
     AssetState,
+    AssetType,
+    EnrolmentRules,
     ExportCap,
     Portfolio,
     ProgramEnrolment,
     bundled_markets,
+    enrolments,
     parse_portfolio,
     portfolio_status,
 )
+from gridiface.app.config.enrolment import EnrolmentProgram
 from gridiface.app.config.model import Config
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlState, Target, TargetKind
@@ -89,6 +94,20 @@ class PortfolioDesk:
         )
         return found.as_json()
 
+    def qualification(self, name: str, now: Instant) -> Mapping[str, Any]:
+        """Which assets of a portfolio that is there fit the configured programs, and what the others fail."""
+        portfolio = parse_portfolio(self._kept[name], name)
+        found = enrolments(portfolio.assets, [_rules(one) for one in self._config.enrolment], self._in_programs(now))
+        programs = [{**asdict(one), "refused": [asdict(each) for each in one.refused]} for one in found]
+        return {"id": portfolio.id, "name": portfolio.name, "computed": now, "programs": programs}
+
+    def _in_programs(self, now: Instant) -> dict[str, frozenset[str]]:
+        """Assets that are in each program already, by its name."""
+        found: dict[str, frozenset[str]] = {}
+        for one in self._programs(now):
+            found[one.program] = found.get(one.program, frozenset()) | one.asset_ids
+        return found
+
     def _states(self, portfolio: Portfolio) -> Iterator[tuple[str, AssetState]]:
         for asset in portfolio.assets:
             snapshot = self._engine.snapshot(Target(TargetKind.DEVICE, asset.id))
@@ -116,6 +135,19 @@ class PortfolioDesk:
                     asset_ids=frozenset(name for name in ids if name is not None),
                     active=("openadr", program.market_context) in running,
                 )
+
+
+def _rules(program: EnrolmentProgram) -> EnrolmentRules:
+    return EnrolmentRules(
+        program=program.program,
+        asset_types=frozenset(AssetType(one) for one in program.asset_types),
+        zips=program.zips,
+        min_kw=program.min_kw,
+        max_kw=program.max_kw,
+        min_hours=program.min_hours,
+        metering_interval_s=program.metering_interval_s,
+        exclusive_with=frozenset(program.exclusive_with),
+    )
 
 
 def _state(name: str, snapshot: Snapshot) -> AssetState:

@@ -13,7 +13,10 @@ from gridiface.cli.showing import many, show_json, show_table
 from gridiface.errors import ConfigError
 from gridiface.segments import segment
 
-app = typer.Typer(no_args_is_help=True, help="Portfolios: enrol, list, show, replace, remove, and their status.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Portfolios: enrol, list, show, replace, remove, status, and which assets qualify.",
+)
 
 NameArgument = Annotated[str, typer.Argument(help="The portfolio's id, as `gridiface portfolio list` shows it.")]
 FileArgument = Annotated[
@@ -110,6 +113,26 @@ def status(remote: Remote, *, as_json: bool, portfolio: NameArgument) -> None:
     markets = found["wholesale_market_eligibility"].values()
     rows = [(m["name"], ("no", "yes")[m["eligible"]], f"{m['gap_kw']:.0f}", m["incremental_assets"]) for m in markets]
     show_table("Markets", ("market", "large enough", "lacking, kW", "more assets"), rows)
+
+
+@app.command("qualification")
+@asking
+def qualification(remote: Remote, *, as_json: bool, portfolio: NameArgument) -> None:
+    """Show which assets may be enrolled in the programs of the server's configuration, and what the others fail.
+
+    Example: gridiface portfolio qualification 6a1f...
+    """
+    found = remote.get(f"/portfolios/{segment(portfolio)}/qualification")
+    if as_json:
+        show_json(found)
+        return
+    programs = [
+        (p["program"], len(p["qualified"]), f"{p['qualified_kw']:.1f}", len(p["enrolled"]), len(p["refused"]))
+        for p in found["programs"]
+    ]
+    show_table(found["name"], ("program", "qualified", "kW", "in it", "refused"), programs)
+    refused = [(r["program"], r["asset_id"], "; ".join(r["failures"])) for p in found["programs"] for r in p["refused"]]
+    show_table("Refused", ("program", "asset", "why"), refused)
 
 
 def _body(file: Path) -> Any:

@@ -153,8 +153,11 @@ async def test_the_operators_standing_word_answers_every_event_and_outlives_a_re
     assert not site.ledger.live()
     await ven.opt("OUT", "optIn")  # A word on one event is worth more.
     await eventually(lambda: vtn.core.delivery(name, "OUT").opt == "optIn", "its own word")
-    await vtn.do(lambda core, now: core.cancel_event("OUT", now))
+    await ven.opt("OUT", "optOut", reason="too hot")
+    await eventually(lambda: ven.book._bindings.get("OUT").why == "opted out by the operator: too hot", "who ends it")
     await eventually(lambda: not site.ledger.live(), "no control is left")
+    await vtn.do(lambda core, now: core.cancel_event("OUT", now))
+    await eventually(lambda: not ven.book._bindings.get("OUT") or not ven.book._bindings.get("OUT").why, "the VTN does")
     await ven.always("optIn")
     await ven.stop()
     site.adapters.remove(ven)

@@ -1,13 +1,15 @@
 """The fleet as somebody enrols it: portfolios, their status, market eligibility and enrolment checks. Pure."""
 
-from gridiface.aggregation.portfolio.assets import Asset, AssetState, Portfolio, SocPolicy, parse_portfolio
+from gridiface.aggregation.portfolio.assets import Asset, AssetState, AssetType, Portfolio, SocPolicy, parse_portfolio
 from gridiface.aggregation.portfolio.eligibility import Market, Markets, bundled_markets, parse_markets
-from gridiface.aggregation.portfolio.qualification import EnrolmentRules, Qualification, qualify
+from gridiface.aggregation.portfolio.qualification import Enrolment, EnrolmentRules, Qualification, enrolments, qualify
 from gridiface.aggregation.portfolio.status import ExportCap, PortfolioStatus, ProgramEnrolment, portfolio_status
 
 __all__ = [
     "Asset",
     "AssetState",
+    "AssetType",
+    "Enrolment",
     "EnrolmentRules",
     "ExportCap",
     "Market",
@@ -18,6 +20,7 @@ __all__ = [
     "Qualification",
     "SocPolicy",
     "bundled_markets",
+    "enrolments",
     "parse_markets",
     "parse_portfolio",
     "portfolio_status",

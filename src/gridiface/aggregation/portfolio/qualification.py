@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gridiface.aggregation.portfolio.assets import Asset, AssetType
@@ -59,6 +60,51 @@ def qualify(asset: Asset, rules: EnrolmentRules, enrolled_in: Iterable[str] = ()
     if conflicts:
         failures.append(f"already in {', '.join(conflicts)}, which {rules.program} excludes")
     return Qualification(asset_id=asset.id, program=rules.program, failures=tuple(failures))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """One program against a set of assets.
+
+    Attributes:
+        program: its name.
+        qualified: ids of the assets that may be enrolled, those that are already in it among them.
+        qualified_kw: the sum of their ratings, kW.
+        enrolled: ids of those that are in it already.
+        refused: the others, each with every rule that it fails.
+    """
+
+    program: str
+    qualified: tuple[str, ...]
+    qualified_kw: float
+    enrolled: tuple[str, ...]
+    refused: tuple[Qualification, ...]
+
+
+def enrolments(
+    assets: Sequence[Asset], programs: Iterable[EnrolmentRules], inside: Mapping[str, Collection[str]]
+) -> tuple[Enrolment, ...]:
+    """Check assets against programs.
+
+    Args:
+        assets: our records of them.
+        programs: their rules.
+        inside: ids of the assets that are in each program already, by its name.
+    """
+    found = []
+    for rules in programs:
+        answers = [qualify(asset, rules, [name for name, ids in inside.items() if asset.id in ids]) for asset in assets]
+        fits = {answer.asset_id for answer in answers if answer.qualified}
+        found.append(
+            Enrolment(
+                program=rules.program,
+                qualified=tuple(asset.id for asset in assets if asset.id in fits),
+                qualified_kw=math.fsum(asset.max_discharge_kw for asset in assets if asset.id in fits),
+                enrolled=tuple(asset.id for asset in assets if asset.id in inside.get(rules.program, ())),
+                refused=tuple(answer for answer in answers if not answer.qualified),
+            )
+        )
+    return tuple(found)
 
 
 def _kind(asset: Asset, rules: EnrolmentRules) -> Iterable[str]:

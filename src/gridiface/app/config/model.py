@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 from gridiface.app.config.base import Listen
 from gridiface.app.config.dnp3 import Dnp3
 from gridiface.app.config.engine import EngineBlock, ScheduleEntry, Zone
+from gridiface.app.config.enrolment import EnrolmentProgram
 from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.config.operator import Operator
 from gridiface.app.config.upstream import Upstream
@@ -272,6 +273,9 @@ class Config(Block):
     groups: tuple[GroupEntry, ...] = ()
     schedules: tuple[ScheduleEntry, ...] = ()
     engine: EngineBlock = EngineBlock()
+    enrolment: tuple[EnrolmentProgram, ...] = Field(
+        default=(), description="programs and what they ask of assets: portfolios are held against them"
+    )
     operator: Operator | None = Operator()
     logging: Logging = Logging()
     otel: OtelBlock | None = Field(default=None, description="leave out to run without OpenTelemetry")

@@ -26,6 +26,7 @@ class Binding:
         cancel: ids still to be cancelled.
         cancel_at: when; None at once.
         lost: of `controls`, those that ended without our asking.
+        why: of `cancel`, where it is not the VTN's word.
     """
 
     serial: int
@@ -34,6 +35,7 @@ class Binding:
     cancel: list[str] = field(default_factory=list)
     cancel_at: Instant | None = None
     lost: list[str] = field(default_factory=list)
+    why: str = ""
 
 
 class Bindings:

@@ -113,7 +113,7 @@ class EventBook:
                 binding.submit.clear()
                 binding.cancel = list(dict.fromkeys([*binding.cancel, *binding.controls]))
                 binding.controls.clear()
-                binding.cancel_at = notice.end if notice.end > now else None
+                binding.cancel_at, binding.why = notice.end if notice.end > now else None, ""
                 self._bindings.touch(notice.event.id)
 
     def _received(self, notice: EventReceived) -> None:
@@ -148,9 +148,9 @@ class EventBook:
             self._ven().opt_resources(event_id, resources, opt, now, reason=why)
         else:
             self._ven().change_opt(event_id, verdict)
-        self._follow(known, opt, resources, now)
+        self._follow(known, opt, resources, now, reason)
 
-    def _follow(self, known: KnownEvent, opt: str, resources: Sequence[str], now: Instant) -> None:
+    def _follow(self, known: KnownEvent, opt: str, resources: Sequence[str], now: Instant, reason: str) -> None:
         event_id = known.event.id
         binding = self._bindings.get(event_id) or Binding(serial=self._serial(event_id))
         running = [name for name in binding.controls if name not in binding.lost]
@@ -161,6 +161,7 @@ class EventBook:
             concerned = running
         if opt == _OPT_OUT:
             binding.cancel += concerned
+            binding.why = f"opted out by the operator: {reason}" if reason else "opted out by the operator"
             binding.controls = [name for name in binding.controls if name not in concerned]
             self._bindings.put(event_id, binding)
         elif not concerned:
@@ -234,7 +235,7 @@ class EventBook:
         self._bindings.touch(event_id)
         documents, held = self._bindings.take()
         try:
-            done = await self._inbox.cancel(name, now, reason="by the VTN", along=[*along, *documents])
+            done = await self._inbox.cancel(name, now, reason=binding.why or "by the VTN", along=[*along, *documents])
         except StoreUnavailable:
             self._bindings.give_back(held)
             binding.cancel.insert(0, name)

@@ -48,6 +48,10 @@ class PortfolioPort(Protocol):
         """What it can surely give now."""
         ...
 
+    def qualification(self, name: str, now: Instant) -> Mapping[str, Any]:
+        """Which of its assets may be enrolled in which program."""
+        ...
+
 
 class NewAsset(Asked):
     """One asset. Magnitudes: what it can deliver to the grid, or take less from it."""
@@ -135,6 +139,37 @@ class PortfolioStatus(TypedDict):
     wholesale_market_eligibility: dict[str, dict[str, Any]]
 
 
+class RefusedAsset(TypedDict):
+    """An asset that a program does not take. `failures`: every rule that it fails, with what is there."""
+
+    asset_id: str
+    program: str
+    failures: list[str]
+
+
+class ProgramEnrolment(TypedDict):
+    """One configured program against the assets.
+
+    `qualified`: ids of those that may be enrolled, `qualified_kw` their ratings' sum, `enrolled`: those that are in it
+    already, `refused`: the others.
+    """
+
+    program: str
+    qualified: list[str]
+    qualified_kw: float
+    enrolled: list[str]
+    refused: list[RefusedAsset]
+
+
+class PortfolioQualification(TypedDict):
+    """Which assets of a portfolio may be enrolled in the programs of the configuration (`enrolment`)."""
+
+    id: str
+    name: str
+    computed: float
+    programs: list[ProgramEnrolment]
+
+
 class PortfoliosArea(Area):
     """Portfolios."""
 
@@ -199,6 +234,16 @@ class PortfoliosArea(Area):
         """From the fleet as it is now."""
         self._one(call.id)
         return cast("PortfolioStatus", dict(self._port.status(call.id, call.now)))
+
+    @get(
+        "/portfolios/{id}/qualification",
+        "Which assets of a portfolio may be enrolled in which program, and what the others fail",
+        problems=(404,),
+    )
+    async def get_portfolio_qualification(self, call: Call[NoQuery, NoBody]) -> PortfolioQualification:
+        """Against the rules of the configuration's `enrolment`."""
+        self._one(call.id)
+        return cast("PortfolioQualification", dict(self._port.qualification(call.id, call.now)))
 
     async def _put(
         self, call: Call[NoQuery, NewPortfolio], name: str, what: str, before: PortfolioRow | None

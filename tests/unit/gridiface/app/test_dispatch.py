@@ -299,6 +299,16 @@ async def test_a_control_that_is_cancelled_meanwhile_stays_so(house: House) -> N
     assert states(house)[-1] is ControlState.CANCELLED
 
 
+@pytest.mark.parametrize(("reason", "told"), [("", "by its sender"), ("by ann: a storm", "by ann: a storm")])
+async def test_the_record_says_who_cancelled(house: House, reason: str, told: str) -> None:
+    await house.dispatch.submit(control(), NOW)
+    assert await house.dispatch.cancel("c1", NOW + 1, reason=reason)
+    house.dispatch.tick(NOW + 2)
+    await house.settle()
+    made = [one for one in house.ledger.of(AppendDecisions) if isinstance(one, AppendDecisions)]
+    assert [one.reason for change in made for one in change.decisions if one.verdict == "cancelled"] == [told]
+
+
 def states(house: House) -> list[ControlState]:
     return [change.control.state for change in house.ledger.of(PutControl) if isinstance(change, PutControl)]
 

@@ -89,3 +89,32 @@ async def test_an_id_that_stands_twice_is_refused() -> None:
     with pytest.raises(RemoteProtocolError, match="twice"):
         await desk.put("p", {"name": "n", "assets": [ASSET, ASSET]}, along=[])
     assert desk.one("p") is None
+
+
+async def test_assets_are_held_against_the_programs_of_the_configuration() -> None:
+    rules = [
+        {"program": "http://program", "min_kw": 4, "zips": ["94"]},
+        {"program": "storage", "asset_types": ["battery"], "min_hours": 4, "exclusive_with": ["http://program"]},
+        {"program": "metered", "metering_interval_s": 900},
+    ]
+    whole = Config.model_validate({**config().model_dump(mode="json", exclude_unset=True), "enrolment": rules})
+    desk = PortfolioDesk(Ledger(), engine(0.5), whole)  # type: ignore[arg-type]  # as much of a ledger as it needs
+    far = {**ASSET, "id": "far", "zip": "10001", "metering_interval_s": 300}
+    await desk.put("p1", {"name": "north", "assets": [ASSET, far]}, along=[])
+    found = desk.qualification("p1", NOW)
+    assert (found["id"], found["name"], found["computed"]) == ("p1", "north", NOW)
+    by_name = {one["program"]: one for one in found["programs"]}
+    first, second, third = by_name["http://program"], by_name["storage"], by_name["metered"]
+    assert (first["qualified"], first["qualified_kw"], first["enrolled"]) == (("b1",), 5.0, ("b1",))
+    assert first["refused"] == [
+        {"asset_id": "far", "program": "http://program", "failures": ("is at 10001, outside 94",)}
+    ]
+    assert second["qualified"] == ("far",)
+    assert second["refused"][0]["failures"] == ("already in http://program, which storage excludes",)
+    assert (third["qualified"], third["refused"][0]["asset_id"]) == (("far",), "b1")
+
+
+async def test_without_programs_in_the_configuration_there_is_nothing_to_qualify_for() -> None:
+    desk = PortfolioDesk(Ledger(), engine(0.5), config())  # type: ignore[arg-type]  # as much of a ledger as it needs
+    await desk.put("p1", BODY, along=[])
+    assert desk.qualification("p1", NOW)["programs"] == []

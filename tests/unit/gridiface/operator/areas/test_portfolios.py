@@ -32,6 +32,9 @@ class Port:
     def status(self, name: str, now: float) -> Any:
         return {"id": name, "computed": now}
 
+    def qualification(self, name: str, now: float) -> Any:
+        return {"id": name, "name": self.kept[name]["name"], "computed": now, "programs": []}
+
 
 async def test_a_portfolio_is_enrolled_read_replaced_and_removed(make_house: Any) -> None:
     house = await make_house(areas=lambda desk: [PortfoliosArea(desk, Port())])
@@ -48,6 +51,8 @@ async def test_a_portfolio_is_enrolled_read_replaced_and_removed(make_house: Any
     assert (await house.ask("PUT", path, scope="configure", json=body, headers=match))[0] == 200
     assert (await house.ask("DELETE", path, scope="configure", headers=match))[0] == 412
     assert (await house.ask("GET", f"{path}/status"))[1]["id"] == made["id"]
+    assert (await house.ask("GET", f"{path}/qualification"))[1]["programs"] == []
+    assert (await house.ask("GET", "/api/v1/portfolios/nobody/qualification"))[0] == 404
     assert (await house.ask("GET", "/api/v1/portfolios"))[1]["portfolios"][0]["assets"] == 2
     assert (await house.ask("DELETE", path, scope="configure"))[0] == 200
     assert (await house.ask("GET", path))[0] == 404
