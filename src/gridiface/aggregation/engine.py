@@ -95,7 +95,7 @@ class Engine(FleetViews):
         self._stepper = Stepper(self._c, orders, self._metering, self._config, self._log)
         self._schedules = Schedules(ZoneInfo(self._config.timezone))
         parts = self._c, self._book, self._fleet
-        self._running = Running(*parts, orders, self._stepper, self._metering, self._schedules, self._config)
+        self._running = Running(*parts, orders, self._stepper, self._metering, self._schedules, self._config, self._log)
         self._outlook = Outlook(*parts, self._schedules, self._running.planner, self._metering, self._config)
         self._book.lane = self._fleet.lane
         self._covering = Covering(self._log)
@@ -392,9 +392,5 @@ class Engine(FleetViews):
     def _due(self, now: Instant) -> bool:
         if self._held(now) or not self._c.count:
             return False
-        return (
-            self._dirty
-            or self._running.replan
-            or now >= self._next_step() - 1e-6
-            or bool((now >= self._c.renew_at).any())
-        )
+        due = self._dirty or self._running.replan or now >= self._next_step() - 1e-6
+        return due or bool((now >= self._c.renew_at).any())

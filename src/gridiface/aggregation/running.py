@@ -20,12 +20,14 @@ from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.limits import Envelope
+from gridiface.aggregation.log import DecisionLog
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan, empty_plan
 from gridiface.aggregation.planner import Planner
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.scoring import Sample
 from gridiface.aggregation.setpoints import CEILING, PARTS, PARTS_OF, POWER, SWITCHES, Orders
+from gridiface.aggregation.singles import Singles
 from gridiface.aggregation.stepper import Step, Stepper
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import FAST, Control, ControlMode, OutcomeKind, Target, TargetKind
@@ -64,11 +66,13 @@ class Running:
         metering: Metering,
         schedules: Schedules,
         config: EngineConfig,
+        log: DecisionLog,
     ) -> None:
         self._c, self._book, self._fleet, self._orders = columns, book, fleet, orders
         self._stepper, self._metering, self._config = stepper, metering, config
         self.planner = Planner(columns, book, orders, schedules, fleet.shares)
         self._demands = Demands()
+        self._singles = Singles(columns, config, log)
         self.plan: Plan = empty_plan(columns)
         self.replan = True
         self.starting: list[Entry] = []
@@ -98,6 +102,7 @@ class Running:
         step = self._stepper.run(self.plan, self._demands, now)
         if not np.array_equal(self._stepper.floors, self.plan.floors):
             self.replan = True
+        self._singles.look(self.plan, step.wanted.watts, now)
         self._begin_devices(step, now)
         self._note_shortfalls(now)
         return step
