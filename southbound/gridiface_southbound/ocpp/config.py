@@ -59,6 +59,12 @@ class OcppConfig(DriverConfig):
     unit: Literal["W", "A"] = Field("W", description="Unit in which limits are told: watts, or amperes per phase.")
     phases: Literal[1, 2, 3] = Field(3, description="Phases that are used, for amperes.")
     volts: float = Field(230.0, gt=0, le=1000, description="Volts between phase and neutral, for amperes.")
+    min_a: float = Field(
+        6.0,
+        ge=0,
+        le=80,
+        description="Least current it can offer (IEC 61851-1: 6 A); 0: direct current.",
+    )
     purpose: Literal["auto", "station", "default", "transaction"] = Field(
         "auto", description="Kind of charging profile; auto: of the station for connector 0, else of the session."
     )
@@ -114,6 +120,12 @@ class OcppConfig(DriverConfig):
         if self.max_discharge_w and "2.1" not in self.versions:
             raise ValueError("max_discharge_w needs version 2.1")
         return self
+
+    @property
+    def least_w(self) -> float:
+        """The least power at which vehicles charge, W; told watts, that of one phase."""
+        phases = self.phases if self.unit == "A" else 1
+        return min(self.min_a * self.volts * phases, self.max_charge_w)
 
     @property
     def listens_on(self) -> str:

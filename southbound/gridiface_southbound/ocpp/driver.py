@@ -75,6 +75,7 @@ class OcppDriver:
         return DriverTraits(
             min_period_s=self._config.min_period_s,
             power_step_w=0.1 * self._config.watts_per_unit,
+            least_power_w=self._config.least_w,
             revert_timer_s=self._config.revert_s,
             sessions=1,
         )

@@ -314,7 +314,8 @@ class Columns:
         if rule.daily_cycles is not None and np.isfinite(self.energy_wh[row]):
             caps.append(2.0 * rule.daily_cycles * float(self.energy_wh[row]))
         self.day_cap_wh[row] = min(caps)
-        self.min_w[row], self.min_run_s[row], self.min_stop_s[row] = rule.min_w, rule.min_run_s, rule.min_stop_s
+        self.min_w[row] = max(rule.min_w, device.traits.least_power_w)
+        self.min_run_s[row], self.min_stop_s[row] = rule.min_run_s, rule.min_stop_s
         self.modes[row], self.dwell_s[row] = -1, 0.0
         if rule.modes_w:
             self.modes[row] = _number(self.levels, np.array(sorted({*rule.modes_w, 0.0})))
@@ -323,7 +324,7 @@ class Columns:
         self.leave_at[row] = np.inf if rule.departure is None else -np.inf
         self.departing |= rule.departure is not None
         self.timed |= bool(rule.min_run_s or rule.min_stop_s or self.dwell_s[row])
-        self.stepped |= bool(rule.modes_w or rule.min_w or self.step_w[row] > 0)
+        self.stepped |= bool(rule.modes_w or self.min_w[row] > 0 or self.step_w[row] > 0)
 
 
 def charge_of(columns: Columns, rows: IntArray | slice) -> FloatArray:

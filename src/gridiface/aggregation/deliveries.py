@@ -121,6 +121,8 @@ class Deliveries:
         """The device has what it was told last. Where it fetched that, its ramp begins only now, where it is."""
         c = self._c
         c.acknowledged[row] = bool(c.told[row])
+        if not c.down[row]:
+            c.down_at[row] = -math.inf  # that it failed before is over
         if not math.isnan(c.waits_since[row]):
             c.waits_since[row] = math.nan
             c.from_at[row] = now

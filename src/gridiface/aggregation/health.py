@@ -41,7 +41,10 @@ def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: 
             wait = wait_s
         c.relapses[row] = min(int(c.relapses[row]) + 1, 30)
     c.down[row] = True
-    c.down_at[row] = now
+    # Who was tried again in vain took nothing since it failed before: what it shows since then is what it does.
+    in_vain = news and not c.lost[row] and bool(c.received[row] > c.down_at[row] > -np.inf)
+    if not in_vain:
+        c.down_at[row] = now
     c.back_at[row] = now + wait
     c.acknowledged[row], c.waits_since[row] = False, np.nan
     c.touched[row] = True

@@ -167,12 +167,14 @@ class DriverTraits:
     `answers_itself`: the device tells by its own protocol's messages what it received, started and completed
     (a 2030.5 inverter, a VEN); for the others the engine derives that from what the dispatcher achieved.
     `report_period_s`: how often it was asked to tell its state; None: nobody asked, its own pace is found out.
-    `plan_slots`: so many set-points with a start it can hold ahead of their time; 0: none.
+    `plan_slots`: so many set-points with a start it can hold ahead of their time; 0: none. `least_power_w`: what it
+    does at least unless it does nothing, W.
     """
 
     min_period_s: float = 0.0
     latency_s: float = 0.0
     power_step_w: float = 0.0
+    least_power_w: float = 0.0
     revert_timer_s: float | None = None
     sessions: int = 1
     writes_wear_flash: bool = False

@@ -1,9 +1,10 @@
 """A fleet of 20 in the middle of an event: one fails, one returns, the server restarts, the clock is set."""
 
 import pytest
+from tests.flows.engine.conftest import START
 
 from gridiface.domain.controls import ControlMode, OutcomeKind
-from gridiface.domain.fleet import Capability
+from gridiface.domain.fleet import Capability, DeviceKind
 
 
 def test_the_share_of_a_device_that_cannot_be_read_is_on_the_others_within_5_s(make_world, ask):
@@ -243,3 +244,35 @@ def test_who_is_not_heard_since_a_restart_is_not_let_go_of_under_a_limit(make_wo
     one.unread = False
     world.run(30)
     assert one.w == pytest.approx(0, abs=20)
+
+
+def test_others_do_not_swing_with_each_try_of_one_that_does_not_answer_and_is_read_seldom(
+    make_world, ask, make_battery
+):
+    """A charging point that is read every ten seconds takes commands no more; it goes on, and is tried again and again.
+
+    Each try would take its reading for void, and the station beside it would go from half to full and back.
+    """
+    able = frozenset({Capability.SET_W})
+    plate = {"max_w": 0.0, "max_charge_w": 11_000.0, "energy_wh": None, "capabilities": able}
+    points = [make_battery(name, kind=DeviceKind.EVSE, **plate) for name in ("e0", "e1")]
+    world = make_world(devices=points)
+    for unit in world.units.values():
+        unit.natural_w = -11_000.0
+    stuck, other = world.units["e0"], world.units["e1"]
+    read = world.observe
+    world.observe = lambda: read() if world.now % 10.0 < 0.5 else None
+    world.run(30)
+    world.submit(ask("c", set_w=-11_000.0, at=world.now - START, duration=None))
+    world.run(60)
+    assert other.told_w == pytest.approx(-5_500.0, rel=0.02)
+    stuck.deaf = True
+    world.submit(ask("d", set_w=-11_200.0, at=world.now - START, duration=None, authority=1.0, program="p2"))
+    world.run(60)  # it has failed, its share has moved, and a reading has shown what it does
+    told = []
+    for _ in range(600):
+        world.run(1)
+        told.append(other.told_w)
+    assert sum(point.device_id == "e0" for point in world.told[-40:]) >= 5  # it is tried
+    assert min(told) == pytest.approx(max(told), abs=300.0)
+    assert world.total == pytest.approx(-11_200.0, rel=0.02)

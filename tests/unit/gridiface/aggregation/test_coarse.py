@@ -9,7 +9,7 @@ from gridiface.aggregation.coarse import is_coarse, snapped
 from gridiface.aggregation.columns import Columns
 from gridiface.domain.fleet import Constraints, DriverTraits, Group
 
-from .conftest import ask, battery
+from .conftest import T0, ask, battery
 
 STEP, MODES = DriverTraits(power_step_w=1_000.0), Constraints(modes_w=(-5_000.0, 2_000.0, 5_000.0))
 
@@ -131,3 +131,14 @@ def bench_in():
         return world
 
     return make
+
+
+def test_a_charging_point_is_told_nothing_or_what_a_vehicle_can_charge_with(bench):
+    points = [battery(f"e{at}", 11_000.0, traits=DriverTraits(power_step_w=23.0, least_power_w=1_380.0)) for at in "ab"]
+    world = bench(*points, battery("x"))
+    for number, asked in enumerate((-40.0, -1_000.0, -2_000.0, -15_000.0, -16_040.0)):
+        world.submit(ask(f"c{number}", set_w=asked, authority=float(number), created=T0 + number))
+        world.step(1, steps=3)
+        for name in ("ea", "eb"):
+            assert world.told[name] == 0.0 or world.told[name] <= -1_380.0
+        assert world.total == pytest.approx(asked, abs=25.0)

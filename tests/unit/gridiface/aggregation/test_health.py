@@ -60,3 +60,15 @@ def test_who_was_not_asked_behind_its_open_breaker_waits_as_long_as_before_and_n
         assert float(columns.back_at[0]) == now + waited
         now += waited
         assert health.recover(columns, now).tolist() == [0]
+
+
+def test_who_is_tried_again_in_vain_goes_on_as_its_readings_showed_since_it_failed_first(columns):
+    health.fail(columns, 0, 5.0, wait_s=10.0, longest_s=300.0)
+    columns.received[0] = 12.0
+    assert health.recover(columns, 15.0).tolist() == [0]
+    health.fail(columns, 0, 16.0, wait_s=10.0, longest_s=300.0)
+    assert columns.down_at[0] == 5.0
+    columns.lost[0] = True  # silent by now: nothing of it is known
+    columns.down[0] = False
+    health.fail(columns, 0, 40.0, wait_s=10.0, longest_s=300.0)
+    assert columns.down_at[0] == 40.0

@@ -15,12 +15,14 @@ from ocpp.messages import CallResult as OcaResult
 from ocpp.messages import _validate_payload as validated
 from pydantic import ValidationError
 
+from gridiface.app.clock import SystemClock
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState
 from gridiface.drivers.api import DriverConfig
 from gridiface.errors import RemoteProtocolError
 from gridiface_southbound.ocpp import profiles
 from gridiface_southbound.ocpp.config import OcppConfig
+from gridiface_southbound.ocpp.driver import OcppDriver
 from gridiface_southbound.ocpp.meter import measured
 from gridiface_southbound.ocpp.rpc import Call, Complaint, Failure, Json, Result, Send, decode, encode
 from gridiface_southbound.ocpp.station import Station, Unknown
@@ -456,3 +458,19 @@ def test_versions_may_be_the_numbers_that_yaml_makes_of_them() -> None:
     assert config(versions=[2.1, "2.0.1", 1.6]).versions == ("2.1", "2.0.1", "1.6")
     with pytest.raises(ValidationError, match="versions"):
         config(versions=[1.5])
+
+
+@pytest.mark.parametrize(
+    ("keys", "least_w"),
+    [
+        ({}, 1_380.0),
+        ({"unit": "A"}, 4_140.0),
+        ({"unit": "A", "phases": 1, "volts": 240}, 1_440.0),
+        ({"unit": "A", "max_charge_w": 3_700}, 3_700.0),
+        ({"min_a": 0}, 0.0),
+    ],
+)
+def test_no_vehicle_is_offered_less_than_it_can_charge_with(keys: dict[str, Any], least_w: float) -> None:
+    """IEC 61851-1 knows no current between 0 and 6 A."""
+    assert config(**keys).least_w == least_w
+    assert OcppDriver.create("cp", config(**keys), clock=SystemClock()).traits.least_power_w == least_w
