@@ -1,0 +1,27 @@
+"""`gridiface portfolio qualification`: which request it makes, and what it shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.testing import CliRunner
+
+from gridiface.cli.portfolio import app
+
+PROGRAM = {
+    "program": "dr",
+    "qualified": ["b1"],
+    "qualified_kw": 5.0,
+    "enrolled": [],
+    "refused": [{"asset_id": "b2", "program": "dr", "failures": ["has 2 kW; at least 4 kW are asked"]}],
+}
+
+
+def test_it_shows_who_qualifies_and_what_the_others_fail(asked: Any) -> None:
+    asked.answers["/portfolios/p1/qualification"] = {"id": "p1", "name": "north", "computed": 0, "programs": [PROGRAM]}
+    told = CliRunner().invoke(app, ["qualification", "p1"], env={"COLUMNS": "160"})
+    assert told.exit_code == 0, told.output
+    assert asked.requests[0][:2] == ("GET", "/portfolios/p1/qualification")
+    assert "north" in told.output
+    assert "b2" in told.output
+    assert "at least 4 kW are asked" in told.output
