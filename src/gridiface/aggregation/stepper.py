@@ -6,7 +6,7 @@ the members from `metering`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,17 +15,16 @@ from gridiface.aggregation import probing, twin
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.allocate.quiet import to_send
 from gridiface.aggregation.closed_loop import Pace, Trim
-from gridiface.aggregation.coarse import snapped
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.demands import Demands
 from gridiface.aggregation.hailing import Hail, Hailing, hailed
 from gridiface.aggregation.limits import Envelope, envelope, known_or_zero
 from gridiface.aggregation.log import DecisionLog, device_target, group_target
+from gridiface.aggregation.look_ahead import look_ahead
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.quickness import Quickness, ramped
-from gridiface.aggregation.residual import Beside
 from gridiface.aggregation.setpoints import RECONNECT, SWITCHES, Orders, Wanted, differs, order_news, send
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
 from gridiface.aggregation.solver import Solver
@@ -121,7 +120,7 @@ class Stepper:
         solver = Solver(self._c, plan, quickness.bounds, lambda node: targets[node.id], residuals, settings)
         solution = solver.solve()
         quickness.account(solution, self._log, now)
-        self._look_ahead(plan, bounds, residuals, solution, now)
+        look_ahead(self._c, plan, bounds, residuals, solution, self._config, self._log, now)
         hail = Hailing(self._c, plan, solution, solver.leeway, self._deadband(), now).look()
         self._explain(plan, demands, solution, now)
         self.results, self._ran_at = solution.results, now
@@ -195,52 +194,6 @@ class Stepper:
         c.lack_w[here] = lack
         lasting = self._pace.lasting(here, lack, 0.5 * bounds.weight[here], 1.0 / self._config.trim_gain)
         return float(lasting.sum()) + float(c.lack_w[rows[waits]].sum())
-
-    # Look-ahead.
-
-    def _look_ahead(
-        self, plan: Plan, bounds: Envelope, residuals: Mapping[str, Beside], solution: Solution, now: Instant
-    ) -> None:
-        c, config = self._c, self._config
-        watts = solution.watts
-        safe, changed = twin.keep_energy(
-            c, bounds.position, watts, horizon_s=config.lookahead_s, response_s=config.response_s
-        )
-        for row in np.flatnonzero(changed).tolist():
-            reason = f"state of charge would leave its window within {config.lookahead_s:g} s"
-            self._log.add(now, device_target(c.ids[row]), "look-ahead", "corrected", reason, value=float(safe[row]))
-        if c.stepped and changed.any():
-            safe = snapped(c, np.arange(c.count), safe)
-        solution.watts = safe
-        for root in plan.roots:
-            for node in root.walk():
-                if node.limits.any:
-                    self._no_overshoot(node, bounds, residuals[node.id], solution, now)
-
-    def _no_overshoot(self, node: Node, bounds: Envelope, beside: Beside, solution: Solution, now: Instant) -> None:
-        rows = node.rows[np.isfinite(solution.watts[node.rows])]
-        if not rows.size:
-            return
-        rest = np.setdiff1d(node.rows, rows, assume_unique=True)
-        held = float(bounds.held[rest].sum())
-        wanted = solution.watts[rows]
-        safe = twin.overshoot(
-            self._c,
-            rows,
-            bounds.position[rows],
-            wanted,
-            held,
-            node.limits.members(beside),
-            horizon_s=self._config.lookahead_s,
-            response_s=self._config.response_s,
-        )
-        if safe is not wanted:
-            if self._c.stepped:  # who cannot go part of the way waits where it is
-                safe = np.where(safe == wanted, safe, snapped(self._c, rows, safe, bounds.position[rows]))
-            solution.watts[rows] = safe
-            held_back = float(np.abs(wanted - safe).sum())
-            reason = "devices of different ramps would pass the limit on their way: the quick ones wait"
-            self._log.add(now, group_target(node.id), "look-ahead", "corrected", reason, value=held_back)
 
     # The record.
 

@@ -137,13 +137,15 @@ def overshoot(
     held: float,
     bounds: tuple[float, float],
     *,
+    able: tuple[FloatArray, FloatArray],
     horizon_s: float,
     response_s: float,
 ) -> FloatArray:
     """Hold back what would make a group's total leave its limits on the way to a target that keeps them.
 
     Devices of different ramps cross on the way: those that rise are quicker than those that fall, and the total
-    shoots over. The quick ones then get only the part of their move for which there is room now.
+    shoots over. The quick ones then get only the part of their move for which there is room now. Where the total is
+    outside already, the quick ones bring it back as far as they can, and come back when the slow ones are there.
 
     Args:
         columns: the fleet.
@@ -151,10 +153,11 @@ def overshoot(
         start, wanted: power now and told next, W, one per entry of `rows`.
         held: what the rest of the group contributes, W.
         bounds: (low, high) of the total, W, + delivered.
+        able: (lo, hi) of each, W.
         horizon_s, response_s: look-ahead and time constant.
 
     Returns:
-        Set-points for `rows`; `wanted` itself where no probe leaves the limits.
+        Set-points for `rows`; `wanted` itself where nothing has to be changed.
     """
     low, high = bounds
     ramp, lag = columns.ramp_w_per_s[rows], columns.latency_s[rows] + response_s
@@ -171,4 +174,24 @@ def overshoot(
             rise, cut = np.minimum(rise, up * max(0.0, 1.0 - (total - top) / float(up.sum()))), True
         elif total < bottom - 1e-6 * max(abs(bottom), 1.0):
             fall, cut = np.minimum(fall, down * max(0.0, 1.0 - (bottom - total) / float(down.sum()))), True
-    return start + rise - fall if cut else wanted
+    safe = start + rise - fall if cut else wanted
+    if begin > high or begin < low:
+        soon = PROBES[0] * horizon_s
+        reach = ramp * np.maximum(soon - lag, 0.0)
+        there = power_after(start, safe, ramp, lag, soon)
+        total = held + float(there.sum())
+        if total > high:
+            return _further(safe, there, np.maximum(able[0], start - reach), high - total)
+        if total < low:
+            return _further(safe, there, np.minimum(able[1], start + reach), low - total)
+    return safe
+
+
+def _further(safe: FloatArray, there: FloatArray, end: FloatArray, lack: float) -> FloatArray:
+    """Set-points with which the sum is by `lack`, W, farther soon, as far as devices can be nearer to `end` by then."""
+    more = np.maximum((end - there) * np.sign(lack), 0.0)
+    most = float(more.sum())
+    if abs(lack) <= 1e-6 * max(float(np.abs(there).sum()), 1.0) or most <= 0.0:
+        return safe
+    moved = there + np.sign(lack) * more * min(abs(lack) / most, 1.0)
+    return np.where(more > 0.0, moved, safe)

@@ -21,16 +21,21 @@ PASSES = 8
 #: The same under caps, where each pass finds less.
 CAPPED_PASSES = 24
 
+#: A mean of this part of what flows on a phase is the rounding of a total of nothing.
+NOISE = 1e-9
+
 #: Three arrays (A, B, C): the fraction of a device's power on each phase.
 Shares = tuple[FloatArray, FloatArray, FloatArray]
 
 
 def spread(powers: FloatArray, shares: Shares) -> float:
-    """How far the phases are apart, as a fraction of their mean; 0 where nothing flows."""
+    """How far the phases are apart, as a fraction of their mean; 0 where nothing flows, or no more than noise."""
     # Not the matrix product: for long arrays that wakes threads, which costs more than the sum on a busy machine.
     totals = [float(np.einsum("i,i->", powers, share)) for share in shares]
     mean = abs(sum(totals)) / 3
-    return 0.0 if mean <= 0 else (max(totals) - min(totals)) / mean
+    if mean <= NOISE * max(map(abs, totals)):
+        return 0.0
+    return (max(totals) - min(totals)) / mean
 
 
 def balance(
