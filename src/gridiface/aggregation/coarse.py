@@ -94,17 +94,7 @@ def in_steps(
     if coarse.all():
         return chosen
     lo, hi = np.where(coarse, chosen, problem.lo), np.where(coarse, chosen, problem.hi)
-    pinned = Problem(
-        target=problem.target,
-        lo=lo,
-        hi=hi,
-        base=problem.base,
-        weight=problem.weight,
-        tier=problem.tier,
-        charge=problem.charge,
-        running=problem.running,
-    )
-    return split_tree(strategy, pinned, caps)
+    return split_tree(strategy, replace(problem, lo=lo, hi=hi), caps)
 
 
 def _lacks(problem: Problem, chosen: FloatArray, coarse: BoolArray, caps: tuple[Cap, ...]) -> float:
