@@ -99,7 +99,7 @@ class Verbs(LazyGroup):
         Verb(
             "portfolio",
             "gridiface.cli.portfolio:app",
-            "Portfolios: enrol, list, show, replace, remove, and their status.",
+            "Portfolios: enrol, list, show, replace, remove, status, and which assets qualify.",
         ),
         Verb(
             "conform",
