@@ -94,7 +94,7 @@ class Link(Receiver):
         place = f"{config.host}:{config.tcp_port}"
         loop = asyncio.get_running_loop()
         context = tls_context(config.ca_file, config.cert_file, config.key_file) if config.tls else None
-        self._associated = loop.create_future()
+        self._associated = associated = loop.create_future()
         try:
             async with asyncio.timeout(config.connect_timeout_s):
                 await loop.create_connection(
@@ -104,7 +104,7 @@ class Link(Receiver):
                     ssl=context,
                     server_hostname=None if context is None else config.server_name or config.host,
                 )
-                await self._associated
+                await associated
         except asyncio.CancelledError:
             # another user may wait for it: what is half open is nobody's
             self._lose("called off")
@@ -114,6 +114,9 @@ class Link(Receiver):
         except (OSError, TimeoutError) as error:
             self._lose("no answer")
             raise DeviceTimeout(f"{place} cannot be reached: {str(error) or 'no answer'}") from error
+        finally:
+            if associated.done() and not associated.cancelled():
+                associated.exception()  # who opens it knows already, and nobody else waits
 
     async def ask(self, request: Request) -> Result:
         """One request to its answer.

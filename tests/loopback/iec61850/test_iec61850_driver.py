@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -189,3 +191,23 @@ async def test_who_speaks_something_else_is_refused(driver_for: Make) -> None:
             await driver_for(server.sockets[0].getsockname()[1]).open()
     finally:
         server.close()
+
+
+@pytest.mark.parametrize("listens", [False, True], ids=["refused", "silent"])
+async def test_a_device_that_cannot_be_reached_leaves_nothing_in_the_log(
+    listens: bool, driver_for: Callable[..., Iec61850Driver]
+) -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        if listens:
+            place.listen()
+        driver = driver_for(place.getsockname()[1], connect_timeout_s=0.05)
+        with pytest.raises(DeviceTimeout):
+            await driver.open()
+        await driver.close()
+    del driver
+    gc.collect()
+    await asyncio.sleep(0)
+    assert told == []
