@@ -1,7 +1,7 @@
 """One Modbus/TCP connection: bytes in, replies matched to the exchange that runs, bytes out in bursts.
 
 Owned here: transaction ids, matching, and what a hostile or late reply leads to. Not owned: opening and closing
-(modbus_link), turns and deadlines (modbus_turns), message bytes (modbus_pdu).
+(modbus_link), deadlines (modbus_deadlines), message bytes (modbus_pdu).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout, RemoteProtocolError
 from gridiface.streams.receiving import Receiver
+from gridiface_southbound.modbus_deadlines import ENDED
 from gridiface_southbound.modbus_pdu import (
     ExceptionReply,
     Frame,
@@ -25,7 +26,6 @@ from gridiface_southbound.modbus_pdu import (
     encode_frame,
     reply_data,
 )
-from gridiface_southbound.modbus_turns import ENDED
 
 #: What one request brought: registers (empty after a write) or the device's exception.
 Reply = bytes | ExceptionReply

@@ -15,6 +15,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
+from gridiface.drivers.gate import Gate
 from gridiface.errors import DeviceError, DeviceTimeout
 from gridiface_southbound.modbus_connection import (
     Connection,
@@ -24,8 +25,8 @@ from gridiface_southbound.modbus_connection import (
     Reply,
     outbox_of,
 )
+from gridiface_southbound.modbus_deadlines import Deadlines
 from gridiface_southbound.modbus_pdu import READ_INPUT, Request, WriteThenRead, from_unit
-from gridiface_southbound.modbus_turns import Deadlines, Turn
 from gridiface_southbound.silence import Silence, noted
 
 #: Time-outs in a row after which the connection is thought dead and is opened anew.
@@ -110,7 +111,7 @@ class TcpLink:
         self.counters = LinkCounters()
         self._connect_timeout_s = connect_timeout_s
         self._connection: Connection | None = None
-        self._turn = Turn()
+        self._turn = Gate()
         self._timeouts = 0
         self._cuts = 0
         self._deadlines: Deadlines | None = None

@@ -18,12 +18,12 @@ from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, Keep
+from gridiface.drivers.gate import Gate
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link
 from gridiface_southbound.modbus_pdu import ExceptionReply
 from gridiface_southbound.modbus_sharing import tcp_link
-from gridiface_southbound.modbus_turns import Turn
 from gridiface_southbound.sunspec import models, telemetry
 from gridiface_southbound.sunspec.adopting import Curves
 from gridiface_southbound.sunspec.config import SunSpecConfig
@@ -66,7 +66,7 @@ class SunSpecDriver:
         self._supervision = Supervision(device_id, self._registers)
         self._registers.single = not config.function_16
         self._volatile = config.scale_factors == "reread"
-        self._writing = Turn()
+        self._writing = Gate()
 
     @classmethod
     def create(cls, device_id: str, config: SunSpecConfig, *, clock: Clock) -> SunSpecDriver:

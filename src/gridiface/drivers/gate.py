@@ -7,13 +7,15 @@ others on the line (the driver's link).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 
 class Gate:
-    """A lock for commands on one connection. First come first served among those alike."""
+    """A lock, first come first served, that is taken without waiting where it is free.
+
+    `async with gate` is a turn like any other; those of `turn(suspect=True)` come after all of these.
+    """
 
     __slots__ = ("_held", "_suspects", "_waiting")
 
@@ -22,29 +24,19 @@ class Gate:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._suspects: deque[asyncio.Future[None]] = deque()
 
-    @contextlib.asynccontextmanager
-    async def turn(self, *, suspect: bool) -> AsyncIterator[None]:
+    def turn(self, *, suspect: bool) -> AbstractAsyncContextManager[None]:
         """Alone on the connection. `suspect`: the device's last command failed, the others go first."""
-        await self._take(suspect=suspect)
-        try:
-            yield
-        finally:
-            self._give()
+        return _Last(self) if suspect else self
 
-    async def _take(self, *, suspect: bool) -> None:
-        if not self._held:
-            self._held = True
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        (self._suspects if suspect else self._waiting).append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._give()  # it came, and is not wanted any more
-            raise
+    def take(self) -> bool:
+        """Take it if nobody has it; False where somebody has."""
+        if self._held:
+            return False
+        self._held = True
+        return True
 
-    def _give(self) -> None:
+    def give(self) -> None:
+        """Give it back: to the one who waits longest, who has it from then on."""
         for queue in (self._waiting, self._suspects):
             while queue:
                 following = queue.popleft()
@@ -52,3 +44,40 @@ class Gate:
                     following.set_result(None)
                     return
         self._held = False
+
+    async def __aenter__(self) -> None:
+        if not self.take():
+            await self._come(self._waiting)
+
+    async def __aexit__(self, *_: object) -> None:
+        self.give()
+
+    async def last(self) -> None:
+        """Take it after all others who wait now or begin to wait meanwhile."""
+        if not self.take():
+            await self._come(self._suspects)
+
+    async def _come(self, queue: deque[asyncio.Future[None]]) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give()  # it came, and is not wanted any more
+            raise
+
+
+class _Last:
+    """A turn of one whose last command failed."""
+
+    __slots__ = ("_gate",)
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def __aenter__(self) -> None:
+        await self._gate.last()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._gate.give()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from gridiface.drivers.gate import Gate
 
@@ -45,3 +46,48 @@ async def test_who_gives_up_waiting_takes_nobodys_turn() -> None:
     async with gate.turn(suspect=True):
         turns.append("free")
     assert turns[-1] == "free"
+
+
+async def rounds(count: int = 3) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_a_turn_is_had_by_one_and_handed_on_in_order() -> None:
+    gate, order = Gate(), []
+
+    async def use(name: str) -> None:
+        async with gate:
+            order.append(name)
+            await asyncio.sleep(0)
+
+    assert gate.take()
+    assert not gate.take()
+    tasks = [asyncio.create_task(use(name)) for name in "abc"]
+    await rounds()
+    assert order == []
+    gate.give()
+    assert not gate.take()  # it belongs to the one who waited
+    await asyncio.gather(*tasks)
+    assert order == ["a", "b", "c"]
+    assert gate.take()
+
+
+async def test_who_is_cancelled_leaves_the_turn_to_the_next() -> None:
+    gate, order = Gate(), []
+
+    async def use(name: str) -> None:
+        async with gate:
+            order.append(name)
+
+    assert gate.take()
+    tasks = [asyncio.create_task(use(name)) for name in "abc"]
+    await rounds()
+    tasks[0].cancel()  # while it waits
+    gate.give()
+    tasks[1].cancel()  # when it has been given the turn
+    for task in tasks:
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    assert order == ["c"]
+    assert gate.take()

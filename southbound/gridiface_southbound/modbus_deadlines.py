@@ -1,7 +1,7 @@
-"""Turns and deadlines of exchanges, cheap enough for ten thousand at once.
+"""Deadlines of exchanges, cheap enough for ten thousand at once.
 
-Owned here: who may use a connection now, and when an exchange has taken too long. A lock that needs a task and a timer
-of the loop per exchange would cost more than the exchange itself.
+Owned here: when an exchange has taken too long. A timer of the loop per exchange would cost more than the exchange
+itself. Not owned: who may use a connection now (`gridiface.drivers.gate`).
 """
 
 from __future__ import annotations
@@ -10,47 +10,6 @@ import asyncio
 from collections import deque
 from typing import Protocol
 from weakref import WeakKeyDictionary
-
-
-class Turn:
-    """A lock, first come first served, that can be taken without waiting where it is free."""
-
-    __slots__ = ("_held", "_waiting")
-
-    def __init__(self) -> None:
-        self._held = False
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    def take(self) -> bool:
-        """Take it if nobody has it; False where somebody has."""
-        if self._held:
-            return False
-        self._held = True
-        return True
-
-    def give(self) -> None:
-        """Give it back: to the one who waits longest, who has it from then on."""
-        while self._waiting:
-            following = self._waiting.popleft()
-            if not following.done():
-                following.set_result(None)
-                return
-        self._held = False
-
-    async def __aenter__(self) -> None:
-        if self.take():
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.give()  # it came, and is not wanted any more
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self.give()
 
 
 class Watched(Protocol):
