@@ -25,7 +25,7 @@ from gridiface.protocols.openadr.payloads.event import (
     OadrEvent,
 )
 from gridiface.protocols.openadr.payloads.stream import Interval, Intervals, ItemBase, PayloadFloat, SignalPayload
-from gridiface.protocols.openadr.times import after
+from gridiface.protocols.openadr.times import after, is_too_long
 
 FAR, NEAR, ACTIVE, COMPLETED, CANCELLED = "far", "near", "active", "completed", "cancelled"
 _MISSING_INFORMATION = 459
@@ -292,6 +292,9 @@ def from_wire(wire: OadrEvent) -> Event:
     )
     if event.duration < 0 or event.startafter < 0:
         raise RemoteProtocolError("the active period has a negative duration", answer=_INVALID_DATA)
+    spans = (event.duration, event.startafter, event.notification, event.ramp_up, event.recovery)
+    if any(is_too_long(span) for span in spans if span is not None):
+        raise RemoteProtocolError("a time of the active period is longer than 1000 years", answer=_INVALID_DATA)
     if not all(fits_a_key(name) for name in (event.id, *(signal.id for signal in event.signals))):
         raise RemoteProtocolError("the eventID or a signalID is too long", answer=_INVALID_ID)
     for signal in event.signals:
@@ -352,8 +355,11 @@ def _rows_from_wire(wire: Intervals, whole: int) -> tuple[tuple[int, ...], tuple
             raise RemoteProtocolError("an interval needs a signalPayload with a number", answer=_MISSING_INFORMATION)
         if row.uid is not None and row.uid.strip() != str(position):
             raise RemoteProtocolError("the uids of the intervals do not count from 0", answer=_OUT_OF_SEQUENCE)
-        if duration < 0 or not math.isfinite(payload.payloadBase.value):
-            raise RemoteProtocolError("an interval holds no number or a negative duration", answer=_INVALID_DATA)
+        if duration < 0 or is_too_long(duration) or not math.isfinite(payload.payloadBase.value):
+            raise RemoteProtocolError(
+                "an interval holds no number, or a duration that is negative or longer than 1000 years",
+                answer=_INVALID_DATA,
+            )
         durations.append(duration)
         values.append(payload.payloadBase.value)
     return tuple(durations), tuple(values)

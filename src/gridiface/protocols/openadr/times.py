@@ -22,8 +22,8 @@ _WEEKS = re.compile(r"([+-]?)P?(\d+)W", re.ASCII | re.IGNORECASE)
 _SPACE = " \t\r\n"
 _MONTH = 30 * 86_400
 _YEAR = 365 * 86_400
-# Longer spans than a thousand years only come from somebody who wants to see us overflow.
-_LONGEST = 1000 * _YEAR
+#: Longer spans than a thousand years are no time that anybody keeps; instants that far away still fit the calendar.
+LONGEST = 1000 * _YEAR
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -114,28 +114,35 @@ def render_date_time(instant: float) -> str:
 def parse_duration(text: str) -> int:
     """Text of xcal:DurationValueType -> seconds, a CalendarDuration where years or months are given.
 
-    Letters may be small, and a fraction of seconds may be there when it is nothing.
+    Letters may be small, and a fraction of seconds may be there when it is nothing. The form has no longest duration,
+    and whoever writes one of more than 1000 years is wrong in that one place, not in the whole document: it is read
+    as one second more than `LONGEST`, see `is_too_long`.
 
     Raises:
-        ValueError: another form (other fractions too), or longer than 1000 years.
+        ValueError: another form (other fractions too).
     """
     text = text.strip(_SPACE)
     weeks = _WEEKS.fullmatch(text)
     if weeks:
-        return _bounded(weeks[1], 0, int(weeks[2][:12]) * 7 * 86_400, text)
+        return _bounded(weeks[1], 0, int(weeks[2][:12]) * 7 * 86_400)
     found = _DURATION.fullmatch(text)
     if not found:
         raise ValueError(f"{text[:40]!a} is not a duration in whole units")
     years, months, days, hours, minutes, seconds = (
         int(found[group][:12]) if found[group] else 0 for group in (2, 3, 4, 6, 7, 8)
     )
-    return _bounded(found[1], years * 12 + months, days * 86_400 + hours * 3600 + minutes * 60 + seconds, text)
+    return _bounded(found[1], years * 12 + months, days * 86_400 + hours * 3600 + minutes * 60 + seconds)
 
 
-def _bounded(sign: str, months: int, seconds: int, text: str) -> int:
-    if months * _MONTH + seconds > _LONGEST:
-        raise ValueError(f"{text[:40]!a} is longer than 1000 years")
+def is_too_long(duration: int) -> bool:
+    """Whether a duration that was read is longer than 1000 years, forwards or backwards."""
+    return abs(int(duration)) > LONGEST
+
+
+def _bounded(sign: str, months: int, seconds: int) -> int:
     factor = -1 if sign == "-" else 1
+    if int(CalendarDuration(months, seconds)) > LONGEST:
+        return factor * (LONGEST + 1)
     return CalendarDuration(factor * months, factor * seconds) if months else factor * seconds
 
 

@@ -24,7 +24,7 @@ from gridiface.protocols.openadr.events import (
 from gridiface.protocols.openadr.payloads.common import EiTarget, Tolerate
 from gridiface.protocols.openadr.payloads.stream import OadrGBPayload, PayloadFloat, SignalPayload
 from gridiface.protocols.openadr.payloads.units import energy_real, power_reactive, power_real, price_per_kwh
-from gridiface.protocols.openadr.times import parse_duration
+from gridiface.protocols.openadr.times import LONGEST, parse_duration
 
 NOW = 1_800_000_000.0
 
@@ -155,6 +155,18 @@ def rows(ei_event):
     return ei_event.eiEventSignals.eiEventSignal[0].intervals.interval
 
 
+def too_long(name):
+    """An event of which one time, and that of its only interval where it is the event's, is of over 1000 years."""
+
+    def change(ei_event):
+        setattr(ei_event.eiActivePeriod.properties, name, LONGEST + 1)
+        if name == "duration":
+            del rows(ei_event)[1:]
+            rows(ei_event)[0].duration = None
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -172,6 +184,9 @@ def rows(ei_event):
         ),
         (lambda e: setattr(e.eiActivePeriod.properties, "duration", -5), 454),
         (lambda e: setattr(e.eiActivePeriod.properties, "tolerance", Tolerate(startafter=-5)), 454),
+        *((too_long(name), 454) for name in ("duration", "x_eiNotification", "x_eiRampUp", "x_eiRecovery")),
+        (lambda e: setattr(e.eiActivePeriod.properties, "tolerance", Tolerate(startafter=LONGEST + 1)), 454),
+        (lambda e: setattr(rows(e)[1], "duration", LONGEST + 1), 454),
     ],
 )
 def test_broken_events_are_refused_with_their_code(change, code):

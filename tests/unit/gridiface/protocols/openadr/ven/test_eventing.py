@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from lxml import etree
 
 from gridiface.errors import RefusedControl
 from gridiface.protocols.openadr.events import Signal, to_wire
 from gridiface.protocols.openadr.payloads import event
 from gridiface.protocols.openadr.payloads.common import EiTarget
+from gridiface.protocols.openadr.payloads.envelope import decode_payload, encode_payload
 from gridiface.protocols.openadr.payloads.units import power_real, price_per_kwh
 from gridiface.protocols.openadr.ven import Verdict
 
@@ -235,6 +237,30 @@ def test_60_broken_events_are_refused_one_by_one(side, kit):
     ven.talk.step()
     answers = ven.talk.payloads(event.OadrCreatedEvent)[0].eiCreatedEvent.eventResponses.eventResponse
     assert [one.responseCode for one in answers] == ["450", "200"]
+    assert list(ven.ven.events) == ["B"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "properties/c:duration/c:duration",
+        "tolerate/c:startafter",
+        "x-eiNotification/c:duration",
+        "interval//c:duration",
+    ],
+)
+def test_60_r19_a_time_of_over_a_thousand_years_refuses_its_event_and_not_the_document(side, kit, place):
+    ven = side()
+    events = [to_wire(kit.event(name, startafter=60), kit.now) for name in ("A", "B")]
+    root = etree.fromstring(encode_payload(event.OadrDistributeEvent(requestID="d", vtnID="VTN", oadrEvent=events)))
+    above, _, below = place.partition("/")
+    found = root.xpath(f"//*[local-name()='{above}']/{below}", namespaces={"c": "urn:ietf:params:xml:ns:icalendar-2.0"})
+    next(one for one in found if one.text).text = "P1001Y"
+    ven.ven.receive_push(decode_payload(etree.tostring(root))[0], kit.now)
+    ven.talk.step()
+    answers = ven.talk.payloads(event.OadrCreatedEvent)[0].eiCreatedEvent.eventResponses.eventResponse
+    told = [(one.qualifiedEventID.eventID, one.responseCode, one.optType) for one in answers]
+    assert told == [("A", "454", "optOut"), ("B", "200", "optIn")]
     assert list(ven.ven.events) == ["B"]
 
 
