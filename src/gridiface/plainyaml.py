@@ -10,6 +10,7 @@ Not owned: what the data mean, and values: a plain `off` is false there, as YAML
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -59,6 +60,43 @@ PlainLoader.yaml_implicit_resolvers = {
 PlainLoader.add_implicit_resolver(_INT, _INTEGER, list("-+0123456789"))
 PlainLoader.add_implicit_resolver(_FLOAT, _DECIMAL, list("-+.0123456789"))
 PlainLoader.add_constructor(_INT, PlainLoader.construct_integer)
+
+
+def line_of(root: yaml.Node | None, place: Iterable[int | str]) -> int:
+    """The 1-based line on which the value at `place` (or the nearest thing above it) stands.
+
+    Args:
+        root: as read_nodes gives it.
+        place: keys; in a list the place from 0, or the `name` of the entry that is meant.
+    """
+    node, line = root, 1
+    for step in place:
+        if isinstance(node, yaml.MappingNode):
+            found = _entry(node, str(step))
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+            continue
+        node = _item(node, step) if isinstance(node, yaml.SequenceNode) else None
+        if node is None:
+            break
+        line = node.start_mark.line + 1
+    return line
+
+
+def _entry(node: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:
+    return next(((name, value) for name, value in node.value if name.value == key), None)
+
+
+def _item(node: yaml.SequenceNode, step: int | str) -> yaml.Node | None:
+    items: list[yaml.Node] = node.value
+    if isinstance(step, int):
+        return items[step] if step < len(items) else None
+    for item in items:
+        found = _entry(item, "name") if isinstance(item, yaml.MappingNode) else None
+        if found is not None and found[1].value == step:
+            return item
+    return None
 
 
 def read_yaml(text: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from gridiface_southbound.points import table as points
+from gridiface_southbound.points.problems import Wrong
 from gridiface_southbound.points.scalar import ScalarPoint
 
 STANDARD, EXTENDED = 0x7FF, 0x1FFF_FFFF
@@ -62,24 +63,27 @@ class Point(ScalarPoint):
         from_top = self.start // 8 * 8 + 7 - self.start % 8
         return frame_bits - from_top - self.length
 
-    def _shape(self) -> Iterator[str]:
+    def _shape(self) -> Iterator[Wrong]:
         if self.type == "text":
-            yield "a signal is a number or a flag"
+            yield "type", "a signal is a number or a flag"
         if self.format == "float" and (self.length not in (32, 64) or self.step):
-            yield "a float has 32 or 64 bits and step: 0"
+            yield "format", "a float has 32 or 64 bits and step: 0"
         if self.format != "float" and self.step < 1:
-            yield "a signal of whole bits has steps of 1 or more"
+            yield "step", "a signal of whole bits has steps of 1 or more"
         if any(isinstance(raw, str) for raw in self.values):
-            yield "values of a signal are numbers"
+            yield "values", "values of a signal are numbers"
         yield from super()._shape()
 
-    def _writing(self) -> Iterator[str]:
+    def _writing(self) -> Iterator[Wrong]:
         if self.write is not None and self.write.read_back is True:
-            yield "a frame that we send shows nothing: read_back names the point that does, or is false"
+            yield (
+                "write.read_back",
+                "a frame that we send shows nothing: read_back names the point that does, or is false",
+            )
         if self.write is not None and self.raw_range is not None:
             low, high = self.raw_range
             if not low <= self.write.default <= high:
-                yield f"default {self.write.default} does not fit into {self.length} bits"
+                yield "write.default", f"default {self.write.default} does not fit into {self.length} bits"
         yield from super()._writing()
 
 
@@ -94,35 +98,35 @@ class SignalTable(points.Table[Point]):
         """The frames by name."""
         return {frame.name: frame for frame in self.frames}
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[Wrong]:
         yield from super()._problems()
         if len(self.frame_by_name) < len(self.frames):
-            yield "frames: a name is used twice"
+            yield "frames", "a name is used twice"
         if len({(frame.id, frame.extended) for frame in self.frames}) < len(self.frames):
-            yield "frames: an identifier is used twice"
+            yield "frames", "an identifier is used twice"
         for frame in self.frames:
             if not frame.extended and frame.id > STANDARD:
-                yield f"frames.{frame.name}: {frame.id:#x} needs extended: true"
+                yield f"frames.{frame.name}.id", f"{frame.id:#x} needs extended: true"
             if frame.period_s and not frame.sent:
-                yield f"frames.{frame.name}: only what is sent has a period"
+                yield f"frames.{frame.name}", "only what is sent has a period"
         used: dict[str, int] = {}
         for point in self.points:
             yield from self._placed(point, used)
 
-    def _placed(self, point: Point, used: dict[str, int]) -> Iterator[str]:
+    def _placed(self, point: Point, used: dict[str, int]) -> Iterator[Wrong]:
         place, frame = f"points.{point.name}", self.frame_by_name.get(point.frame)
         if frame is None:
-            yield f"{place}: no frame is called {point.frame!r}; frames: {', '.join(self.frame_by_name)}"
+            yield f"{place}.frame", f"no frame is called {point.frame!r}; frames: {', '.join(self.frame_by_name)}"
             return
         if frame.sent != (point.write is not None):
-            yield f"{place}: frame {frame.name} is {'sent, so it needs write' if frame.sent else 'not sent'}"
+            yield place, f"frame {frame.name} is {'sent, so it needs write' if frame.sent else 'not sent'}"
         shift, bits = point.shift(8 * frame.length), 8 * frame.length
         if shift < 0 or shift + point.length > bits:
-            yield f"{place}: bits {point.start} and {point.length} on do not fit into {frame.length} bytes"
+            yield place, f"bits {point.start} and {point.length} on do not fit into {frame.length} bytes"
             return
         mask = ((1 << point.length) - 1) << shift
         if point.byte_order == "big":
             mask = int.from_bytes(mask.to_bytes(frame.length, "big"), "little")
         if frame.sent and used.get(frame.name, 0) & mask:
-            yield f"{place}: lies over another point of {frame.name}"
+            yield place, f"lies over another point of {frame.name}"
         used[frame.name] = used.get(frame.name, 0) | mask

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from gridiface_southbound.points import table as points
+from gridiface_southbound.points.problems import Wrong
 from gridiface_southbound.points.scalar import ScalarPoint
 from gridiface_southbound.points.template import MAX_DEPTH, Scalar, Success, depth, names_in
 
@@ -76,37 +77,37 @@ class ApiTable(points.Table[Point]):
         """The requests by name."""
         return {request.name: request for request in self.requests}
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[Wrong]:
         yield from super()._problems()
         if len(self.request_by_name) < len(self.requests):
-            yield "requests: a name is used twice"
+            yield "requests", "a name is used twice"
         both = self.parameters.keys() & self.by_name.keys()
         if both:
-            yield f"{min(both)} is a parameter and a point"
+            yield "parameters", f"{min(both)} is a parameter and a point"
         for point in self.points:
             yield from self._found(point)
         written = {point.name for point in self.points if point.write is not None}
         reading = {point.request for point in self.points}
         for request in self.requests:
             for name in sorted(request.names - self.parameters.keys() - written):
-                yield f"requests.{request.name}: {{{name}}} is neither a parameter nor a point that is written"
+                yield f"requests.{request.name}", f"{{{name}}} is neither a parameter nor a point that is written"
             if request.name in reading and request.answer == "none":
-                yield f"requests.{request.name}: points are read from it, so its answer is json or text"
+                yield f"requests.{request.name}", "points are read from it, so its answer is json or text"
             if request.name in reading and request.names & written:
-                yield f"requests.{request.name}: what is read cannot depend on what is written"
+                yield f"requests.{request.name}", "what is read cannot depend on what is written"
 
-    def _found(self, point: Point) -> Iterator[str]:
+    def _found(self, point: Point) -> Iterator[Wrong]:
         place, rule = f"points.{point.name}", point.write
         for name in (point.request, None if rule is None else rule.request):
             if name is not None and name not in self.request_by_name:
-                yield f"{place}: no request is called {name!r}; requests: {', '.join(self.request_by_name)}"
+                yield f"{place}.request", f"no request is called {name!r}; requests: {', '.join(self.request_by_name)}"
                 return
         if rule is None:
             if point.request is None:
-                yield f"{place}: give the request that shows it"
+                yield place, "give the request that shows it"
             return
         # Only a helper may have no place in its request: a heartbeat that is called and carries nothing.
         if point.meaning is not None and point.name not in self.request_by_name[rule.request].names:
-            yield f"{place}: request {rule.request} has no {{{point.name}}}"
+            yield place, f"request {rule.request} has no {{{point.name}}}"
         if rule.read_back is True and point.request is None:
-            yield f"{place}: no request shows it: give request and pointer, or read_back: false or another point's name"
+            yield place, "no request shows it: give request and pointer, or read_back: false or another point's name"

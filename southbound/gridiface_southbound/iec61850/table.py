@@ -15,6 +15,7 @@ from gridiface.errors import LocalProtocolError
 from gridiface.protocols.mms.references import Constraint, Reference, parse
 from gridiface_southbound.points import table as points
 from gridiface_southbound.points.meanings import RATINGS, TEXTS, WORDS
+from gridiface_southbound.points.problems import Wrong
 from gridiface_southbound.points.scalar import ScalarPoint
 from gridiface_southbound.points.template import Scalar, names_in, text_of
 
@@ -92,20 +93,20 @@ class ReferenceTable(points.Table[Point]):
         except LocalProtocolError as error:
             raise ValueError(str(error)) from error
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[Wrong]:
         yield from super()._problems()
         for place, text in self._texts():
             unknown = sorted(set(names_in(text)) - self.parameters.keys())
             if unknown:
-                yield f"{place}: {{{unknown[0]}}} is no parameter"
+                yield place, f"{{{unknown[0]}}} is no parameter"
                 continue
             try:
                 found = self.reference(text, self.parameters)
             except ValueError as error:
-                yield f"{place}: {error}"
+                yield place, f"{error}"
                 continue
             if place.startswith("reports") and len(found.path) != 1:
-                yield f"{place}: a report control block is LD/LN.name"
+                yield place, "a report control block is LD/LN.name"
         for point in self.points:
             yield from self._written(point)
 
@@ -117,13 +118,13 @@ class ReferenceTable(points.Table[Point]):
         for rule in self.reports:
             yield "reports", rule.ref
 
-    def _written(self, point: Point) -> Iterator[str]:
+    def _written(self, point: Point) -> Iterator[Wrong]:
         place, rule = f"points.{point.name}", point.write
         if point.controlled and rule is None:
-            yield f"{place}: a control (CO) is written only: give write"
+            yield place, "a control (CO) is written only: give write"
         if point.controlled and point.ref.count(".") != 1:
-            yield f"{place}: a control is named by its data object, LD/LN.DO"
+            yield place, "a control is named by its data object, LD/LN.DO"
         if not point.controlled and point.ref.count(".") < 2:
-            yield f"{place}: give the attribute, LD/LN.DO.DA"
+            yield place, "give the attribute, LD/LN.DO.DA"
         if rule is not None and not point.controlled and (rule.status or rule.interlock_check or rule.synchro_check):
-            yield f"{place}: status and checks belong to controls (CO)"
+            yield place, "status and checks belong to controls (CO)"

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from gridiface_southbound.points import table as points
 from gridiface_southbound.points.meanings import TEXTS, Meaning
+from gridiface_southbound.points.problems import Wrong
 
 #: Registers of each type; None: as `length` says.
 WIDTHS: dict[str, int | None] = {
@@ -98,38 +99,38 @@ class Point(points.Point):
         """The words of its enumeration."""
         return tuple(self.words.values())
 
-    def _shape(self) -> Iterator[str]:
+    def _shape(self) -> Iterator[Wrong]:
         if self.area.bits != (self.type == "bit"):
-            yield f"area {self.area} and type {self.type} do not fit: coils and discrete inputs are of type bit"
+            yield "area", f"area {self.area} and type {self.type} do not fit: coils and discrete inputs are of type bit"
         if WIDTHS[self.type] is None:
             if self.type == "string" and self.length is None:
-                yield "a string needs length, in registers"
+                yield "type", "a string needs length, in registers"
             if self.type in ("enum", "bitfield") and self.width not in (1, 2, 4):
-                yield f"an {self.type} has 1, 2 or 4 registers"
+                yield "length", f"an {self.type} has 1, 2 or 4 registers"
         elif self.length is not None:
-            yield f"length is for string, enum and bitfield; {self.type} has its own"
+            yield "length", f"length is for string, enum and bitfield; {self.type} has its own"
         yield from super()._shape()
 
-    def _quantity(self) -> Iterator[str]:
+    def _quantity(self) -> Iterator[Wrong]:
         if self.meaning in TEXTS and self.type != "string":
-            yield f"{self.meaning} is a string"
+            yield "type", f"{self.meaning} is a string"
         if self.meaning is Meaning.ALARMS and not self.bits:
-            yield "alarms need bits: {number: name}"
+            yield "bits", "alarms need bits: {number: name}"
         yield from super()._quantity()
 
-    def _writing(self) -> Iterator[str]:
+    def _writing(self) -> Iterator[Wrong]:
         yield from self._function() if self.write is not None else ()
         yield from super()._writing()
 
-    def _function(self) -> Iterator[str]:
+    def _function(self) -> Iterator[Wrong]:
         if self.area in (Area.INPUT, Area.DISCRETE):
-            yield f"{self.area} cannot be written"
+            yield "write", f"{self.area} cannot be written"
         if (self.function in (5, 15)) != self.area.bits:
-            yield f"function {self.function} does not write area {self.area}"
+            yield "write.function", f"function {self.function} does not write area {self.area}"
         if self.function == 6 and self.width != 1:
-            yield f"function 6 writes one register; {self.type} has {self.width}: use function 16"
+            yield "write.function", f"function 6 writes one register; {self.type} has {self.width}: use function 16"
         if self.type == "string":
-            yield "strings are not written"
+            yield "write", "strings are not written"
 
     @property
     def words(self) -> dict[int, str]:
@@ -163,14 +164,14 @@ class RegisterTable(points.Table[Point]):
         orders = {key: data[key] for key in ("word_order", "byte_order") if key in data}
         return {**data, "points": [{**orders, **p} if isinstance(p, dict) else p for p in data["points"]]}
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[Wrong]:
         yield from super()._problems()
         for point in self.points:
             start = self.start(point)
             if start < 0 or start + point.width > 0x10000:
-                yield f"points.{point.name}: address {point.address} is outside 0..65535 of the wire"
+                yield f"points.{point.name}.address", f"address {point.address} is outside 0..65535 of the wire"
             if point.width > self.max_registers:
-                yield f"points.{point.name}: {point.width} registers are more than max_registers"
+                yield f"points.{point.name}", f"{point.width} registers are more than max_registers"
 
     def _references(self) -> Iterator[tuple[str, str, str]]:
         yield from super()._references()

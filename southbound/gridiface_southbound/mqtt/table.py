@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from gridiface_southbound.points import table as points
+from gridiface_southbound.points.problems import Wrong
 from gridiface_southbound.points.scalar import ScalarPoint
 from gridiface_southbound.points.template import MAX_DEPTH, Scalar, Success, depth, names_in
 
@@ -70,14 +71,14 @@ class TopicTable(points.Table[Point]):
     ask: tuple[Ask, ...] = Field((), max_length=16)
     stale_after_s: float = Field(300.0, gt=0, le=86_400, description="Power told longer ago is stale.")
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[Wrong]:
         yield from super()._problems()
         both = self.parameters.keys() & self.by_name.keys()
         if both:
-            yield f"{min(both)} is a parameter and a point"
+            yield "parameters", f"{min(both)} is a parameter and a point"
         for place, topic in self._topics():
             for name in sorted(set(names_in(topic)) - self.parameters.keys()):
-                yield f"{place}: {{{name}}} is no parameter"
+                yield place, f"{{{name}}} is no parameter"
         for point in self.points:
             yield from self._written(point)
 
@@ -95,19 +96,19 @@ class TopicTable(points.Table[Point]):
                 if point.write.answer is not None:
                     yield place, point.write.answer.topic
 
-    def _written(self, point: Point) -> Iterator[str]:
+    def _written(self, point: Point) -> Iterator[Wrong]:
         place, rule = f"points.{point.name}", point.write
         if rule is None:
             if point.topic is None:
-                yield f"{place}: give the topic that tells it"
+                yield place, "give the topic that tells it"
             return
         written = {one.name for one in self.points if one.write is not None}
         names = set(names_in(rule.payload))
         if rule.payload is not None and point.name not in names:
-            yield f"{place}: its payload has no {{{point.name}}}"
+            yield place, f"its payload has no {{{point.name}}}"
         for name in sorted(names - self.parameters.keys() - written):
-            yield f"{place}: {{{name}}} is neither a parameter nor a point that is written"
+            yield place, f"{{{name}}} is neither a parameter nor a point that is written"
         if depth(rule.payload) > MAX_DEPTH:
-            yield f"{place}: payload is nested deeper than {MAX_DEPTH}"
+            yield place, f"payload is nested deeper than {MAX_DEPTH}"
         if rule.read_back is True and point.topic is None:
-            yield f"{place}: no topic shows it: give topic, or read_back: false or another point's name"
+            yield place, "no topic shows it: give topic, or read_back: false or another point's name"

@@ -6,7 +6,7 @@ Not owned: what a table may hold (table, and each carrier's own).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
@@ -14,11 +14,15 @@ from typing import Any, Generic, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from gridiface.plainyaml import read_yaml
+from gridiface.drivers.api import KeyProblems, Place
+from gridiface.plainyaml import line_of, read_nodes
 from gridiface_southbound.points.table import Table
 
 #: No table of a real device comes near.
 MAX_BYTES = 1_000_000
+
+#: Mistakes that are told at once.
+_MOST_TOLD = 10
 
 T = TypeVar("T", bound=Table[Any])
 
@@ -57,18 +61,18 @@ class Loader(Generic[T]):
         if isinstance(given, self._model):
             return given
         if isinstance(given, Mapping):
-            return self._checked(dict(given), "")
+            return self._checked(dict(given))
         if not isinstance(given, str):
             raise ValueError(f"a {self._noun} is a template's name, the path of a .yaml file, or the table itself")  # noqa: TRY004 - pydantic reports ValueError
         if given.endswith((".yaml", ".yml")):
-            return self._checked(self._parsed(self._file(placed(Path(given))), given), f"{given}: ")
+            return self._checked(*self._parsed(self._file(placed(Path(given))), given))
         templates = self.template_names()
         if given not in templates:
             near = difflib.get_close_matches(given, templates, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "a file's name ends in .yaml"
             raise ValueError(f"no template is called {given!r}; {hint} Templates: {', '.join(templates)}")
         text = (resources.files(self._package) / "templates" / f"{given}.yaml").read_text("utf-8")
-        return self._checked(self._parsed(text, given), f"template {given}: ")
+        return self._checked(*self._parsed(text, f"template {given}"))
 
     def _file(self, path: Path) -> str:
         try:
@@ -84,33 +88,56 @@ class Loader(Generic[T]):
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is not UTF-8 text (byte {error.start})") from error
 
-    def _parsed(self, text: str, name: str) -> dict[str, Any]:
+    def _parsed(self, text: str, name: str) -> tuple[dict[str, Any], _Source]:
         try:
-            found = read_yaml(text)
+            root, found = read_nodes(text)
         except yaml.YAMLError as error:
-            raise ValueError(f"{name} is not YAML: {' '.join(str(error).split())[:300]}") from error
+            mark = getattr(error, "problem_mark", None)
+            place = name if mark is None else f"{name}:{mark.line + 1}"
+            problem = str(getattr(error, "problem", None) or error)
+            raise ValueError(f"{place} is not YAML: {' '.join(problem.split())[:300]}") from error
         if not isinstance(found, dict):
             raise ValueError(f"{name} holds no {self._noun}: it must begin with keys such as {self._begins}")  # noqa: TRY004 - pydantic reports ValueError
-        return found
+        return found, _Source(name, root)
 
-    def _checked(self, data: dict[str, Any], place: str) -> T:
+    def _checked(self, data: dict[str, Any], source: _Source | None = None) -> T:
         try:
             return self._model.model_validate(data)
         except ValidationError as error:
             errors = error.errors()
             # A list whose entries are wrong is also told as empty: the entries are what must be put right.
             telling = [entry for entry in errors if entry["type"] != "too_short"] or errors
-            lines = [self._explain(entry, data) for entry in telling[:10]]
-            raise ValueError(place + "; ".join(lines)) from None
+            told = [found for entry in telling for found in self._explained(entry, data)][:_MOST_TOLD]
+            raise KeyProblems(((), source.at(*one)) if source else one for one in told) from None
 
-    def _explain(self, entry: Any, data: Mapping[str, Any]) -> str:
-        where = _place(entry["loc"], data)
-        message = str(entry["msg"]).removeprefix("Value error, ")
-        if entry["type"] != "extra_forbidden":
-            return f"{where}: {message}" if where else message
-        known = list(_owner(self._model, entry["loc"][:-1]).model_fields)
-        near = difflib.get_close_matches(str(entry["loc"][-1]), known, n=1)
-        return f"{where}: unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
+    def _explained(self, entry: Any, data: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+        """What one finding of pydantic says, each with its place in the table."""
+        loc: Place = tuple(entry["loc"])
+        where = _place(loc, data)
+        error = entry.get("ctx", {}).get("error")
+        if isinstance(error, KeyProblems):
+            for place, text in error.found:
+                yield (*loc, *place), f"{where}: {text}" if where else text
+        elif entry["type"] == "extra_forbidden":
+            known = list(_owner(self._model, loc[:-1]).model_fields)
+            near = difflib.get_close_matches(str(loc[-1]), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            yield loc, f"{where}: unknown key; {hint}"
+        else:
+            message = str(entry["msg"]).removeprefix("Value error, ")
+            yield loc, f"{where}: {message}" if where else message
+
+
+class _Source:
+    """The text that a table stands in, so that mistakes are told with their line."""
+
+    def __init__(self, name: str, root: yaml.Node | None) -> None:
+        self._name = name
+        self._root = root
+
+    def at(self, place: Place, text: str) -> str:
+        """What is wrong, with the file and the line."""
+        return f"{self._name}:{line_of(self._root, place)}: {text}"
 
 
 def _owner(model: type[BaseModel], loc: tuple[Any, ...]) -> type[BaseModel]:

@@ -17,6 +17,7 @@ from gridiface.domain.quantities import Rounding
 from gridiface_southbound.points import table as points
 from gridiface_southbound.points.image import Image, Raw, Unplannable, Write
 from gridiface_southbound.points.meanings import TEXTS, WORDS, Meaning
+from gridiface_southbound.points.problems import Wrong
 from gridiface_southbound.points.scaling import exact
 
 #: A text longer than this is neither a number nor a word nor a name.
@@ -43,11 +44,11 @@ class ScalarPoint(points.Point):
         """The words of its enumeration."""
         return tuple(self.words.values())
 
-    def _shape(self) -> Iterator[str]:
+    def _shape(self) -> Iterator[Wrong]:
         if self.meaning in TEXTS and self.type != "text":
-            yield f"{self.meaning} is of type text"
+            yield "type", f"{self.meaning} is of type text"
         if self.meaning is not None and self.meaning not in WORDS and self.type != "number":
-            yield f"{self.meaning} is of type number"
+            yield "type", f"{self.meaning} is of type number"
         yield from super()._shape()
 
 

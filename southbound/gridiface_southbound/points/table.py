@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import cached_property
+from itertools import chain, islice
 from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -31,6 +32,7 @@ from gridiface_southbound.points.meanings import (
     WORDS,
     Meaning,
 )
+from gridiface_southbound.points.problems import Wrong, require_none
 
 Direction = Literal["delivered", "taken", "injected", "absorbed"]
 
@@ -118,59 +120,65 @@ class Point(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Point:
-        for problem in (*self._shape(), *self._quantity(), *self._writing()):
-            raise ValueError(problem)
+        # The first alone: what follows may be its consequence.
+        require_none(islice(chain(self._shape(), self._quantity(), self._writing()), 1))
         return self
 
-    def _shape(self) -> Iterator[str]:
+    def _shape(self) -> Iterator[Wrong]:
         if self.scale == 0:
-            yield "scale 0 makes every value 0"
+            yield "scale", "scale 0 makes every value 0"
         if self.valid is not None and self.valid[0] > self.valid[1]:
-            yield f"valid: {self.valid[0]:g} is above {self.valid[1]:g}"
+            yield "valid", f"valid: {self.valid[0]:g} is above {self.valid[1]:g}"
 
-    def _quantity(self) -> Iterator[str]:
+    def _quantity(self) -> Iterator[Wrong]:
         meaning = self.meaning
         phases = PHASES.get(meaning, ()) if meaning is not None else ()
         if self.phase is None and phases and meaning not in SUMMED:
-            yield f"{meaning} need a phase: {', '.join(phases)}"
+            yield "meaning", f"{meaning} need a phase: {', '.join(phases)}"
         if self.phase is not None and self.phase not in phases:
             told = f"of {meaning} is one of {', '.join(phases)}" if phases else f"belongs to {', '.join(PHASES)}"
-            yield f"phase {told}"
+            yield "phase", f"phase {told}"
         if meaning is Meaning.STATE:
             known = {state.value for state in OperatingState}
             odd = [word for word in self.state_words if word not in known]
             if odd or not self.state_words:
-                yield f"state needs values: {{number: word}} with words of {', '.join(sorted(known))}, not {odd}"
+                yield (
+                    "values",
+                    f"state needs values: {{number: word}} with words of {', '.join(sorted(known))}, not {odd}",
+                )
         if (meaning in DIRECTIONS) != (self.positive is not None):
-            yield "positive says which direction the device counts as positive; w, var, set_w and set_var need it"
+            yield (
+                "positive",
+                "positive says which direction the device counts as positive; w, var, set_w and set_var need it",
+            )
         elif meaning in DIRECTIONS and self.positive not in DIRECTIONS[meaning]:
-            yield f"positive of {meaning} is one of {', '.join(DIRECTIONS[meaning])}"
+            yield "positive", f"positive of {meaning} is one of {', '.join(DIRECTIONS[meaning])}"
         yield from self._units()
 
-    def _units(self) -> Iterator[str]:
+    def _units(self) -> Iterator[Wrong]:
         meaning = self.meaning
         if meaning is None or meaning in WORDS:
             if self.unit and self.unit not in UNITS:
-                yield f"unit {self.unit!r} is not one of {', '.join(UNITS)}"
+                yield "unit", f"unit {self.unit!r} is not one of {', '.join(UNITS)}"
             return
         if meaning is not Meaning.AMPS and (self.unit == "A") != (self.watts_per_amp is not None):
-            yield "unit A and watts_per_amp (phases x volts) belong together"
+            yield "unit", "unit A and watts_per_amp (phases x volts) belong together"
         elif (self.unit == "%" and meaning in PERCENT) != (self.percent_of is not None):
-            yield "percent_of names the 100 % of a power in %, and nothing else has it"
+            yield "percent_of", "percent_of names the 100 % of a power in %, and nothing else has it"
         elif self.watts_per_amp is not None:
             if DIMENSION[meaning] != "W":
-                yield f"{meaning} cannot be given in A"
+                yield "unit", f"{meaning} cannot be given in A"
         elif self.unit not in UNITS or (self.percent_of is None and UNITS[self.unit][0] != DIMENSION[meaning]):
             fitting = [u for u, (base, _) in UNITS.items() if base == DIMENSION[meaning]]
-            yield f"unit of {meaning} is one of {', '.join(fitting)}, not {self.unit!r}"
+            yield "unit", f"unit of {meaning} is one of {', '.join(fitting)}, not {self.unit!r}"
 
-    def _writing(self) -> Iterator[str]:
+    def _writing(self) -> Iterator[Wrong]:
         if (self.meaning in CONTROLS) and self.write is None:
-            yield f"{self.meaning} is a control and needs write"
+            yield "meaning", f"{self.meaning} is a control and needs write"
         if self.write is None:
             return
         if self.meaning in CONTROLS - {Meaning.CONNECT} and not self.write.release:
-            yield "release is missing: what is written so that the device returns to its own default"
+            yield "write", "release is missing: what is written so that the device returns to its own default"
 
 
 class Identity(Part):
@@ -229,36 +237,35 @@ class Table(Part, Generic[P]):
 
     @model_validator(mode="after")
     def _consistent(self) -> Table[P]:
-        for problem in self._problems():
-            raise ValueError(problem)
+        require_none(self._problems(), whole=True)
         return self
 
-    def _problems(self) -> Iterator[str]:
-        """What is wrong with the table as a whole, the first thing first."""
+    def _problems(self) -> Iterator[Wrong]:
+        """What is wrong with the table as a whole."""
         twice = [name for name, count in Counter(p.name for p in self.points).items() if count > 1]
         if twice:
-            yield f"points: the name {twice[0]} is used twice"
+            yield "points", f"the name {twice[0]} is used twice"
         meanings = Counter(p.meaning for p in self.points if p.meaning is not None and p.meaning not in REPEATED)
         yield from (
-            f"points: {count} points mean {meaning}; one can" for meaning, count in meanings.items() if count > 1
+            ("points", f"{count} points mean {meaning}; one can") for meaning, count in meanings.items() if count > 1
         )
         phases = Counter((p.meaning, p.phase) for p in self.points if p.phase is not None)
         yield from (
-            f"points: {meaning} of phase {phase} is told twice"
+            ("points", f"{meaning} of phase {phase} is told twice")
             for (meaning, phase), count in phases.items()
             if count > 1
         )
         for place, name, wants in self._references():
             target = self.by_name.get(name)
             if target is None:
-                yield f"{place}: no point is called {name!r}; points: {', '.join(self.by_name)}"
+                yield place, f"no point is called {name!r}; points: {', '.join(self.by_name)}"
             elif wants == "write" and target.write is None:
-                yield f"{place}: point {name} is written, so it needs write: {{}}"
+                yield place, f"point {name} is written, so it needs write: {{}}"
 
     def _references(self) -> Iterator[tuple[str, str, str]]:
         """Each place where a point is named: the place, the name, and what it must allow."""
-        for identity in self.identity:
-            yield "identity", identity.point, "read"
+        for number, identity in enumerate(self.identity, 1):
+            yield f"identity.{number}", identity.point, "read"
         if self.heartbeat is not None:
             yield "heartbeat", self.heartbeat.point, "write"
         for point in self.points:
@@ -269,8 +276,9 @@ class Table(Part, Generic[P]):
                 yield f"{place}.write.read_back", point.write.read_back, "read"
             if point.write.revert is not None:
                 yield f"{place}.write.revert", point.write.revert, "write"
-            for step in (*point.write.before, *point.write.after, *point.write.release):
-                yield f"{place}.write", step.point, "write"
+            rule = point.write
+            for key, steps in (("before", rule.before), ("after", rule.after), ("release", rule.release)):
+                yield from ((f"{place}.write.{key}.{n}", step.point, "write") for n, step in enumerate(steps, 1))
 
     @cached_property
     def by_name(self) -> dict[str, P]:

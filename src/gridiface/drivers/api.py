@@ -10,7 +10,7 @@ A driver is published under the entry point group `gridiface.drivers`: the entry
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -79,6 +79,22 @@ class Ack:
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     undone: frozenset[str] = frozenset()
+
+
+#: Keys on the way to a value; in a list the place from 0, or the name of the entry.
+Place = tuple[int | str, ...]
+
+
+class KeyProblems(ValueError):
+    """What is wrong with a key whose value has parts, as a table has; a driver raises it while its keys are checked.
+
+    Attributes:
+        found: (place inside the value, what is wrong), at least one.
+    """
+
+    def __init__(self, found: Iterable[tuple[Place, str]]) -> None:
+        self.found = tuple(found)
+        super().__init__("; ".join(text for _, text in self.found))
 
 
 def placed(path: Path, info: ValidationInfo) -> Path:

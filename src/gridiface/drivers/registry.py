@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -13,8 +13,29 @@ from typing import Any, cast, get_args
 from pydantic import ValidationError
 
 from gridiface.domain.clock import Clock
-from gridiface.drivers.api import ENTRY_POINT_GROUP, FOLDER, NO_FILE, Driver, DriverConfig, DriverFactory
+from gridiface.drivers.api import (
+    ENTRY_POINT_GROUP,
+    FOLDER,
+    NO_FILE,
+    Driver,
+    DriverConfig,
+    DriverFactory,
+    KeyProblems,
+    Place,
+)
 from gridiface.errors import ConfigError
+
+
+class KeysRefused(ConfigError):
+    """A driver refuses a device's keys.
+
+    Attributes:
+        told: (place in the keys, what is wrong), one for each mistake.
+    """
+
+    def __init__(self, text: str, told: Iterable[tuple[Place, str]]) -> None:
+        super().__init__(text)
+        self.told = tuple(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +78,17 @@ class DriverRegistry:
         """The driver's keys, checked.
 
         Raises:
-            ConfigError: a key is wrong; the text names the key and what is wrong, prefixed by `place`.
+            KeysRefused: a key is wrong; the text names the key and what is wrong, prefixed by `place`.
+            ConfigError: as `factory`.
         """
         factory = self.factory(name)
         try:
             return factory.Config.model_validate(dict(keys), context={FOLDER: self._folder})
         except ValidationError as error:
             known = sorted(factory.Config.model_fields)
-            lines = "; ".join(_explain(entry, known) for entry in error.errors())
-            raise ConfigError(f"{place + ': ' if place else ''}driver {name}: {lines}") from error
+            told = [found for entry in error.errors() for found in _explained(entry, known)]
+            lines = "; ".join(text for _, text in told)
+            raise KeysRefused(f"{place + ': ' if place else ''}driver {name}: {lines}", told) from error
 
     def key_kinds(self, name: str) -> KeyKinds:
         """Which of the driver's keys name files, whatever those are called, and which texts that are none.
@@ -132,10 +155,18 @@ def _create_of(loaded: object) -> object:
     return getattr(loaded, "create", None)
 
 
-def _explain(entry: Mapping[str, Any], known: list[str]) -> str:
-    where = ".".join(str(part) for part in entry["loc"])
-    if entry["type"] == "extra_forbidden":
+def _explained(entry: Mapping[str, Any], known: list[str]) -> Iterator[tuple[Place, str]]:
+    """What one finding of pydantic says, each with its place."""
+    loc: Place = tuple(entry["loc"])
+    where = ".".join(str(part) for part in loc)
+    error = entry.get("ctx", {}).get("error")
+    if isinstance(error, KeyProblems):
+        for place, text in error.found:
+            yield (*loc, *place), f"{where}: {text}" if where else text
+    elif entry["type"] == "extra_forbidden":
         near = difflib.get_close_matches(where, known, n=1)
-        return f"unknown key {where!r}" + (f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
-    message = str(entry["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+        hint = f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+        yield loc, f"unknown key {where!r}{hint}"
+    else:
+        message = str(entry["msg"]).removeprefix("Value error, ")
+        yield loc, f"{where}: {message}" if where else message

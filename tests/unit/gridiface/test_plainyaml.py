@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from gridiface.app.config.load import parse_config
-from gridiface.plainyaml import read_yaml
+from gridiface.plainyaml import line_of, read_nodes, read_yaml
 
 
 @pytest.mark.parametrize("word", ["on", "off", "yes", "no", "On", "OFF", "Yes", "NO"])
@@ -75,3 +75,18 @@ def test_a_configuration_names_the_codes_of_a_relay_as_its_page_shows_it() -> No
         f"{device}groups: [{{id: fleet, members: [plant-7]}}]\n", Path("gridiface.yaml"), drivers=True
     )
     assert config.devices[0].connection["outputs"][2] == {"does": "connect", "index": 0, "on": 0x41, "off": 0x81}
+
+
+def test_a_line_is_found_by_places_and_by_names() -> None:
+    root, _ = read_nodes("a: 1\npoints:\n- {name: one, b: 2}\n- name: two\n  c:\n    d: 3\n- 7\n")
+    places: list[tuple[tuple[int | str, ...], int]] = [
+        (("points", 1, "c", "d"), 6),
+        (("points", "two", "c", "d"), 6),
+        (("points", "one", "b"), 3),
+        (("points", "two", "missing", "d"), 4),  # the nearest above it
+        (("points", "nobody"), 2),
+        (("points", 9), 2),
+        (("a", "b"), 1),
+        (("points", 2, "name"), 7),
+    ]
+    assert [(place, line_of(root, place)) for place, _ in places] == places

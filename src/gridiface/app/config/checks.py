@@ -11,7 +11,7 @@ from gridiface.aggregation.allocate import names
 from gridiface.app.config.dnp3 import dnp3_targets
 from gridiface.app.config.model import Config
 from gridiface.app.config.openadr import OpenAdrProgram, OpenAdrResource
-from gridiface.drivers.registry import DriverRegistry
+from gridiface.drivers.registry import DriverRegistry, KeysRefused
 from gridiface.errors import ConfigError
 
 Mistake = tuple[tuple[int | str, ...], str]
@@ -48,6 +48,9 @@ def driver_checks(config: Config) -> Iterator[Mistake]:
             registry.factory(device.driver)
             key = "connection"
             registry.config(device.driver, device.connection)
+        except KeysRefused as problem:
+            for place, text in problem.told:
+                yield ("devices", index, key, *place), f"driver {device.driver}: {text}"
         except ConfigError as problem:
             yield ("devices", index, key), str(problem)
 

@@ -10,10 +10,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from gridiface.app.config.checks import cross_checks, driver_checks, extra_checks
-from gridiface.app.config.mistakes import Place, Wrong, dotted, line_of, of_model, of_yaml, refused
+from gridiface.app.config.mistakes import Place, Wrong, dotted, of_model, of_yaml, refused
 from gridiface.app.config.model import Config
 from gridiface.errors import ConfigError
-from gridiface.plainyaml import read_nodes
+from gridiface.plainyaml import line_of, read_nodes
 
 _MAX_BYTES = 16 * 1024 * 1024
 

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from gridiface.app.config.model import Config
 from gridiface.errors import ConfigError
+from gridiface.plainyaml import line_of
 
 #: Mistakes that are told at once.
 _MOST_TOLD = 50
@@ -86,23 +87,6 @@ def of_yaml(path: Path, problem: yaml.YAMLError) -> Wrong:
     said = f"{text} {getattr(problem, 'context', '')}"
     fix = next((fix for words, fix in _OF_YAML.items() if words in said), "look at this line and the one above")
     return Wrong(path, mark.line + 1 if mark else 0, "", f"not valid YAML: {text}; {fix}")
-
-
-def line_of(root: yaml.Node | None, place: Iterable[int | str]) -> int:
-    """The 1-based line on which the value at `place` (or the nearest thing above it) stands."""
-    node, line = root, 1
-    for step in place:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == str(step)), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
 
 
 def dotted(place: Iterable[int | str]) -> str:

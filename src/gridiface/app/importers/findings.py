@@ -17,9 +17,8 @@ from typing import Any
 
 import yaml
 
-from gridiface.app.config.mistakes import line_of
 from gridiface.errors import ConfigError
-from gridiface.plainyaml import PlainLoader, read_yaml
+from gridiface.plainyaml import PlainLoader, line_of, read_yaml
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_NODES = 200_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridiface.app.config.load import parse_config
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import Nameplate
 from gridiface.drivers.api import DriverConfig
+from gridiface.errors import ConfigError
 from gridiface_southbound.modbus import table as tables
 from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus.image import RegisterImage
@@ -123,15 +126,87 @@ def test_files_are_read_and_named(tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump(GOOD))
     assert load_table(str(file)) == load_table(GOOD)
     for content, message in (
-        (b"kind: [", "is not YAML"),
+        (b"title: a\nkind: [,", "mine.yaml:2 is not YAML"),
         (b"- 1", "holds no register table"),
         (b"\xff\xfe", "is not UTF-8"),
         (b"a" * 1_000_001, "larger than"),
-        (b"kind: battery", r"mine.yaml: .*address_base: Field required"),
+        (b"kind: battery", r"mine.yaml:1: address_base: Field required"),
     ):
         file.write_bytes(content)
         with pytest.raises(ValueError, match=message):
             load_table(str(file))
+
+
+WRITTEN = """\
+title: Mine
+kind: battery
+address_base: 0
+identity: [{point: powr, one_of: [1]}]
+heartbeat:
+  period_s: 5
+  point: power
+points:
+  - {name: power, meaning: w, address: 1, type: int16, unit: W, positive: taken}
+  - name: target
+    meaning: set_w
+    address: 2
+    type: int16
+    unit: W
+    positive: taken
+    write:
+      revert: timer
+      release:
+        - {point: target, value: 0}
+        - {point: nobody, value: 0}
+"""
+
+#: (what is written instead, what becomes of it, [the line, the key]).
+SLIPS = [
+    ("address: 2", "adress: 2", [(12, "adress: unknown key; did you mean 'address'"), (10, "address: Field required")]),
+    ("type: int16, unit", "type: int17, unit", [(9, r"points.1 \(power\).type: Input should be")]),
+    ("address: 2", "address: two", [(12, "address: Input should be a valid integer")]),
+    ("unit: W\n", "unit: V\n", [(14, r"points.2 \(target\): unit of set_w is one of")]),
+    ("    positive: taken\n", "", [(10, r"points.2 \(target\): positive says")]),
+    ("    type: int16\n", "    scale: 0\n    type: int16\n", [(13, "scale 0")]),
+    ("point: target, value", "pont: target, value", [(19, "pont: unknown key")]),
+    ("address: 2", "address: 65536", [(12, "points.target.address: address 65536 is outside")]),
+    (
+        "address: 2",
+        "address: 2",
+        [
+            (4, "identity.1: no point is called 'powr'"),
+            (5, "heartbeat: point power is written, so it needs write"),
+            (17, "points.target.write.revert: no point is called 'timer'"),
+            (20, "points.target.write.release.2: no point is called 'nobody'"),
+        ],
+    ),
+    ("address: 2", "address: 2\n    address: 3", [(13, " is not YAML: the key 'address' stands twice")]),
+    ("address: 2", "address: [2", [(13, " is not YAML: ")]),
+]
+
+
+@pytest.mark.parametrize(("found", "written", "told"), SLIPS)
+def test_a_mistake_in_a_file_is_told_with_its_line_and_key(
+    found: str, written: str, told: list[tuple[int, str]], tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(WRITTEN.replace(found, written))
+    with pytest.raises(ValueError, match="mine") as caught:
+        load_table(str(file))
+    for line, text in told:
+        assert re.search(f"mine.yaml:{line}[^;]*{text}", str(caught.value)), str(caught.value)
+
+
+def test_a_mistake_in_a_table_of_the_configuration_is_told_with_its_line_there(tmp_path: Path) -> None:
+    inside = "".join(
+        f"        {line}\n" for line in WRITTEN.replace("address: 2", "address: 2\n    scal: 2").splitlines()
+    )
+    text = f"devices:\n  - id: a\n    driver: modbus\n    connection:\n      host: h\n      table:\n{inside}"
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, tmp_path / "g.yaml", drivers=True)
+    (told,) = str(caught.value).splitlines()
+    place = "devices[0].connection.table.points[1].scal: driver modbus: table: points.2 (target).scal: unknown key"
+    assert told.startswith(f"{tmp_path / 'g.yaml'}:{7 + 12}: {place}")
 
 
 def test_a_bare_off_of_yaml_is_the_word_off() -> None:

@@ -46,9 +46,10 @@ def test_drivers_are_asked_about_their_keys() -> None:
         {"id": "d", "driver": "sep2"},
     ]
     found = list(driver_checks(Config.model_validate({"devices": devices})))
-    assert [place for place, _ in found] == [("devices", 0, "driver"), ("devices", 1, "connection")]
+    of_b = [("devices", 1, "connection", "host"), ("devices", 1, "connection", "hosts")]
+    assert [place for place, _ in found] == [("devices", 0, "driver"), *of_b]
     assert found[0][1] == "no driver is called 'sunspecs'; did you mean 'sunspec'?"
-    assert "unknown key 'hosts', did you mean 'host'?" in found[1][1]
+    assert "unknown key 'hosts', did you mean 'host'?" in found[2][1]
 
 
 #: Blocks that need an extra of the package, with its name.
