@@ -92,7 +92,7 @@ class EventClock:
         return self._heap[0][0] if self._heap else None
 
     def handle_timer(self, now: Instant) -> None:
-        """Flip what is due. May be called early. A clock that was set back takes flips back, of what is kept still."""
+        """Flip what is due. May be called early. A clock that was set back takes flips back, but no event's end."""
         if now < self.since:
             for program in self._state.event_owners():
                 self.refresh(program, now, whole=True)
@@ -127,9 +127,12 @@ class EventClock:
             if not whole and seen is not None and all(f.latest_end < seen for f in together):
                 continue
             for mrid, state in statuses(together, second, supersede=program.supersedes).items():
-                if not _is_final(program.events[mrid]):
-                    self._show(program.events[mrid], state, second)
+                record = program.events[mrid]
+                if not _is_final(record) and not record.over:
+                    self._show(record, state, second)
         self._seen[program.path] = second
+        for record in program.events.values():
+            record.over = record.over or (not _is_final(record) and _latest_end(record) <= second)
         self._sort_active(program, second)
         self._sort_completed(program, second)
         self._retire(program, now)
@@ -159,7 +162,7 @@ class EventClock:
         active = self._state.tree.listing(path)
         for record in program.events.values():
             event = record.item.obj
-            runs = event.eventStatus.currentStatus == EventStatusCode.ACTIVE and _latest_end(record) > second
+            runs = event.eventStatus.currentStatus == EventStatusCode.ACTIVE and not record.over
             listed = active is not None and record.item.path in active.items
             if runs and not listed:
                 self._state.tree.join(record.item, path)
@@ -178,7 +181,7 @@ class EventClock:
             item = record.item
             if self._state.tree.get(item.path) is not item:
                 continue
-            over = _listed_until(record) <= second
+            over = record.over or _listed_until(record) <= second
             for path in program.lists:
                 listing = self._state.tree.listing(path)
                 if listing is None:
@@ -225,7 +228,7 @@ def space_of_event(record: EventRecord) -> str:
 
 def is_live(record: EventRecord, second: int) -> bool:
     """Whether an event is scheduled or active somewhere, or may still be."""
-    return not _is_final(record) and _latest_end(record) > second
+    return not _is_final(record) and not record.over and _latest_end(record) > second
 
 
 def _there(records: Iterable[EventRecord], second: int) -> None:

@@ -99,6 +99,7 @@ class EventRecord:
         node: whether its program is a node's.
         per_device: of an event in a node program: the devices that have a domain control each.
         facts: what the rules of events know of it; made on first use.
+        over: it ran to its end, by a clock that may have been ahead; it does not come back.
         forgotten: nobody is to find it once it is over, as after a reset.
     """
 
@@ -113,6 +114,7 @@ class EventRecord:
     node: bool = False
     owner: str = ""
     facts: EventFacts | None = None
+    over: bool = False
     forgotten: bool = False
 
     @property

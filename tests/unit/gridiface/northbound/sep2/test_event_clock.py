@@ -57,7 +57,7 @@ async def test_the_next_timer_is_the_next_flip_of_any_program(kit: Any) -> None:
 
 
 async def test_a_clock_that_is_set_back_takes_flips_back_at_once(kit: Any) -> None:
-    """What is shown follows from the events and the time that Time tells, whatever was shown before."""
+    """What is shown follows from the events and the time that Time tells; but what ran to its end runs no second time."""
     program = kit.program("fleet")
 
     async def shown(each: Any) -> dict[str, tuple[int, float]]:
@@ -72,13 +72,13 @@ async def test_a_clock_that_is_set_back_takes_flips_back_at_once(kit: Any) -> No
     kit.at(3600)
     assert await shown(kit) == {"02": (1, 3000)}
     kit.clock.time = kit.NOW + 10  # nobody's timer has run yet
-    assert await shown(kit) == {"01": (1, 0), "02": (0, 3000)}
-    assert kit.core.events.next_timer(kit.clock.time) == kit.NOW + 100
+    assert await shown(kit) == {"02": (0, 3000)}
+    assert kit.core.events.next_timer(kit.clock.time) <= kit.NOW + 3000
     kit.at(3000)
     connect = kit.control("04" * 16, start=kit.NOW + 3010, base="<opModConnect>true</opModConnect>")
     assert (await kit.send("POST", f"{program}/derc", connect)).status == 201
     kit.at(15)  # one that came while the clock was ahead is there all the same
-    assert await shown(kit) == {"01": (1, 0), "02": (0, 3000), "04": (0, 3010)}
+    assert await shown(kit) == {"02": (0, 3000), "04": (0, 3010)}
     kit.at(3011)
     assert await shown(kit) == {"02": (1, 3000), "04": (1, 3010)}
     for each in (kit, await kit.restarted()):
