@@ -16,11 +16,12 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome, OutcomeKind, Verdict
 from gridiface.domain.ports import Change, ControlInbox, Document, FleetView, Ledger
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
-from gridiface.northbound.sep2.translate.answers import outcome_to_status, verdict_to_status, wants_response
+from gridiface.northbound.sep2.translate.answers import outcome_to_status, verdict_to_status
 from gridiface.northbound.sep2.translate.upstream import event_control
 from gridiface.northbound.sep2.upstream.bindings import Binding, Bindings, Key, fields_of, with_control, with_told
-from gridiface.northbound.sep2.upstream.mailbox import RESPONSE, Letter, Mailbox
+from gridiface.northbound.sep2.upstream.mailbox import Letter, Mailbox
 from gridiface.northbound.sep2.upstream.origins import CurveUnknown, Origins
+from gridiface.northbound.sep2.upstream.responding import write_responses
 from gridiface.northbound.sep2.upstream.rivals import Displaced
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
 from gridiface.northbound.sep2.upstream.steps import Steps
@@ -28,8 +29,6 @@ from gridiface.protocols.sep2.client import Client
 from gridiface.protocols.sep2.client_events import EventHappened, EventWithdrawn
 from gridiface.protocols.sep2.enums import ResponseStatus
 from gridiface.protocols.sep2.followed import Followed, Phase
-from gridiface.protocols.sep2.resources import DERControlResponse
-from gridiface.protocols.xmlwire import encode
 
 _log = logging.getLogger("gridiface.sep2.upstream")
 
@@ -39,6 +38,8 @@ _DISPLACED = frozenset({_S.SUPERSEDED, _S.CANCELLED, _S.ABORTED_OTHER_SERVER, _S
 _ENDED = frozenset(
     {_S.COMPLETED, _S.PARTIALLY_COMPLETED_OPT_OUT, _S.PARTIALLY_COMPLETED_OPT_IN, _S.COMPLETED_NO_PARTICIPATION}
 )
+#: What the engine says of a control whose time is over by our own clock.
+_OVER = frozenset({OutcomeKind.COMPLETED, OutcomeKind.PARTIAL, OutcomeKind.FAILED})
 #: A control's times are changed at the engine only when they moved by more than this, s.
 _MOVED_S = 0.5
 #: So long after its end an event waits for the engine's word on what was done, s.
@@ -273,6 +274,10 @@ class EventBook:
             return
         if outcome.kind is OutcomeKind.STARTED:
             await self._say(replace(binding, started=True), [_S.STARTED])
+        elif outcome.kind in _OVER and self._goes_on(binding, now):
+            self.bindings.set(replace(binding, control=""))
+            self._waiting[key] = now  # until it is stored
+            await self._take(key, now)
         elif outcome.kind is OutcomeKind.SUPERSEDED:
             # The client core did not say so: another protocol's control rules.
             self._withdraw(key, now)
@@ -288,6 +293,14 @@ class EventBook:
             status = outcome_to_status(outcome.kind, outcome.reason, started=binding.started)
             await self._say(binding, [_S(status)], over=True)
         self._ending.pop(key, None) if self._binding(key).over else None
+
+    def _goes_on(self, binding: Binding, now: Instant) -> bool:
+        """Whether it was our clock that ended a control: it was set, and the event's time is still to run."""
+        followed = self._followed(binding.key)
+        if followed is None or followed.phase is Phase.DONE:
+            return False
+        ends = followed.ends - self._origins.offset
+        return ends > now + _MOVED_S and ends > binding.ends + _MOVED_S
 
     # --- saying and storing -----------------------------------------------------------------------------------------
 
@@ -328,23 +341,8 @@ class EventBook:
     def _letters(
         self, binding: Binding, followed: Followed | None, statuses: Iterable[ResponseStatus]
     ) -> tuple[list[Letter], list[Change]]:
-        letters: list[Letter] = []
-        changes: list[Change] = []
-        event = None if followed is None else followed.event
-        href = None if event is None or event.replyTo is None else self.client.tree.resolve(event.replyTo)
-        if event is None or href is None:
-            return letters, changes
         at = int(self._clock.now() + self._origins.offset)
-        for status in statuses:
-            if not wants_response(event.responseRequired, status):
-                continue
-            body = DERControlResponse(
-                createdDateTime=at, endDeviceLFDI=binding.lfdi, status=int(status), subject=binding.mrid
-            )
-            letter, change = self._mailbox.write(RESPONSE, href, encode(body))
-            letters.append(letter)
-            changes.append(change)
-        return letters, changes
+        return write_responses(self._mailbox, self.client, binding, followed, statuses, at)
 
     # --- keeping up -------------------------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ async def test_the_next_timer_is_the_next_flip_of_any_program(kit: Any) -> None:
 
 
 async def test_a_clock_that_is_set_back_takes_flips_back_at_once(kit: Any) -> None:
-    """What is shown follows from the events and the time that Time tells; but what ran to its end runs no second time."""
+    """What is shown follows from the events and the time that Time tells; what ran to its end stays ended."""
     program = kit.program("fleet")
 
     async def shown(each: Any) -> dict[str, tuple[int, float]]:

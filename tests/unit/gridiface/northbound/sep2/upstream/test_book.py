@@ -294,6 +294,60 @@ async def test_a_control_follows_a_clock_that_was_set(make_stage: Make, event: M
     assert [reason for _, reason in stage.house.cancelled] == ["its times have moved"]
 
 
+@pytest.mark.parametrize("running", [False, True])
+async def test_a_control_that_our_clock_ended_as_it_was_set_is_taken_up_again(
+    make_stage: Make, event: Make, running: bool
+) -> None:
+    """The engine goes by our clock and ends it at once; the event goes by the server's."""
+    stage = await begun(make_stage, event)
+    if running:
+        await stage.run(30)
+        tell(stage, OutcomeKind.STARTED)
+        await stage.run(5)
+    said = [1, 2] if running else [1]
+    stage.clock.wall += 3600
+    stage.server.offset -= 3600
+    tell(stage, OutcomeKind.COMPLETED)
+    await stage.run(2)
+    control = list(stage.house.live().values())[-1]
+    assert (control.span.start, control.span.end) == pytest.approx((1_003_630, 1_003_690), abs=1.5)
+    assert stage.server.responses() == said
+    if not running:
+        await stage.run(28)
+        tell(stage, OutcomeKind.STARTED)
+    await stage.run(60)
+    tell(stage, OutcomeKind.COMPLETED)
+    await stage.run(5)
+    assert stage.server.responses() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.INVALID, Verdict.BLOCKED])
+async def test_what_the_engine_does_not_take_up_again_is_answered(
+    make_stage: Make, event: Make, verdict: Verdict
+) -> None:
+    stage = await begun(make_stage, event)
+    stage.house.verdicts["~0002"] = verdict
+    stage.clock.wall += 3600
+    stage.server.offset -= 3600
+    tell(stage, OutcomeKind.COMPLETED)
+    await stage.run(5)
+    assert stage.server.responses() == [1, 253 if verdict is Verdict.INVALID else 4]
+
+
+async def test_what_cannot_be_stored_is_taken_up_again_later(make_stage: Make, event: Make) -> None:
+    stage = await begun(make_stage, event)
+    stage.clock.wall += 3600
+    stage.server.offset -= 3600
+    stage.house.down = True
+    tell(stage, OutcomeKind.COMPLETED)
+    with pytest.raises(Exception, match="not now"):
+        await stage.session._round()
+    stage.house.down = False
+    await stage.run(3)
+    assert [name.rpartition("~")[2] for name in stage.house.live()][-1] == "0002"
+    assert stage.server.responses() == [1]
+
+
 async def test_an_engine_that_says_nothing_does_not_leave_the_utility_waiting(make_stage: Make, event: Make) -> None:
     stage = await begun(make_stage, event)
     await stage.run(120)
