@@ -109,10 +109,14 @@ async def served(odd: Odd, folder: Path, port: int = 0, name: str = "server") ->
     pair = KeyPair(folder / f"{name}.pem", folder / f"{name}.key")
     context = server_context("strict", key_pairs=[pair], roots=[folder / "serca.pem"])
     tasks: set[asyncio.Task[None]] = set()
+    ended = False
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        if ended:  # its handshake was under way when the server ended
+            writer.close()
+            return
         tasks.add(task)
         await odd.serve(reader, writer)
         tasks.discard(task)
@@ -121,6 +125,7 @@ async def served(odd: Odd, folder: Path, port: int = 0, name: str = "server") ->
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        ended = True
         server.close()
         for task in list(tasks):
             task.cancel()
