@@ -34,9 +34,6 @@ _EVENLY: Strategy = WaterFilling()
 #: So often fixed parts are bent and cut in turn, where limits on the net and on its parts work against each other.
 _PASSES = 12
 
-#: Of the limits on export, generation, draw and load: which way they look.
-_SIGNS = (1.0, 1.0, -1.0, -1.0)
-
 #: Least and most of a total, W.
 Range = tuple[float, float]
 
@@ -141,21 +138,30 @@ class Leeway:
 
     def rooms(self, node: Node, fixed: Fixed, held: float) -> tuple[Room, Room, Room, Room]:
         """What the limits on export, generation, draw and load each leave to the sum of a node's loose devices."""
-        doubt, limits = self._doubt(node, fixed), node.limits
-        least, most = self._held_range(node, held)
-        part, up, down = float(fixed.wanted.sum()), doubt.up, doubt.down
-        given, taken = doubt.given(fixed.wanted), doubt.taken(fixed.wanted)
+        limits = node.limits
+        export, generation, draw, load = self._taken(node, fixed, held)
 
         def room(bound: Bound | None, sign: float, taken: float) -> Room:
             return (sign * np.inf, None) if bound is None else (sign * bound.watts - taken, bound)
 
-        generation, given_by = room(limits.generation, 1.0, max(most, 0.0) + given)
-        load, taken_by = room(limits.load, -1.0, min(least, 0.0) + taken)
+        left, given_by = room(limits.generation, 1.0, generation)
+        least, taken_by = room(limits.load, -1.0, load)
         return (
-            room(limits.export, 1.0, most + up + part),
-            (max(generation, 0.0), given_by),  # what others take does not make what is given any less
-            room(limits.draw, -1.0, least + down + part),
-            (min(load, 0.0), taken_by),
+            room(limits.export, 1.0, export),
+            (max(left, 0.0), given_by),  # what others take does not make what is given any less
+            room(limits.draw, -1.0, draw),
+            (min(least, 0.0), taken_by),
+        )
+
+    def _taken(self, node: Node, fixed: Fixed, held: float) -> tuple[float, float, float, float]:
+        """What all but the loose devices contribute to export, generation, draw and load at most, W, + delivered."""
+        doubt, (least, most) = self._doubt(node, fixed), self._held_range(node, held)
+        part = float(fixed.wanted.sum())
+        return (
+            most + doubt.up + part,
+            max(most, 0.0) + doubt.given(fixed.wanted),
+            least + doubt.down + part,
+            min(least, 0.0) + doubt.taken(fixed.wanted),
         )
 
     def nest(self, node: Node, free: IntArray, fixed: Fixed) -> Nest | None:
@@ -334,9 +340,16 @@ class Leeway:
             told = solution.watts[rows]
             powers = np.where(np.isfinite(told), told, solution.will[rows])
             given, net = float(np.maximum(powers, 0.0).sum()), float(powers.sum())
-            rooms = self.rooms(node, Fixed(rows[:0], inside, totals, totals, totals), self.held(node))
-            there = (net, given, -net, given - net)
-            found += sum(max(0.0, does - sign * room[0]) for does, sign, room in zip(there, _SIGNS, rooms, strict=True))
+            others = self._taken(node, Fixed(rows[:0], inside, totals, totals, totals), self.held(node))
+            limits = node.limits
+            there = zip(
+                (limits.export, limits.generation, limits.draw, limits.load),
+                (1.0, 1.0, -1.0, -1.0),
+                (net, given, net, net - given),
+                others,
+                strict=True,
+            )
+            found += sum(max(0.0, sign * (mine + rest) - _watts(bound)) for bound, sign, mine, rest in there)
         return found
 
     def caps(self, node: Node, free: IntArray, fixed: Fixed) -> tuple[Cap, ...]:

@@ -34,6 +34,14 @@ def streets(draw: random.Random, devices: list[Device]) -> list[Group]:
     return groups
 
 
+def levels(device: Device) -> list[float] | None:
+    """The powers that a device knows, W; None: every one that it is rated for."""
+    step, rated = device.traits.power_step_w, device.nameplate.max_w
+    if device.constraints.modes_w:
+        return [0.0, *device.constraints.modes_w]
+    return [number * step for number in range(-int(rated / step), int(rated / step) + 1)] if step else None
+
+
 def tight(draw: random.Random, world: Any) -> list[Control]:
     """Limits of groups that drawn powers of the devices keep, many of them just so."""
     could = {}
@@ -41,6 +49,8 @@ def tight(draw: random.Random, world: Any) -> list[Control]:
         rated, alone = unit.device.nameplate.max_w, unit.natural_w
         runs = unit.device.kind in (DeviceKind.PV, DeviceKind.LOAD)
         could[name] = draw.uniform(min(alone, 0.0), max(alone, 0.0)) if runs else draw.uniform(-rated, rated)
+        if (known := levels(unit.device)) is not None:
+            could[name] = draw.choice(known)
     found = []
     for group in world.groups:
         powers = [could[name] for name in group.members]
@@ -80,7 +90,21 @@ def test_limits_that_can_be_kept_together_are_kept_whatever_is_asked_inside(
     make_world: Any, make_battery: Any, seed: int
 ) -> None:
     draw = random.Random(seed)
-    devices = fleet(draw, make_battery, steps=False)
+    keeps(draw, make_world, fleet(draw, make_battery, steps=False))
+
+
+@given(seed=st.integers(0, 1_000_000))
+@PROPERTIES
+def test_limits_are_kept_by_devices_with_steps_and_modes_too(make_world: Any, make_battery: Any, seed: int) -> None:
+    draw = random.Random(seed)
+    world = keeps(draw, make_world, fleet(draw, make_battery))
+    for point in world.told:
+        known, watts = levels(world.units[point.device_id].device), point.active_power_w
+        assert known is None or watts is None or min(abs(watts - one) for one in known) <= 1e-3, (point, known)
+
+
+def keeps(draw: random.Random, make_world: Any, devices: list[Device]) -> Any:
+    """A world that was asked for totals and keeps its limits."""
     world = make_world(devices=devices, groups=streets(draw, devices), config=EngineConfig(hold_time_s=60.0))
     natural(draw, world)
     world.run(3)
@@ -89,6 +113,7 @@ def test_limits_that_can_be_kept_together_are_kept_whatever_is_asked_inside(
     story = Story(draw, world)
     for _ in range(ON_THE_WAY_S):  # a held roof is tried for what it has; others follow their ramps
         if not story.broken():
-            return
+            return world
         world.run(1)
     assert story.broken() == []
+    return world

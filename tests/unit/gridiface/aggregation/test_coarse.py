@@ -61,6 +61,27 @@ def test_a_total_around_counts_with_what_the_steps_of_a_group_inside_come_to(ben
     assert world.told == pytest.approx({"m": 0.0, "fine": 1_000.0})
 
 
+def test_a_total_inside_that_steps_bring_over_a_limit_around_it_gives_way(bench_in):
+    modes = Constraints(modes_w=(-10_000.0, 5_000.0, 10_000.0))
+    world = bench_in(
+        [
+            Group(id="all", members=("m", "s")),
+            Group(id="feeder", members=("m", "s"), parent="all"),
+            Group(id="street", members=("m",), parent="feeder"),
+        ],
+        battery("m", 10_000.0, constraints=modes),
+        battery("s", traits=STEP),
+    )
+    for name, watts in (("all", -28_900.0), ("feeder", 30_200.0), ("street", -19_200.0)):
+        world.submit(ask(name, group=name, set_w=watts))
+    world.submit(ask("around", generation_limit=3_200.0))
+    world.submit(ask("feeder's", group="feeder", import_limit=0.0))
+    world.step(steps=2)
+    assert world.told["m"] == 0.0
+    assert 0.0 <= world.total <= 3_200.0
+    assert world.told["s"] % 1_000 == 0
+
+
 def test_a_mode_device_that_a_limit_alone_moves_takes_a_power_that_it_knows(bench):
     world = bench(battery("m", constraints=MODES), battery("fine", 1_000.0))
     world.lies["m"] = 5_000.0
