@@ -35,7 +35,8 @@ DARK = {"/", "/sep2/curves/change", "/sep2/defaults/new", "/sep2/messages", "/se
         "/openadr/events/{id}", "/openadr/events/new", "/certificates", "/alarms", "/settlements/{id}"}  # fmt: skip
 
 #: Screens that are looked at on a phone: those, and the ones whose tables are the widest.
-PHONE = DARK | {"/audit", "/devices", "/groups", "/engine", "/performance", "/openadr/own/{id}", "/sep2/upstreams",
+PHONE = DARK | {"/audit", "/devices", "/groups", "/engine", "/performance", "/performance/sums",
+                "/openadr/own/{id}", "/sep2/upstreams",
                 "/sep2/flow", "/sep2/programs/{id}", "/users", "/portfolios/{id}"}  # fmt: skip
 
 #: Names of pictures that the documentation shows, by route.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -15,8 +16,10 @@ from gridiface.aggregation.device_lines import DeviceLines
 from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.late import Late
 from gridiface.aggregation.rollup import Total
-from gridiface.aggregation.scoring import Account, Sample
+from gridiface.aggregation.runs import Runs
+from gridiface.aggregation.scoring import Account, Sample, report_of
 from gridiface.domain.clock import Instant
+from gridiface.domain.controls import FAST, Control
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 
 #: While controls run, performance is sampled at least so often, s.
@@ -29,6 +32,8 @@ class Accounts:
     def __init__(self, columns: Columns, interval_s: float, keep_finished: int) -> None:
         self._c, self._interval_s, self._keep = columns, interval_s, keep_finished
         self._open: dict[str, Account] = {}
+        self._fast: dict[str, Control] = {}
+        self._runs = Runs(columns, interval_s)
         self._closed: dict[str, Account] = {}
         self._finished: list[PerformanceInterval] = []
         self._lines: list[DeviceLines] = []
@@ -38,6 +43,8 @@ class Accounts:
         control = entry.control
         if control.id not in self._open:
             self._open[control.id] = Account(control.id, control.target.id, now, self._interval_s)
+            if control.service_class in FAST:
+                self._fast[control.id] = control
 
     def close(self, control_id: str, now: Instant) -> None:
         """End it, where there is one."""
@@ -45,6 +52,8 @@ class Accounts:
         if account is None:
             return
         self._closed[control_id] = account
+        if (control := self._fast.pop(control_id, None)) is not None:
+            self._lines.extend(self._runs.sample(control, None, now))
         while len(self._closed) > self._keep:
             del self._closed[next(iter(self._closed))]
         rest, lines = account.close(self._c, now)
@@ -54,15 +63,21 @@ class Accounts:
     def sample(self, make: Callable[[str], Sample | None], now: Instant) -> None:
         """Give every open account what holds from now on."""
         for control_id, account in self._open.items():
-            self._finished.extend(account.sample(make(control_id), self._c, now))
+            sample, fast = make(control_id), self._fast.get(control_id)
+            if fast is not None:
+                self._lines.extend(self._runs.sample(fast, sample, now))
+                sample = None if sample is None else replace(sample, devices=None)
+            self._finished.extend(account.sample(sample, self._c, now))
             if account.news is not None:
                 self._lines.append(account.news)
                 account.news = None
+        self._lines.extend(self._runs.expire(now))
 
     def suspend(self, now: Instant) -> None:
         """End all of them: the engine stops, the controls go on."""
         for control_id in list(self._open):
             self.close(control_id, now)
+        self._lines.extend(self._runs.suspend(now))
 
     def drain(self) -> tuple[Sequence[PerformanceInterval], tuple[DeviceLines, ...]]:
         """What is to be recorded since the last call: intervals that have ended, the target's first; devices' lines."""
@@ -76,7 +91,11 @@ class Accounts:
     def reports(self, control_id: str, *, devices: bool = True) -> Sequence[PerformanceReport]:
         """The reports of one control, its own target first (alone without `devices`); empty where it never ran."""
         account = self._open.get(control_id) or self._closed.get(control_id)
-        return account.reports(devices=devices) if account is not None else ()
+        found = account.reports(devices=devices) if account is not None else ()
+        lines = self._runs.lines(control_id) if devices else None
+        if lines is None:
+            return found
+        return Late(lambda: chain(found, map(report_of, lines.intervals())))
 
     def latest(self, control_id: str) -> PerformanceInterval | None:
         """The newest interval of one control's own target; None where it never ran."""
@@ -92,13 +111,16 @@ class Accounts:
         """The clock was set."""
         for account in self._open.values():
             account.shift_time(seconds)
+        self._runs.shift_time(seconds)
 
     def due(self, sampled: Instant) -> Instant | None:
         """When to sample next after `sampled`: soon, and where an interval ends; None while no account is open."""
-        return min(sampled + SAMPLE_S, *(account.due for account in self._open.values())) if self._open else None
+        if not len(self):
+            return None
+        return min([sampled + SAMPLE_S, *(account.due for account in self._open.values())])
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self._open) + len(self._runs)
 
 
 def sample_of(

@@ -75,6 +75,18 @@ class DeviceLines:
         )
 
 
+#: Rows of what is held of devices: the power told, acknowledged and delivered.
+ALLOCATED, ACKNOWLEDGED, DELIVERED = range(3)
+
+
+def held_of(columns: Columns, rows: IntArray) -> FloatArray:
+    """Allocated, acknowledged and delivered power of devices, W; NaN: nothing, or not known."""
+    c, here = columns, span(rows)
+    told = c.told_w[here]
+    acknowledged = np.where(c.acknowledged[here] | np.isnan(told), told, 0.0)
+    return np.array([told, acknowledged, np.where(c.lost[here] | c.quarantined[here], np.nan, c.w[here])])
+
+
 class DeviceMeans:
     """Means of allocated, acknowledged and delivered power of each device, over the time for which the target held it.
 
@@ -105,17 +117,17 @@ class DeviceMeans:
         figures[COUNTED, places] += seconds
         figures[UNTIL, places] = until
 
-    def hold(self, columns: Columns, rows: IntArray | None, now: Instant) -> None:
-        """The present values of `rows` count from now on. The same array stands for the same devices."""
+    def hold(self, columns: Columns, rows: IntArray | None, now: Instant, held: FloatArray | None = None) -> None:
+        """The present values of `rows` count from now on. The same array stands for the same devices.
+
+        `held`: what of them is the account's own, as `held_of`; None: all of it.
+        """
         if rows is None or not rows.size:
             self._held = np.empty((3, 0))
             return
         if rows is not self._rows:
             self._rows, self._places = rows, self._placed(columns.ids[rows], now)
-        c, here = columns, span(rows)
-        told = c.told_w[here]
-        acknowledged = np.where(c.acknowledged[here] | np.isnan(told), told, 0.0)
-        self._held = np.array([told, acknowledged, np.where(c.lost[here] | c.quarantined[here], np.nan, c.w[here])])
+        self._held = held_of(columns, rows) if held is None else held
 
     def shift_time(self, seconds: float) -> None:
         """The clock was set."""

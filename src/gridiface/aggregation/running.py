@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from gridiface.aggregation.allocate.problem import BoolArray
 from gridiface.aggregation.arbitration import Claim, Ruling, kind_of
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
-from gridiface.aggregation.demands import Demands, Part
+from gridiface.aggregation.demands import Demands
 from gridiface.aggregation.ending import AtItsEnd
 from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.fleet import Fleet
@@ -24,13 +25,14 @@ from gridiface.aggregation.log import DecisionLog
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan, empty_plan
 from gridiface.aggregation.planner import Planner
+from gridiface.aggregation.riding import Moved, Rides, of_part, of_signal, without_signal
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.scoring import Sample
 from gridiface.aggregation.setpoints import CEILING, PARTS, PARTS_OF, POWER, SWITCHES, Orders
 from gridiface.aggregation.singles import Singles
 from gridiface.aggregation.stepper import Step, Stepper
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import FAST, Control, ControlMode, OutcomeKind, Target, TargetKind
+from gridiface.domain.controls import Control, ControlMode, OutcomeKind, Target, TargetKind
 
 #: Orders are thrown out when so many have gathered.
 MANY_ORDERS = 512
@@ -40,6 +42,21 @@ SETTLING_S = 30.0
 
 #: A ramp that a control asks for is walked in so many steps, none shorter than this, s.
 RAMP_STEPS, RAMP_STEP_S = 20, 1.0
+
+
+#: Modes of these kinds ask for a power: one of each rules.
+_ASKING = frozenset({"power", ControlMode.REGULATION.value})
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of one total, W, regulation included; what of it is accepted; the range that can be had."""
+
+    ruling: Ruling
+    total_w: float
+    accepted_w: float | None
+    low_w: float = -math.inf
+    high_w: float = math.inf
 
 
 def _set_points(ruling: Ruling) -> list[Claim]:
@@ -77,6 +94,7 @@ class Running:
         self.replan = True
         self.starting: list[Entry] = []
         self._here: tuple[int, Collection[str]] = (-1, ())
+        self._moved = Moved()
 
     @property
     def at_work(self) -> bool:
@@ -169,52 +187,65 @@ class Running:
         if entry is None:
             return None
         target = entry.control.target
-        requested, accepted = self._asked(control_id, target, now)
-        if requested is None and any(kind_of(mode, value) == "power" for mode, value in entry.control.values.items()):
+        asked = self._asked(target, now)
+        claims = [] if asked is None else _set_points(asked.ruling)
+        named = control_id in {one.control.id for one in claims}
+        signal = None if asked is None else asked.ruling.regulation
+        signals = signal is not None and signal.control.id == control_id
+        if not (named or signals) and any(
+            kind_of(mode, value) in _ASKING for mode, value in entry.control.values.items()
+        ):
             return None
         total = self._fleet.total(target, self._metering.last, now)
-        devices = None if entry.control.service_class in FAST else self._fleet.counted(target)
-        sample = sample_of(self._c, self._fleet.rows_of(target), total, requested, accepted, devices)
+        rows = self._fleet.rows_of(target)
+        requested, accepted = (None, None) if asked is None or not named else (asked.total_w, asked.accepted_w)
+        sample = sample_of(self._c, rows, total, requested, accepted, self._fleet.counted(target))
+        if asked is not None and signal is not None and named is not signals:
+            rides = self._rides(target, asked, signal, now)
+            if signals:
+                return of_signal(sample, rides, self._c, rows)
+            sample = without_signal(sample, rides, self._c, rows)
         part = self._demands.parts.get(control_id)
-        return sample if part is None else self._of_part(sample, part, target, now)
-
-    def _of_part(self, sample: Sample, part: Part, target: Target, now: Instant) -> Sample:
-        """One program's share in a total that several have parts in: what it was given, and its part of the rest."""
+        if part is None:
+            return sample
         given = sum(
             other.now(now)
             for name, other in self._demands.parts.items()
-            if (entry := self._book.get(name)) is not None and entry.control.target == target
+            if (beside := self._book.get(name)) is not None and beside.control.target == target
         )
+        sample = of_part(sample, part.now(now), part.share, given, self._c)
+        return replace(sample, requested_w=part.begun.on_its_way(part.asked, now), accepted_w=part.now(now))
 
-        def mine(total: float | None) -> float | None:
-            return None if total is None else part.now(now) + part.share * (total - given)
+    def _rides(self, target: Target, asked: _Asked, signal: Claim, now: Instant) -> Rides:
+        """The signal on what is asked of a target. With nothing beside it, all that the total moves is its own."""
+        alone = asked.ruling.power is None and not asked.ruling.shared
+        moved = self._moved.by(target, signal.value.value, now)
+        return Rides.of(asked.total_w, signal.value.value, asked.low_w, asked.high_w, math.inf if alone else moved)
 
-        return replace(
-            sample,
-            allocated_w=mine(sample.allocated_w),
-            acknowledged_w=mine(sample.acknowledged_w),
-            delivered_w=mine(sample.delivered_w),
-        )
-
-    def _asked(self, control_id: str, target: Target, now: Instant) -> tuple[float | None, float | None]:
-        """(requested, accepted) power while the control is the one that names it, W."""
+    def _asked(self, target: Target, now: Instant) -> _Asked | None:
+        """What is asked of a target now; None while nobody asks for a power."""
         if target.kind is TargetKind.DEVICE:
             row = self._c.row.get(target.id)
             ruling = None if row is None else self.plan.rulings.get(row)
-            if row is None or ruling is None or control_id not in {one.control.id for one in _set_points(ruling)}:
-                return None, None
-            if (part := self._demands.parts.get(control_id)) is not None:
-                return part.begun.on_its_way(part.asked, now), part.now(now)
+            if row is None or ruling is None or ruling.leading is None:
+                return None
             told = float(self._c.told_w[row])
-            return float(self.plan.device_w[row]), told if np.isfinite(told) else None
+            return _Asked(
+                ruling,
+                float(self.plan.device_w[row]),
+                told if math.isfinite(told) else None,
+                float(self.plan.device_low[row]),
+                float(self.plan.device_high[row]),
+            )
         node = self.node(target.id)
-        if node is None or control_id not in {one.control.id for one in _set_points(node.ruling)}:
-            return None, None
-        if (part := self._demands.parts.get(control_id)) is not None:
-            return part.begun.on_its_way(part.asked, now), part.now(now)
+        if node is None or node.ruling.leading is None:
+            return None
         requested = self._stepper.requested(node, self._demands, now)
         result = self._stepper.results.get(node.id)
-        return requested, requested if result is None else min(max(requested, result.low), result.high)
+        if result is None:
+            return _Asked(node.ruling, requested, requested)
+        accepted = min(max(requested, result.low), result.high)
+        return _Asked(node.ruling, requested, accepted, result.low, result.high)
 
     def _note_shortfalls(self, now: Instant) -> None:
         for node in self.plan.nodes():

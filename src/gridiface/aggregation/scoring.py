@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
+from gridiface.aggregation.allocate import FloatArray
 from gridiface.aggregation.allocate.problem import IntArray
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.device_lines import DeviceLines, DeviceMeans
@@ -29,7 +30,10 @@ KEPT_PER_S = 25_000.0
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One moment of a control on its own target; W, None = not known. `devices`: rows with lines of their own."""
+    """One moment of a control on its own target; W, None = not known.
+
+    `devices`: rows with lines of their own; `held`: what of their powers is this control's (see `held_of`), None: all.
+    """
 
     requested_w: float | None
     accepted_w: float | None
@@ -38,6 +42,7 @@ class Sample:
     delivered_w: float | None
     quality: Quality
     devices: IntArray | None = None
+    held: FloatArray | None = None
 
     @property
     def values(self) -> tuple[float | None, ...]:
@@ -125,7 +130,10 @@ class Account:
             finished.append(self._cut(now))
         self.until = now
         self._held = sample
-        self._devices.hold(columns, None if sample is None else sample.devices, now)
+        if sample is None:
+            self._devices.hold(columns, None, now)
+        else:
+            self._devices.hold(columns, sample.devices, now, sample.held)
         return finished
 
     def close(self, columns: Columns, now: Instant) -> tuple[list[PerformanceInterval], DeviceLines]:
@@ -161,7 +169,7 @@ class Account:
         if not devices or not self._devices.count:
             return [first]
         lines = self.lines()  # as they are now, whenever they are looked at
-        return Late(lambda: chain((first,), map(_report_of, lines.intervals())))
+        return Late(lambda: chain((first,), map(report_of, lines.intervals())))
 
     def _hold(self, now: Instant) -> None:
         """What was held counts up to now, for the target and for its devices alike."""
@@ -184,5 +192,6 @@ class Account:
         return interval
 
 
-def _report_of(line: PerformanceInterval) -> PerformanceReport:
+def report_of(line: PerformanceInterval) -> PerformanceReport:
+    """The report of one device, which has one line."""
     return PerformanceReport(control_id=line.control_id, target_id=line.target_id, intervals=(line,))

@@ -14,10 +14,12 @@ from gridiface.aggregation.glance import group_total
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.running import Running
+from gridiface.aggregation.settlement.regulation_hours import scored
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Setpoint, Share, Target, TargetKind
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
+from gridiface.domain.performance_sums import RegulationFigures
 from gridiface.domain.telemetry import GroupTotal, Quality, Snapshot
 
 
@@ -126,3 +128,8 @@ class PerformanceViews:
     def running(self) -> Mapping[str, PerformanceInterval]:
         """The newest interval of each running control's own target, by control."""
         return self._accounts.running()
+
+    @staticmethod
+    def score(intervals: Sequence[PerformanceInterval], start: Instant, end: Instant) -> RegulationFigures | None:
+        """How well the regulation signals in these intervals of one target were followed in [start, end)."""
+        return scored(intervals, start, end)

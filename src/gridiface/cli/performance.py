@@ -27,9 +27,11 @@ _MOST = 100_000
 _ENERGIES = ("requested_wh", "accepted_wh", "allocated_wh", "acknowledged_wh", "delivered_wh")
 _PARTS = ("tracking_error", "availability", "acknowledged")
 _TIMES = ("count", "mean_s", "median_s", "p95_s", "max_s")
+_SCORES = ("score", "correlation", "delay", "precision", "hours", "samples", "missing")
 _CSV = (
     *("name", "protocol", "program", "identity", "target", "controls", "seconds"),
     *(*_ENERGIES, *_PARTS, "quality", *(f"response_{name}" for name in _TIMES)),
+    *(f"regulation_{name}" for name in _SCORES),
 )
 
 
@@ -53,7 +55,7 @@ def performance(
     zone_name: Annotated[str, typer.Option("--zone", help="Time zone of times without offset.")] = "UTC",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the sums as CSV here.")] = None,
 ) -> None:
-    """Energies, tracking error, availability and response times over a span, by control, program, group or device.
+    """Energies, tracking error, availability, response times and regulation score by control, program, group or device.
 
     Example: gridiface report performance --from 2026-07-22 --to 2026-07-23 --by program
     """
@@ -77,14 +79,19 @@ def performance(
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, **{f"response_{name}": row["responses"][name] for name in _TIMES}}
+    scores = row["regulation"] or {}
+    return {
+        **row,
+        **{f"response_{name}": row["responses"][name] for name in _TIMES},
+        **{f"regulation_{name}": scores.get(name) for name in _SCORES},
+    }
 
 
 def _show(by: By, rows: list[dict[str, Any]]) -> None:
     columns = (
         *(by.value, *(("sender",) if by in {By.CONTROL, By.PROGRAM} else ())),
         *("controls", "hours", "requested", "allocated", "acknowledged", "delivered, kWh"),
-        *("error, %", "available, %", "response, s", "p95", "quality"),
+        *("error, %", "available, %", "response, s", "p95", "regulation", "quality"),
     )
     show_table("", columns, (_cells(by, row) for row in rows))
 
@@ -99,6 +106,7 @@ def _cells(by: By, row: Mapping[str, Any]) -> list[object]:
         *(_kwh(row[name]) for name in _ENERGIES if name != "accepted_wh"),
         *(percent(row[name]) for name in _PARTS[:2]),
         *(_s(responses[name]) for name in ("mean_s", "p95_s")),
+        "-" if row["regulation"] is None else f"{row['regulation']['score']:.3f}",
         row["quality"],
     ]
 

@@ -120,7 +120,9 @@ class Resources(Transport):
 
         None: until now; from a day before the end on.
         """
-        return await self.members("/performance", "performance", start=start, end=end, by=by)
+        # As texts: what is 0 would be left out.
+        span = {name: None if at is None else str(at) for name, at in (("start", start), ("end", end))}
+        return await self.members("/performance", "performance", **span, by=by)
 
     async def _put(self, path: str, thing: Fields, etag: str, unsaid: tuple[str, ...]) -> Any:
         body = {name: value for name, value in thing.items() if name not in unsaid}

@@ -102,7 +102,8 @@ class ServiceClass(StrEnum):
     DEMAND_RESPONSE = "demand_response"
 
 
-#: A new value every few seconds: the part of each device in it is neither told nor accounted for one by one.
+#: A new value every few seconds: the part of each device in it is not told one by one, and its account goes on from one
+#: control to the next.
 FAST = frozenset({ServiceClass.FAST_FREQUENCY, ServiceClass.REGULATION})
 
 

@@ -14,6 +14,10 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.telemetry import Quality
 from gridiface.domain.values import often_made
 
+#: A device's line in the fast services, whose controls follow each other every few seconds, goes on over those of one
+#: program for so long at most, s. It is under the id of the control with which it began.
+LONGEST_LINE_S = 900.0
+
 
 @often_made
 class PerformanceInterval:

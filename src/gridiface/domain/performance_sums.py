@@ -45,6 +45,38 @@ class ResponseTimes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegulationFigures:
+    """How well regulation signals were followed, by hours of 10-second samples (PJM Manual 12, section 4.5).
+
+    Attributes:
+        score, correlation, delay, precision: 0 to 1; `score` is the mean of the other three.
+        hours: how many hours have a score.
+        samples, missing: of these hours, samples of which both powers are known, and others.
+    """
+
+    score: float
+    correlation: float
+    delay: float
+    precision: float
+    hours: int
+    samples: int
+    missing: int
+
+    @classmethod
+    def mean(cls, parts: Sequence[RegulationFigures]) -> RegulationFigures | None:
+        """Of hours or of targets, each by its known samples; None without any."""
+        samples = sum(one.samples for one in parts)
+        if not samples:
+            return None
+        means = {
+            name: sum(getattr(one, name) * one.samples for one in parts) / samples
+            for name in ("score", "correlation", "delay", "precision")
+        }
+        hours, missing = sum(one.hours for one in parts), sum(one.missing for one in parts)
+        return cls(**means, hours=hours, samples=samples, missing=missing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """What the intervals of a span come to.
 
@@ -62,6 +94,7 @@ class Totals:
             where nothing was allocated.
         quality: the worst of all intervals.
         responses: of the devices that began within the span.
+        regulation: how well its regulation signals were followed; None without any.
     """
 
     controls: int
@@ -76,6 +109,7 @@ class Totals:
     acknowledged: float | None
     quality: Quality
     responses: ResponseTimes
+    regulation: RegulationFigures | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Agenda, Control, Decision, Delivery, Outcome, Setpoint, Share, Target
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
-from gridiface.domain.performance_sums import Portion
+from gridiface.domain.performance_sums import Portion, RegulationFigures
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
 
 
@@ -342,6 +342,10 @@ class PerformanceView(Protocol):
 
     def running(self) -> Mapping[str, PerformanceInterval]:
         """The newest interval, also an unfinished one, of each running control's own target, by the control's id."""
+        ...
+
+    def score(self, intervals: Sequence[PerformanceInterval], start: Instant, end: Instant) -> RegulationFigures | None:
+        """How well the regulation signals in these intervals of one target were followed in [start, end)."""
         ...
 
 

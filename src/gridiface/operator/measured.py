@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control
+from gridiface.domain.controls import FAST, Control
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.ports import History, PerformanceView
 from gridiface.naming import by_name
@@ -37,22 +37,27 @@ class Measured:
     async def reports(self, control: Control) -> Sequence[PerformanceReport]:
         """One report per target, the control's own first; empty where it never ran.
 
+        In the fast services of its own target alone: devices' lines go on from one control to the next.
+
         Raises:
             StoreUnavailable: its past cannot be read.
         """
-        kept = await self._kept(control.id)
+        fast = control.service_class in FAST
+        kept = await self._kept(control.id, devices=not fast)
         begins = {report.target_id: report.intervals[0].start for report in kept if report.intervals}
         began = min(begins.values(), default=math.inf)
         # One that ran before has its first interval here when its devices are heard again, a while after the start.
         if begins and all(report.whole for report in kept) and min(began, control.span.start) > self.since:
             return kept
         stored = await self.history.performance(control.id)
+        if fast:
+            stored = [one for one in stored if one.target_id == control.target.id]
         return joined(control, kept, [one for one in stored if one.end <= begins.get(one.target_id, began)])
 
-    async def _kept(self, control_id: str) -> list[PerformanceReport]:
+    async def _kept(self, control_id: str, *, devices: bool) -> list[PerformanceReport]:
         """The engine's account; of thousands of devices it is made in parts, between which others have their turn."""
         kept = []
-        for report in self.performance.report(control_id):
+        for report in self.performance.report(control_id, devices=devices):
             kept.append(report)
             if len(kept) % TURN == 0:
                 await asyncio.sleep(0)

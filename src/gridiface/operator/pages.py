@@ -35,6 +35,7 @@ from gridiface.operator.screens.house import House
 from gridiface.operator.screens.live import Live
 from gridiface.operator.screens.overview import OverviewScreen
 from gridiface.operator.screens.people import PeopleScreen
+from gridiface.operator.screens.performance import SumsScreen
 from gridiface.operator.screens.render import Entry, Frame
 from gridiface.operator.screens.settlement import PerformanceScreen
 from gridiface.operator.screens.trace import TraceScreen
@@ -106,6 +107,7 @@ class Pages:
             FleetPartsScreen(house),
             DecisionsScreen(house),
             PerformanceScreen(house),
+            SumsScreen(house),
             *theirs,
             AlarmsScreen(house),
             CertificatesScreen(house),

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, TargetKind
+from gridiface.domain.controls import FAST, Control, ControlMode, TargetKind
 from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.performance_sums import Summed, Totals
+from gridiface.domain.performance_sums import RegulationFigures, Summed, Totals
 from gridiface.domain.ports import NOTHING, WHOLE, Began, FleetView, History, PerformanceView, Reach
 from gridiface.operator.measured import TURN
 
@@ -34,6 +34,11 @@ class By(StrEnum):
 
 class TooMuch(Exception):
     """More lies in the span than one question may look at."""
+
+
+def regulates(control: Control) -> bool:
+    """Whether a control is a regulation signal, which has a score."""
+    return ControlMode.REGULATION in control.values
 
 
 #: What a sum is of: the id of a control, a group or a device; of a program protocol, program and identity.
@@ -66,6 +71,7 @@ class Summing:
     _sums: dict[Key, Summed] = field(default_factory=dict)
     _controls: dict[Key, Control] = field(default_factory=dict)
     _around: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _series: dict[Key, dict[str, list[PerformanceInterval]]] = field(default_factory=dict)
     _counted: int = 0
 
     async def run(self, performance: PerformanceView, history: History) -> dict[Key, tuple[Control, Totals]]:
@@ -77,7 +83,10 @@ class Summing:
         """
         own, devices = self.by is not By.DEVICE, self.by in {By.GROUP, By.DEVICE}
         reach: dict[str, Reach] = {}
-        parts = history.accounted(self.start, self.end, own=own, devices=devices, reach=reach.__getitem__)
+        limits = {"own": own, "devices": devices}
+        parts = history.accounted(
+            self.start, self.end, **limits, reach=reach.__getitem__, series=regulates if own else lambda _: False
+        )
         async for part in parts:
             control = part.control
             if control.id not in reach:
@@ -88,28 +97,59 @@ class Summing:
                     summed.put(control.id, portion)
             for one in part.began:
                 self._respond(control, one)
-        return {key: (self._controls[key], summed.totals()) for key, summed in self._sums.items()}
+            for interval in part.series:
+                self._follow(control, interval)
+        scores = await asyncio.to_thread(self._scores, performance)
+        return {
+            key: (self._controls[key], replace(summed.totals(), regulation=scores.get(key)))
+            for key, summed in self._sums.items()
+        }
+
+    def _follow(self, control: Control, interval: PerformanceInterval) -> None:
+        """Keep an interval of a regulation signal for its score."""
+        self._count()
+        for key in self._keys(control, interval.target_id):
+            if self.sees(key, control):
+                self._series.setdefault(key, {}).setdefault(interval.target_id, []).append(interval)
+
+    def _scores(self, performance: PerformanceView) -> dict[Key, RegulationFigures]:
+        """How well signals were followed, of each sum that has some; of several targets by their samples."""
+        found = {}
+        for key, targets in self._series.items():
+            scores = [performance.score(intervals, self.start, self.end) for intervals in targets.values()]
+            score = RegulationFigures.mean([one for one in scores if one is not None])
+            if score is not None:
+                found[key] = score
+        return found
 
     async def _live(self, control: Control, performance: PerformanceView, *, devices: bool) -> Reach:
         """Count what the engine's account has of a control; what is to be taken from the store."""
-        own = began = math.inf
+        own = began = line = math.inf
         whole, at = True, 0
         for report in performance.report(control.id, devices=devices):
             whole &= report.whole
             if report.intervals:
                 first = report.intervals[0].start
                 began = min(began, first)
-                own = first if report.target_id == control.target.id else own
+                if report.target_id == control.target.id:
+                    own = first
+                else:
+                    line = min(line, first)
+            series = report.target_id == control.target.id and self.by is not By.DEVICE and regulates(control)
             for interval in report.intervals:
                 self._add(control, interval)
+                if series and interval.start < self.end and interval.end > self.start:
+                    self._follow(control, interval)
                 at += 1
                 if at % TURN == 0:
                     await asyncio.sleep(0)
         if began == math.inf:
             return WHOLE
-        if whole and min(began, control.span.start) > self.since:
-            return NOTHING
-        return Reach(began if own == math.inf else own, began)
+        later = whole and min(began, control.span.start) > self.since  # nothing of it is of an earlier start
+        if control.service_class in FAST:
+            # Lines of devices that began with it may have ended, and been recorded, long before it is forgotten.
+            return Reach(-math.inf if later else own, line)
+        return NOTHING if later else Reach(began if own == math.inf else own, began)
 
     def _add(self, control: Control, interval: PerformanceInterval) -> None:
         if interval.start >= self.end or interval.end <= self.start:

@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Row, Select, and_, case, false, fu
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, OutcomeKind
-from gridiface.domain.performance import TRUST
+from gridiface.domain.performance import LONGEST_LINE_S, TRUST
 from gridiface.domain.performance_sums import Portion
 from gridiface.domain.ports import Accounted, Began, Reach
 from gridiface.store import decode
@@ -48,7 +48,12 @@ async def accounted(
         StoreUnavailable: from `read`.
     """
     table = controls.c
-    living = select(table.id, table.body).where(table.live_until > start, table.created < end).order_by(table.id)
+    # Those that ended a while before, too: devices' lines that began with them may go on.
+    living = (
+        select(table.id, table.body)
+        .where(table.live_until > start - LONGEST_LINE_S, table.created < end)
+        .order_by(table.id)
+    )
     sums, began, ones = _sums(start, end), _began(start, end), _intervals(start, end)
     last = ""
     while rows := await read(living.where(table.id > last).limit(MOST_NAMES)):

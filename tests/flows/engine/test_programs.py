@@ -697,3 +697,48 @@ def test_what_a_generation_limit_takes_off_a_group_is_not_given_back_to_make_up_
     watts = {name: unit.w for name, unit in world.units.items()}
     assert watts["a"] + watts["b"] == pytest.approx(3_000)
     assert watts["c"] + watts["d"] == pytest.approx(-3_000)
+
+
+def test_regulation_and_set_point_have_accounts_of_their_own_that_sum_up_to_what_flowed(make_world, ask):
+    world = make_world(10)
+    world.submit(ask("base", set_w=10_000, at=5, duration=115, program="market"))
+    flowed = 0.0
+    for number, delta in enumerate((5_000, -4_000, 2_000, 0, -6_000)):
+        control = ask(
+            f"agc{number}",
+            regulation=delta,
+            at=20 + 12 * number,
+            duration=12,
+            program="iso",
+            created=1.7e9 + number,
+            service_class=ServiceClass.REGULATION,
+        )
+        world.submit(control)
+    for _ in range(300):
+        before = world.total
+        world.run(0.5)
+        flowed += (before + world.total) / 2 * 0.5
+
+    own = [one for one in world.intervals if one.target_id == "all"]
+    lines = [one for one in world.intervals if one.target_id != "all"]
+
+    def joules(found, field="delivered_w"):
+        return sum((one.end - one.start) * (getattr(one, field) or 0.0) * one.known for one in found)
+
+    market = [one for one in own if one.control_id == "base"]
+    signals = [one for one in own if one.control_id.startswith("agc")]
+    assert {one.requested_w for one in market} == {10_000.0}
+    for number, delta in enumerate((5_000, -4_000, 2_000, 0, -6_000)):
+        mine = [one for one in signals if one.control_id == f"agc{number}"]
+        assert {one.requested_w for one in mine} == {float(delta)}
+        assert all(one.accepted_w == pytest.approx(delta) for one in mine)
+        assert mine[-1].delivered_w == pytest.approx(delta, abs=1.0)
+    assert joules(market, "requested_w") + joules(signals, "requested_w") == pytest.approx(10_000 * 115 - 3_000 * 12)
+    assert joules(own) == pytest.approx(flowed, rel=0.02)
+    for field in ("allocated_w", "acknowledged_w", "delivered_w"):
+        for control, mine in (("base", market), ("agc", signals)):
+            of_devices = [one for one in lines if one.control_id.startswith(control)]
+            assert joules(of_devices, field) == pytest.approx(joules(mine, field), abs=2_000.0)
+    # One line for each device over all signals, under the first of them.
+    assert {one.control_id for one in lines} == {"base", "agc0"}
+    assert len([one for one in lines if one.control_id == "agc0"]) == 10

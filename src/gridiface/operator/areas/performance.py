@@ -57,13 +57,26 @@ class ResponseFigures(TypedDict):
     max_s: float | None
 
 
+class RegulationRow(TypedDict):
+    """How well regulation signals were followed, 0 to 1; of so many hours and 10-second samples."""
+
+    score: float
+    correlation: float
+    delay: float
+    precision: float
+    hours: int
+    samples: int
+    missing: int
+
+
 class PerformanceRow(TypedDict):
     """One sum. Energies in Wh, net, + delivered to the grid; null: not known.
 
     `name`: id of the control, group or device, or the program. `protocol`, `program`, `identity` (who sent it): of a
     control and of a program. `target`: of a control. `controls`: how many have a part in it; `seconds`: their time.
     `tracking_error`: |delivered - requested| over |requested|; `availability`: part of the time for which the delivered
-    power was measured; `acknowledged`: part of the allocated energy that was acknowledged; 0 to 1.
+    power was measured; `acknowledged`: part of the allocated energy that was acknowledged; 0 to 1. `regulation`: of
+    signals of regulation, null without any and of devices.
     """
 
     name: str
@@ -83,6 +96,7 @@ class PerformanceRow(TypedDict):
     acknowledged: float | None
     quality: str
     responses: ResponseFigures
+    regulation: RegulationRow | None
 
 
 class PerformanceList(TypedDict):
@@ -108,7 +122,7 @@ class _Made:
 
 
 class PerformanceArea(Area):
-    """Performance over time."""
+    """Performance over time. `rows` is for pages."""
 
     name: ClassVar[str] = "performance"
     title: ClassVar[str] = "Performance"
@@ -139,6 +153,17 @@ class PerformanceArea(Area):
             "total": len(made.sums),
             "next": _place(shown[-1]) if len(shown) < len(left) else None,
         }
+
+    async def rows(self, call: Call[PerformanceQuery, NoBody]) -> tuple[Instant, Instant, list[PerformanceRow]]:
+        """All sums of a question, by name, over [start, end).
+
+        Raises:
+            Refused: as `list_performance`.
+        """
+        async with self._one_by_one:
+            made = await self._sums(call.query, call.caller, call.now)
+        by = call.query.by
+        return made.start, made.end, [_row(by, key, *made.sums[key]) for key in following(made.sums, "", _place)]
 
     async def _sums(self, query: PerformanceQuery, caller: Caller, now: Instant) -> _Made:
         """The sums of a question: for a page after the first those of the one before it, while they are kept.

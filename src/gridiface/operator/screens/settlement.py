@@ -17,6 +17,7 @@ from gridiface.operator.schema import LONGEST_ID, Search
 from gridiface.operator.schema import Page as Asked
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import SIZE, counted_page, has, page_start, paged, words
+from gridiface.operator.screens.performance import SECTIONS
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.server import Page
 from gridiface.operator.status import newest_first
@@ -55,7 +56,9 @@ class PerformanceScreen:
         reports = {one.id: await self._house.desk.measured.reports(one) for one in listed.rows}
         listed = listed.with_rows(lambda one: self._performance(one, reports[one.id]))
         settles = self._house.area(SettlementsArea) is not None
-        return self._house.frame.page(request, "performance.html", listed=listed, text=text, settles=settles)
+        return self._house.frame.page(
+            request, "performance.html", listed=listed, text=text, settles=settles, sections=SECTIONS
+        )
 
     def _performance(self, control: Control, reports: Sequence[PerformanceReport]) -> dict[str, Any]:
         status, now = self._house.status, self._house.now()

@@ -20,6 +20,9 @@ ROW: dict[str, Any] = {
     "requested_wh": 1500.0, "accepted_wh": 1400.0, "allocated_wh": 1400.0, "acknowledged_wh": 1300.0,
     "delivered_wh": None, "tracking_error": None, "availability": 0.0, "acknowledged": 0.9, "quality": "bad",
     "responses": {"count": 3, "mean_s": 1.25, "median_s": 1.0, "p95_s": 2.0, "max_s": 2.0},
+    "regulation": {
+        "score": 0.9375, "correlation": 0.95, "delay": 0.9, "precision": 0.96, "hours": 2, "samples": 720, "missing": 0
+    },
 }  # fmt: skip
 SPAN = ("report", "performance", "--from", "2026-07-22", "--to", "2026-07-23")
 
@@ -53,7 +56,7 @@ def test_the_table_says_what_is_not_known(queries: list[dict[str, Any]]) -> None
     line = next(line for line in result.stdout.splitlines() if "openadr/vtn1" in line)
     cells = [cell.strip() for cell in line.strip("│┃ ").split("│")]
     assert cells[:3] == ["=peak", "openadr/vtn1", "2"]
-    assert cells[3:] == ["1.500", "1.500", "1.400", "1.300", "-", "-", "0.0", "1.250", "2.000", "bad"]
+    assert cells[3:] == ["1.500", "1.500", "1.400", "1.300", "-", "-", "0.0", "1.250", "2.000", "0.938", "bad"]
     assert "sender" not in CliRunner().invoke(app, [*SPAN, "--by", "device"]).stdout
 
 
@@ -68,6 +71,7 @@ def test_csv_has_a_column_for_each_figure_and_no_formula(queries: list[dict[str,
     [row] = csv.DictReader(file.read_text().splitlines())
     assert (row["name"], row["requested_wh"], row["delivered_wh"]) == ("'=peak", "1500.0", "")
     assert (row["response_count"], row["response_p95_s"], row["acknowledged"]) == ("3", "2.0", "0.9")
+    assert (row["regulation_score"], row["regulation_samples"]) == ("0.9375", "720")
     result = CliRunner().invoke(app, [*SPAN, "-o", str(tmp_path / "none" / "sums.csv")])
     assert isinstance(result.exception, ConfigError)
 

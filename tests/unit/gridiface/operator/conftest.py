@@ -107,6 +107,10 @@ class FakeFleet:
     def setpoint(self, device_id: str) -> Setpoint | None:
         return Setpoint(device_id=device_id, issued=90.0, active_power_w=1500.0)
 
+    @staticmethod
+    def score(intervals: Sequence[PerformanceInterval], start: float, end: float) -> None:
+        """None: nothing here is a signal."""
+
     def report(self, control_id: str, *, devices: bool = True) -> Sequence[PerformanceReport]:
         if control_id != "c1":
             return []

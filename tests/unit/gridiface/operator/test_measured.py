@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from gridiface.domain.clock import Interval
+from gridiface.domain.controls import ServiceClass
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.operator.measured import Measured
 
@@ -99,3 +100,18 @@ async def test_of_one_that_runs_for_so_long_that_its_account_lost_the_beginning_
     ]
     assert len(await Measured(Engine(whole=True), stored, 50.0).reports(control)) == 2  # type: ignore[arg-type]
     assert stored.asked == 1
+
+
+async def test_of_a_fast_service_the_target_alone_is_told_as_devices_lines_go_on_over_its_signals(house: Any) -> None:
+    asked: list[bool] = []
+
+    class Runs(Engine):
+        def report(self, control_id: str, *, devices: bool = True) -> list[PerformanceReport]:
+            asked.append(devices)
+            return super().report(control_id)[: 2 if devices else 1]
+
+    control = replace(house.desk.status.controls()[0], service_class=ServiceClass.REGULATION)
+    stored = Stored(PART, replace(PART, target_id="battery1", start=0.0, end=900.0))
+    reports = await Measured(Runs(whole=True), stored, 200.0).reports(control)  # type: ignore[arg-type]
+    assert [(one.target_id, [i.start for i in one.intervals]) for one in reports] == [("fleet", [60.0, 100.0])]
+    assert asked == [False]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from tests.portions import portions
 
 from gridiface.domain.clock import Interval
-from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, Target, TargetKind
+from gridiface.domain.controls import Control, ControlMode, ModeValue, ServiceClass, Source, Target, TargetKind
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
-from gridiface.domain.performance_sums import Totals
+from gridiface.domain.performance_sums import RegulationFigures, Totals
 from gridiface.domain.ports import Accounted, Began, Reach
 from gridiface.operator.summing import By, Key, Summing, TooMuch
 
@@ -44,6 +44,11 @@ class Fleet:
         return [f"feeder-{device_id[0]}", "fleet"]
 
 
+def figures(samples: int, score: float = 0.5) -> RegulationFigures:
+    parts = dict.fromkeys(("score", "correlation", "delay", "precision"), score)
+    return RegulationFigures(**parts, hours=1, samples=samples, missing=0)
+
+
 class Accounts:
     """The engine's accounts: reports by control."""
 
@@ -62,6 +67,10 @@ class Accounts:
         ]
         return made if devices else made[:1]
 
+    def score(self, intervals: Sequence[PerformanceInterval], start: float, end: float) -> RegulationFigures | None:
+        """So many intervals."""
+        return figures(len(intervals))
+
 
 @dataclass(frozen=True)
 class Part:
@@ -79,7 +88,14 @@ class Stored:
         self._parts = parts
 
     async def accounted(
-        self, start: float, end: float, *, own: bool, devices: bool, reach: Callable[[str], Reach]
+        self,
+        start: float,
+        end: float,
+        *,
+        own: bool,
+        devices: bool,
+        reach: Callable[[str], Reach],
+        series: Callable[[Control], bool],
     ) -> AsyncIterator[Accounted]:
         for part in self._parts:
             yield Accounted(part.control)
@@ -90,7 +106,9 @@ class Stored:
                 for one in part.intervals
                 if one.end <= (until.own if one.target_id == part.control.target.id else until.devices)
             ]
-            yield Accounted(part.control, tuple(portions(kept, start, end)), part.began)
+            mine = tuple(one for one in kept if one.target_id == part.control.target.id)
+            chosen = mine if series(part.control) else ()
+            yield Accounted(part.control, tuple(portions(kept, start, end)), part.began, chosen)
 
 
 #: Two programs ask the fleet, one after the other; a third one device of it.
@@ -183,3 +201,39 @@ async def test_more_than_may_be_looked_at_is_not_summed_in_part() -> None:
     assert len(await wh(By.GROUP, most=9)) == 3
     with pytest.raises(TooMuch):
         await wh(By.GROUP, most=8)
+
+
+def signal(name: str, at: float, target: str = "fleet") -> Control:
+    values = {ControlMode.REGULATION: ModeValue(WH)}
+    one = replace(control(name, "agc", target), values=values, interval=Interval(at, 4.0))
+    return replace(one, service_class=ServiceClass.REGULATION)
+
+
+async def test_signals_of_regulation_have_a_score_in_each_sum_but_those_of_devices() -> None:
+    signals = [signal(f"s{at}", 4.0 * at) for at in range(3)] + [signal("f0", 0.0, "feeder-a")]
+    parts = [Part(one, (line(one.id, one.target.id, one.span.start, one.span.end, WH),)) for one in signals]
+    parts += [Part(FIRST, (line("c1", "fleet", 0.0, 10.0, WH),))]
+    found = await sums(By.PROGRAM, *parts)
+    # Three of the fleet and one of the feeder, by their samples; the demand response has none.
+    assert found["openadr", "agc", "vtn"].regulation == replace(figures(4), hours=2)
+    assert found["openadr", "peak", "vtn"].regulation is None
+    groups = await sums(By.GROUP, *parts)
+    assert {key[0]: one.regulation for key, one in groups.items()} == {"fleet": figures(3), "feeder-a": figures(1)}
+    assert all(one.regulation == figures(1) for key, one in (await sums(By.CONTROL, *parts)).items() if key[0] != "c1")
+    # What the account has is scored with what is stored.
+    live = Accounts(s2=[line("s2", "fleet", 8.0, 10.0, WH)], s3=[line("s3", "fleet", 12.0, 13.0, WH)])
+    found = await sums(By.PROGRAM, *parts[:2], Part(signals[2]), Part(signal("s3", 12.0)), accounts=live)
+    assert found["openadr", "agc", "vtn"].regulation == figures(4)
+
+
+async def test_lines_of_devices_go_on_over_the_signals_of_a_program_and_are_under_the_first() -> None:
+    first, second = signal("s0", 0.0), signal("s1", 4.0)
+    # The line that began with s0 still goes on; an earlier one that began with it, of a long signal, is recorded.
+    live = Accounts(s0=[line("s0", "fleet", 0.0, 4.0, WH), line("s0", "a1", 2.0, 8.0, WH)])
+    stored = (Part(first, (line("s0", "fleet", 0.0, 4.0, WH), line("s0", "a1", 0.0, 2.0, WH))), Part(second))
+    found = await wh(By.DEVICE, *stored, accounts=live, since=-10.0)
+    assert found == {("a1",): 0.8}
+    ended = (Part(first, (line("s0", "fleet", 0.0, 4.0, WH), line("s0", "a1", 0.0, 8.0, WH))), Part(second))
+    of_the_target = Accounts(s0=[line("s0", "fleet", 0.0, 4.0, WH)])
+    assert await wh(By.DEVICE, *ended, accounts=of_the_target, since=-10.0) == {("a1",): 0.8}
+    assert await wh(By.GROUP, *ended, accounts=of_the_target, since=-10.0) == {("fleet",): 0.4, ("feeder-a",): 0.8}
