@@ -292,7 +292,7 @@ class Engine(FleetViews):
             self._audit.step(self._running.position, now)
             self._intake.learning = True
         if len(self._accounts):
-            self._accounts.sample(lambda name: self._running.sample(name, now), now)
+            self._accounts.sample(self._running.sampler(now), now)
         outcomes, moved = self._book.drain()
         if not self._held(now):
             self._outlook.watch(self._running.plan, now)

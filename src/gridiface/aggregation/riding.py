@@ -14,7 +14,7 @@ import numpy as np
 from gridiface.aggregation.allocate import FloatArray
 from gridiface.aggregation.allocate.problem import IntArray, span
 from gridiface.aggregation.columns import Columns
-from gridiface.aggregation.device_lines import ALLOCATED, DELIVERED, held_of
+from gridiface.aggregation.device_lines import ACKNOWLEDGED, ALLOCATED, DELIVERED, held_of
 from gridiface.aggregation.scoring import Sample
 from gridiface.domain.clock import Instant
 
@@ -67,59 +67,74 @@ class Rides:
         return max(self.moved_w, abs(self.given_w))
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One moment of a total that a signal is in, divided once for both accounts.
+
+    Attributes:
+        acknowledged: the part of what is told that is acknowledged, by the devices' ratings, 0 to 1.
+        held, signals: what the devices hold (see `held_of`), and the signal's part of it; None: no lines of devices.
+    """
+
+    acknowledged: float
+    held: FloatArray | None
+    signals: FloatArray | None
+
+    @classmethod
+    def of(cls, sample: Sample, rides: Rides, columns: Columns, rows: IntArray) -> Split:
+        """Of the account of the whole total; `rows`: the target's devices."""
+        acknowledged = _acknowledged(columns, rows)
+        if sample.devices is None:
+            return cls(acknowledged, None, None)
+        held = held_of(columns, sample.devices)
+        return cls(acknowledged, held, signals_of(columns, sample.devices, held, rides, sample.delivered_w))
+
+
 def signals_of(
     columns: Columns, rows: IntArray, held: FloatArray, rides: Rides, delivered_w: float | None
 ) -> FloatArray:
     """The signal's part of what `held` says of the devices: by their ratings, and as much of each one's error."""
     told, watts = held[ALLOCATED], held[DELIVERED]
-    weights = np.where(np.isfinite(told), columns.set_max_w[span(rows)], 0.0)
+    here = span(rows)
+    asked = np.isfinite(told)
+    weights = np.where(asked, columns.set_max_w[here], 0.0)
     whole = float(weights.sum())
-    mine = rides.given_w * (weights / whole if whole > 0 else np.zeros(weights.size))
+    mine = weights * (rides.given_w / whole if whole > 0 else 0.0)
     part = 1.0 if delivered_w is None else rides.part_of_error(delivered_w)
-    told_nothing = np.isnan(told)
-    given = np.where(told_nothing, np.nan, mine)
-    taken = np.where(told_nothing, np.nan, np.where(columns.acknowledged[span(rows)], mine, 0.0))
-    return np.array([given, taken, mine + np.where(told_nothing, 0.0 * watts, part * (watts - told))])
+    signals = np.empty_like(held)
+    signals[ALLOCATED] = np.where(asked, mine, np.nan)
+    signals[ACKNOWLEDGED] = signals[ALLOCATED] * columns.acknowledged[here]
+    # Who is told nothing has no part of the signal, and is as unknown as what is measured of it.
+    signals[DELIVERED] = mine + np.where(asked, part * (watts - told), 0.0 * watts)
+    return signals
 
 
-def of_signal(sample: Sample, rides: Rides, columns: Columns, rows: IntArray) -> Sample:
+def of_signal(sample: Sample, rides: Rides, split: Split) -> Sample:
     """The account of a regulation signal: what it asked to move the total by, and by what it moved it."""
-    delivered = sample.delivered_w
-    taken = 0.0
-    if sample.allocated_w is not None:
-        taken = rides.given_w * _acknowledged(columns, rows)
-    made = replace(
+    delivered, told = sample.delivered_w, sample.allocated_w is not None
+    return replace(
         sample,
         requested_w=rides.asked_w,
         accepted_w=rides.given_w,
-        allocated_w=None if sample.allocated_w is None else rides.given_w,
-        acknowledged_w=None if sample.allocated_w is None else taken,
+        allocated_w=rides.given_w if told else None,
+        acknowledged_w=rides.given_w * split.acknowledged if told else None,
         delivered_w=None if delivered is None else rides.response_w(delivered),
+        held=split.signals,
     )
-    if sample.devices is None:
-        return made
-    held = held_of(columns, sample.devices) if sample.held is None else sample.held
-    return replace(made, held=signals_of(columns, sample.devices, held, rides, delivered))
 
 
-def without_signal(sample: Sample, rides: Rides, columns: Columns, rows: IntArray) -> Sample:
+def without_signal(sample: Sample, rides: Rides, split: Split) -> Sample:
     """The account of a set-point that a signal rides on: the total without the signal's part."""
-    delivered = sample.delivered_w
-    made = replace(
+    delivered, acknowledged = sample.delivered_w, sample.acknowledged_w
+    return replace(
         sample,
         requested_w=rides.base_w,
         accepted_w=rides.base_given_w,
         allocated_w=None if sample.allocated_w is None else sample.allocated_w - rides.given_w,
-        acknowledged_w=None
-        if sample.acknowledged_w is None
-        else sample.acknowledged_w - rides.given_w * _acknowledged(columns, rows),
+        acknowledged_w=None if acknowledged is None else acknowledged - rides.given_w * split.acknowledged,
         delivered_w=None if delivered is None else delivered - rides.response_w(delivered),
+        held=None if split.held is None or split.signals is None else split.held - split.signals,
     )
-    if sample.devices is None:
-        return made
-    held = held_of(columns, sample.devices) if sample.held is None else sample.held
-    signals = signals_of(columns, sample.devices, held, rides, delivered)
-    return replace(made, held=held - signals)
 
 
 def _acknowledged(columns: Columns, rows: IntArray) -> float:

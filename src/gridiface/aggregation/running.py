@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +25,7 @@ from gridiface.aggregation.log import DecisionLog
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan, empty_plan
 from gridiface.aggregation.planner import Planner
-from gridiface.aggregation.riding import Moved, Rides, of_part, of_signal, without_signal
+from gridiface.aggregation.riding import Moved, Rides, Split, of_part, of_signal, without_signal
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.scoring import Sample
 from gridiface.aggregation.setpoints import CEILING, PARTS, PARTS_OF, POWER, SWITCHES, Orders
@@ -181,8 +181,13 @@ class Running:
         inside, away = self._fleet.tree.inside(target.id), frozenset(c.ids[gone].tolist())
         return AtItsEnd(began, self._here[1], target.id, inside, away, failures)
 
-    def sample(self, control_id: str, now: Instant) -> Sample | None:
-        """What holds for a control from now on; None while it asks for a power and another control's power rules."""
+    def sampler(self, now: Instant) -> Callable[[str], Sample | None]:
+        """What holds for a control from now on, by its id: see `_sample`. It stands until something changes."""
+        splits: dict[Target, Split] = {}
+        return lambda control_id: self._sample(control_id, now, splits)
+
+    def _sample(self, control_id: str, now: Instant, splits: dict[Target, Split]) -> Sample | None:
+        """What holds for a control; None while it asks for a power and another control's power rules."""
         entry = self._book.get(control_id)
         if entry is None:
             return None
@@ -202,9 +207,11 @@ class Running:
         sample = sample_of(self._c, rows, total, requested, accepted, self._fleet.counted(target))
         if asked is not None and signal is not None and named is not signals:
             rides = self._rides(target, asked, signal, now)
+            if (split := splits.get(target)) is None:
+                split = splits[target] = Split.of(sample, rides, self._c, rows)
             if signals:
-                return of_signal(sample, rides, self._c, rows)
-            sample = without_signal(sample, rides, self._c, rows)
+                return of_signal(sample, rides, split)
+            sample = without_signal(sample, rides, split)
         part = self._demands.parts.get(control_id)
         if part is None:
             return sample

@@ -9,7 +9,7 @@ import pytest
 
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.device_lines import ACKNOWLEDGED, ALLOCATED, DELIVERED, held_of
-from gridiface.aggregation.riding import Moved, Rides, of_part, of_signal, without_signal
+from gridiface.aggregation.riding import Moved, Rides, Split, of_part, of_signal, without_signal
 from gridiface.aggregation.scoring import Sample
 from gridiface.domain.fleet import Device, Nameplate
 from gridiface.domain.telemetry import Quality
@@ -39,8 +39,8 @@ RIDES = Rides.of(110e3, 10e3, -math.inf, math.inf, 10e3)
 
 
 def test_signal_and_set_point_sum_up_to_the_total_each_with_its_own_request(columns: Columns) -> None:
-    signal = of_signal(total(columns), RIDES, columns, ROWS)
-    base = without_signal(total(columns), RIDES, columns, ROWS)
+    signal = of_signal(total(columns), RIDES, Split.of(total(columns), RIDES, columns, ROWS))
+    base = without_signal(total(columns), RIDES, Split.of(total(columns), RIDES, columns, ROWS))
     # 108 kW of 110 kW: the signal moved the total by 8 kW, the set-point's 100 kW are there.
     assert (signal.requested_w, signal.accepted_w, signal.allocated_w) == (10e3, 10e3, 10e3)
     assert (base.requested_w, base.accepted_w, base.allocated_w) == (100e3, 100e3, 100e3)
@@ -51,8 +51,8 @@ def test_signal_and_set_point_sum_up_to_the_total_each_with_its_own_request(colu
 
 
 def test_devices_lines_sum_up_to_both(columns: Columns) -> None:
-    signal = of_signal(total(columns), RIDES, columns, ROWS)
-    base = without_signal(total(columns), RIDES, columns, ROWS)
+    signal = of_signal(total(columns), RIDES, Split.of(total(columns), RIDES, columns, ROWS))
+    base = without_signal(total(columns), RIDES, Split.of(total(columns), RIDES, columns, ROWS))
     assert signal.held is not None
     assert base.held is not None
     assert signal.held[ALLOCATED].tolist() == pytest.approx([5e3, 10e3 / 3, 10e3 / 6])
@@ -78,8 +78,8 @@ def test_what_is_missing_beyond_what_the_signal_moved_is_the_set_points(
     columns: Columns, delivered: float, signal: float, base: float
 ) -> None:
     columns.w[:] = [delivered - 53e3, 34e3, 19e3]
-    of_the_signal = of_signal(total(columns), RIDES, columns, ROWS)
-    of_the_base = without_signal(total(columns), RIDES, columns, ROWS)
+    of_the_signal = of_signal(total(columns), RIDES, Split.of(total(columns), RIDES, columns, ROWS))
+    of_the_base = without_signal(total(columns), RIDES, Split.of(total(columns), RIDES, columns, ROWS))
     assert of_the_signal.delivered_w == pytest.approx(signal)
     assert of_the_base.delivered_w == pytest.approx(base)
     for one in (of_the_signal, of_the_base):
@@ -104,7 +104,10 @@ def test_limits_take_from_the_signal_first() -> None:
 def test_what_is_not_known_stays_unknown(columns: Columns) -> None:
     columns.told_w[1], columns.lost[0] = np.nan, True
     sample = Sample(None, None, None, None, None, Quality.BAD, ROWS)
-    for one in (of_signal(sample, RIDES, columns, ROWS), without_signal(sample, RIDES, columns, ROWS)):
+    for one in (
+        of_signal(sample, RIDES, Split.of(sample, RIDES, columns, ROWS)),
+        without_signal(sample, RIDES, Split.of(sample, RIDES, columns, ROWS)),
+    ):
         assert (one.allocated_w, one.acknowledged_w, one.delivered_w) == (None, None, None)
         assert one.held is not None
         assert np.isnan(one.held[ALLOCATED]).tolist() == [False, True, False]
