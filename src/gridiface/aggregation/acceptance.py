@@ -9,12 +9,13 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from gridiface.aggregation.arbitration import INFORMING, claims_of, displaced_kinds, kind_of, precedence
+from gridiface.aggregation.arbitration import claims_of, displaced_kinds, kind_of, precedence
 from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.requests import CURVE_NEEDS, NEEDS, droop_needs, empty_window, fault_of
 from gridiface.domain.clock import Instant, Interval, randomised
 from gridiface.domain.controls import (
     ENTER_SERVICE_MODES,
+    INFORMING_MODES,
     PASS_THROUGH_MODES,
     Acceptance,
     Control,
@@ -166,7 +167,7 @@ def _time(control: Control, now: Instant) -> Acceptance | None:
 
 
 def _barred(control: Control, subject: Subject) -> Acceptance | None:
-    if control.is_default or not subject.barred or all(mode in INFORMING for mode in control.values):
+    if control.is_default or not subject.barred or all(mode in INFORMING_MODES for mode in control.values):
         return None
     return _answer(control, Verdict.BLOCKED, subject.barred)
 
@@ -189,7 +190,7 @@ def _able(control: Control, subject: Subject) -> tuple[bool, tuple[str, ...]]:
 
 def _ruler(control: Control, rivals: Iterable[Entry], lane: Callable[[Control], str]) -> Control | None:
     """The active control that leaves nothing of this one for its whole span, if there is one."""
-    wanted = {claim.kind for claim in claims_of(control) if claim.mode not in INFORMING}
+    wanted = {claim.kind for claim in claims_of(control) if claim.mode not in INFORMING_MODES}
     if not wanted:
         return None
     # Of thousands that are ahead (an event with a value for every five minutes of days) only few are active.

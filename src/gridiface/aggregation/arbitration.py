@@ -12,7 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import LIMIT_MODES, PASS_THROUGH_MODES, Control, ControlMode, ModeValue
+from gridiface.domain.controls import (
+    INFORMING_MODES,
+    LIMIT_MODES,
+    PASS_THROUGH_MODES,
+    Control,
+    ControlMode,
+    ModeValue,
+)
 from gridiface.domain.curves import each_curve
 
 #: The kind of a mode: of one kind one control rules. Modes that are not listed are kinds of their own.
@@ -25,9 +32,6 @@ KIND_OF: Mapping[ControlMode, str] = {
     ControlMode.SET_VAR: "var",
     ControlMode.SET_VAR_PERCENT: "var",
 }
-
-#: Modes that inform and are not carried out: they never displace each other.
-INFORMING = frozenset({ControlMode.PRICE, ControlMode.MESSAGE})
 
 
 def kind_of(mode: ControlMode, value: ModeValue) -> str:
@@ -138,13 +142,13 @@ def rule(
     """
     by_kind: dict[str, list[Claim]] = {}
     for claim in claims:
-        if claim.mode not in INFORMING:
+        if claim.mode not in INFORMING_MODES:
             by_kind.setdefault(_kind(claim, shares), []).append(claim)
     taken = frozenset(by_kind)
     for stand_ins in (defaults, schedule):
         known = frozenset(kind.partition("@")[0] for kind in by_kind)
         for claim in stand_ins:
-            if claim.mode not in INFORMING and claim.kind not in known:
+            if claim.mode not in INFORMING_MODES and claim.kind not in known:
                 by_kind.setdefault(_kind(claim, shares), []).append(claim)
     winners: dict[str, Claim] = {}
     limits: list[Claim] = []
@@ -189,7 +193,7 @@ def displaced_kinds(ruler: Control, other: Control, *, apart: bool = False) -> s
         return set()
     if not same and ruler.span.end < other.span.end:
         return set()
-    theirs = {claim.kind: claim.mode for claim in claims_of(other) if claim.mode not in INFORMING}
+    theirs = {claim.kind: claim.mode for claim in claims_of(other) if claim.mode not in INFORMING_MODES}
     ours = {claim.kind for claim in claims_of(ruler)}
     if apart:
         ours.discard("power")
@@ -197,5 +201,5 @@ def displaced_kinds(ruler: Control, other: Control, *, apart: bool = False) -> s
 
 
 def is_information(control: Control) -> bool:
-    """Whether the control asks nothing of a device: it only informs (price, message), or it is a test."""
-    return control.is_test or all(mode in INFORMING for mode in control.values)
+    """Whether the control asks nothing of a device: it only informs (price, bid, message), or it is a test."""
+    return control.is_test or all(mode in INFORMING_MODES for mode in control.values)

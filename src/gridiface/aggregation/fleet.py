@@ -126,7 +126,7 @@ class Fleet:
                 device = self.columns.devices[row]
                 by_ability.setdefault(device.nameplate.capabilities, []).append(device.id)
             abilities = self._abilities[target] = {able: tuple(ids) for able, ids in by_ability.items()}
-        return Subject(self.exists(target), abilities, self._barred(rows), self.lane)
+        return Subject(self.exists(target), abilities, self.barred(target), self.lane)
 
     def shares(self, target: Target) -> Mapping[str, float]:
         """The parts of a target's power that are reserved to programs."""
@@ -140,9 +140,9 @@ class Fleet:
         """Which of these parts a control rules; empty: what is not reserved."""
         return lane_of(control, self.shares(control.target))
 
-    def _barred(self, rows: IntArray) -> str:
-        """Why none of the rows may be controlled; empty where one may."""
-        c = self.columns
+    def barred(self, target: Target) -> str:
+        """Why nobody of a target may be controlled now; empty where somebody may, and for an empty group."""
+        c, rows = self.columns, self.rows_of(target)
         if not rows.size:
             return ""
         barred = c.blocked[rows] | ~c.enabled[rows]

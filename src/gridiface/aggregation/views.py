@@ -75,6 +75,10 @@ class FleetViews:
         """What the device was told last."""
         return self._fleet.setpoint(device_id)
 
+    def barred(self, target: Target) -> str:
+        """Why nobody of a target may be controlled now; empty where somebody may."""
+        return self._fleet.barred(target)
+
     def qualities(self) -> Mapping[str, Quality | None]:
         """The quality of each device's newest data, None without any."""
         return self._fleet.qualities(0.0 if self._now is None else self._now)

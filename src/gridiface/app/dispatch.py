@@ -40,7 +40,6 @@ from gridiface.domain.controls import (
 )
 from gridiface.domain.fleet import Device, DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.ports import (
-    AppendDecisions,
     AppendDeliveries,
     AppendOutcome,
     AppendReadings,
@@ -99,9 +98,12 @@ class Dispatch:
 
     # --- ControlInbox -------------------------------------------------------------------------------------------
 
-    def preview(self, control: Control, now: Instant) -> Acceptance:
-        """What `submit` would answer, without changing anything."""
-        return self.engine.decide(control, now)[0]
+    def preview(self, control: Control, now: Instant, *, noted: bool = False) -> Acceptance:
+        """See domain.ports.ControlInbox.preview."""
+        acceptance, _, decisions = self.engine.decide(control, now)
+        if noted and not acceptance.will_run:
+            self._refused(control, acceptance, decided(decisions))
+        return acceptance
 
     async def submit(self, control: Control, now: Instant, *, along: Sequence[Change] = ()) -> Acceptance:
         """See domain.ports.ControlInbox.submit."""
@@ -113,10 +115,7 @@ class Dispatch:
             return Acceptance(control_id=control.id, verdict=Verdict.INVALID, reason="the same control is being taken")
         acceptance, prepared, decisions = self.engine.decide(control, now)
         if not acceptance.will_run:
-            self.counters.controls_refused += 1
-            with about(**named(control)):
-                _log.info("control %s refused: %s, %s", control.id, acceptance.verdict, acceptance.reason)
-            self._record_later([AppendDecisions(decisions)] if decisions else [])
+            self._refused(control, acceptance, decided(decisions))
             return acceptance
         self._pending.add(control.id)
         try:
@@ -133,6 +132,12 @@ class Dispatch:
                 _log.log(level, "control %s accepted: %s%s", control.id, acceptance.verdict, why)
         self.kick()
         return acceptance
+
+    def _refused(self, control: Control, acceptance: Acceptance, decisions: list[Change]) -> None:
+        self.counters.controls_refused += 1
+        with about(**named(control)):
+            _log.info("control %s refused: %s, %s", control.id, acceptance.verdict, acceptance.reason)
+        self._record_later(decisions)
 
     async def cancel(self, control_id: str, now: Instant, *, reason: str = "", along: Sequence[Change] = ()) -> bool:
         """See domain.ports.ControlInbox.cancel."""
@@ -279,7 +284,6 @@ class Dispatch:
         self.kick()
 
     def _delivered(self, deliveries: Sequence[Delivery]) -> None:
-        """What became of some set-points of a step."""
         self.engine.deliver(deliveries, self.clock.now())
         failed = 0
         for delivery in deliveries:

@@ -45,6 +45,7 @@ class ControlMode(StrEnum):
     ENTER_RANDOM_DELAY = "enter_random_s"  # s, most that chance adds to it
     ENTER_RAMP = "enter_ramp_s"  # s, from nothing to full power after entering service
     PRICE = "price"  # currency per kWh
+    BID = "bid"  # of a market: currency per unit, W or Wh (VA, VAh, var, varh), as `base` and `payload` say
     MESSAGE = "message"  # text to people
 
 
@@ -91,6 +92,10 @@ PASS_THROUGH_MODES = frozenset(
         *ENTER_SERVICE_MODES,
     }
 )
+
+
+#: Modes that inform and are not carried out: they are recorded and published, and displace nothing.
+INFORMING_MODES = frozenset({ControlMode.PRICE, ControlMode.BID, ControlMode.MESSAGE})
 
 
 class ServiceClass(StrEnum):

@@ -264,8 +264,8 @@ class ControlInbox(Protocol):
         """
         ...
 
-    def preview(self, control: Control, now: Instant) -> Acceptance:
-        """What `submit` would answer, without changing anything."""
+    def preview(self, control: Control, now: Instant, *, noted: bool = False) -> Acceptance:
+        """What `submit` would answer, without changing anything; `noted`: a refusal is recorded as one of `submit`."""
         ...
 
 
@@ -310,6 +310,10 @@ class FleetView(Protocol):
 
     def setpoint(self, device_id: str) -> Setpoint | None:
         """What the device was told last."""
+        ...
+
+    def barred(self, target: Target) -> str:
+        """Why nobody of a target may be controlled now (blocked, local control, not enabled); empty: somebody may."""
         ...
 
 

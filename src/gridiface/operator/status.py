@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import (
+    INFORMING_MODES,
     Control,
-    ControlMode,
     ControlState,
     Delivery,
     Outcome,
@@ -41,9 +41,6 @@ from gridiface.operator.rows import (
 #: Controls whose outcomes are kept, and the newest outcomes shown in one answer.
 _CONTROLS_KEPT = 1_000
 _OUTCOMES_SHOWN = 200
-
-#: What is told to people or devices and asks nothing of them.
-_INFORMING = frozenset({ControlMode.PRICE, ControlMode.MESSAGE})
 
 #: How old the look at all devices may be, s.
 _SURVEY_S = 0.9
@@ -261,7 +258,7 @@ class Status:
 
     def has_run(self, control: Control) -> bool:
         """Whether a control was carried out by some device, or is accounted for: by this server or the one before."""
-        if control.is_default or control.is_test or _INFORMING.issuperset(control.values):
+        if control.is_default or control.is_test or INFORMING_MODES.issuperset(control.values):
             return False
         started = self._responses(control.id)[OutcomeKind.STARTED.name.lower()] > 0
         return started or self.performance.latest(control.id) is not None

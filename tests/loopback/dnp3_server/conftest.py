@@ -67,7 +67,7 @@ class House:
     async def controls(self, *, live_after=None):
         return [item for item in self.controls_seen.values() if item.state is not ControlState.CANCELLED]
 
-    def preview(self, control, now):
+    def preview(self, control, now, *, noted=False):
         return Acceptance(control_id=control.id, verdict=self.verdict, feasible_w=self.feasible_w)
 
     async def submit(self, control: Control, now, *, along=()):

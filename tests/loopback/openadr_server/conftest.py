@@ -29,7 +29,7 @@ from gridiface.app.members import Members
 from gridiface.app.timers import TimerLoop
 from gridiface.domain.controls import ControlState, Delivery, DeliveryOutcome, Target, TargetKind
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate
-from gridiface.domain.ports import AppendOutcome, DeleteDocument, Document, PutControl, PutDocument
+from gridiface.domain.ports import AppendDecisions, AppendOutcome, DeleteDocument, Document, PutControl, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.openadr.settings import ListenSettings, ResourceSettings, VenSettings, VtnSettings
@@ -58,7 +58,7 @@ class Ledger:
     """Keeps documents and controls; can be down, and can die at a commit, before or after it is durable."""
 
     def __init__(self):
-        self.kept, self.controls, self.outcomes = {}, {}, []
+        self.kept, self.controls, self.outcomes, self.decisions = {}, {}, [], []
         self.down, self.no_controls = False, False
         self.die_at, self.dies_after, self.commits = None, False, 0
         self.dead = asyncio.Event()
@@ -75,6 +75,12 @@ class Ledger:
         if dies and not self.dies_after:
             self.dead.set()
             raise StoreUnavailable("died before")
+        self._keep(changes)
+        if dies:
+            self.dead.set()
+            raise StoreUnavailable("died after")
+
+    def _keep(self, changes):
         for change in changes:
             match change:
                 case PutDocument():
@@ -85,9 +91,8 @@ class Ledger:
                     self.controls[change.control.id] = change.control
                 case AppendOutcome():
                     self.outcomes.append(change.outcome)
-        if dies:
-            self.dead.set()
-            raise StoreUnavailable("died after")
+                case AppendDecisions():
+                    self.decisions += change.decisions
 
     async def documents(self, space):
         return [document for document in self.kept.values() if document.space == space]

@@ -12,7 +12,7 @@ from gridiface.domain.controls import ControlMode, ControlState
 from gridiface.errors import ConfigError
 from gridiface.protocols.openadr.events import Event, Signal
 from gridiface.protocols.openadr.exchange import HttpMessage
-from gridiface.protocols.openadr.payloads.units import power_reactive, power_real
+from gridiface.protocols.openadr.payloads.units import power_reactive, power_real, price_per_kwh
 from gridiface.protocols.openadr.reports import ReportRequest
 
 pytestmark = pytest.mark.timeout(60)
@@ -133,6 +133,94 @@ async def test_what_the_operator_ends_is_opted_out_later(make_house, eventually)
     (control,) = site.ledger.live()
     await site.dispatch.cancel(control.id, site.clock.now(), reason="by the operator")
     await eventually(lambda: vtn.core.delivery(name, "E").opt == "optOut", "optOut")
+
+
+async def opted(vtn, eventually, name, event, opt):
+    """Send an event and wait for the word on it."""
+    await vtn.do(lambda core, now: core.create_event(event, [name], now))
+    await eventually(lambda: (d := vtn.core.delivery(name, event.id)) and d.opt == opt, f"{event.id}: {opt}")
+
+
+async def test_what_the_operator_ends_is_opted_out_whatever_is_told_beside_it(make_house, eventually):
+    """A comment and a price ask nothing, and an interval that is over is not still to come."""
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID, "registration")
+    name = ven.core.registration.venID
+    event = dispatch_event("E", float(int(site.clock.now()) + 1), -6.0, -5.0, length=5)
+    price = replace(event.signals[0], name="ELECTRICITY_PRICE", type="price", id="p", unit=price_per_kwh("EUR"))
+    event = replace(event, signals=(*event.signals, price), comment="it is hot")
+    await opted(vtn, eventually, name, event, "optIn")
+    acting = {c.interval.start: c.id for c in site.ledger.live() if ControlMode.SET_W in c.values}
+    first, second = (acting[start] for start in sorted(acting))
+    await eventually(lambda: site.ledger.controls[first].state is ControlState.COMPLETED, "the first interval")
+    await site.dispatch.cancel(second, site.clock.now(), reason="by the operator")
+    await eventually(lambda: vtn.core.delivery(name, "E").opt == "optOut", "optOut")
+
+
+async def test_intervals_that_are_over_are_not_asked_for(make_house, eventually):
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID, "registration")
+    start = float(int(site.clock.now()) - 900)
+    event = dispatch_event("E", start, -6.0, -5.0)
+    await opted(vtn, eventually, ven.core.registration.venID, event, "optIn")
+    assert [c.values[ControlMode.SET_W].value for c in site.ledger.controls.values()] == [5000.0]
+    assert [one.verdict for one in site.ledger.decisions if one.control_id] == ["accepted"]
+
+
+async def test_who_may_not_be_controlled_is_opted_out_and_in_again(make_house, eventually):
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID, "registration")
+    name = ven.core.registration.venID
+
+    def block(device, blocked=True):
+        site.engine.desk.block(device, blocked, site.clock.now())
+
+    start = float(int(site.clock.now()) - 1)
+    event = replace(dispatch_event("E", start, -6.0), comment="it is hot")
+    await opted(vtn, eventually, name, event, "optIn")
+    await eventually(lambda: sum(site.batteries.watts.values()) == pytest.approx(6000.0), "the set-points")
+    block("b1")
+    await eventually(lambda: site.batteries.watts == {"b1": 0.0, "b2": pytest.approx(6000.0)}, "one is left")
+    assert vtn.core.delivery(name, "E").opt == "optIn"
+    block("b2")
+    await eventually(lambda: vtn.core.delivery(name, "E").opt == "optOut", "nobody is left")
+    assert vtn.core.delivery(name, "E").code == 200
+    assert "blocked by the operator" in ven.core.events["E"].description
+
+    # What comes now is refused, and stands in the record.
+    await opted(vtn, eventually, name, dispatch_event("F", start + 100, -6.0), "optOut")
+    (refused,) = [one for one in site.ledger.decisions if "/F/" in one.control_id]
+    assert (refused.source.protocol, refused.verdict, refused.signal) == ("openadr", "blocked", "set_w")
+
+    # Over a restart, and back: the control was in force all the time.
+    await ven.stop()
+    site.adapters.remove(ven)
+    site.dispatch.listeners.clear()
+    again = site.ven(ven.url)
+    await site.run(again)
+    block("b1", blocked=False)
+    await eventually(lambda: vtn.core.delivery(name, "E").opt == "optIn", "somebody may again")
+    await eventually(lambda: site.batteries.watts["b1"] == pytest.approx(6000.0), "and does")
+    assert vtn.core.delivery(name, "F").opt == "optOut"
+
+
+async def test_bids_alone_are_opted_in_recorded_and_move_nobody(make_house, eventually):
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID, "registration")
+    name = ven.core.registration.venID
+    event = dispatch_event("BID", float(int(site.clock.now()) - 1), 6.0)
+    event = replace(event, signals=(replace(event.signals[0], name="BID_LOAD"),))
+    await opted(vtn, eventually, name, event, "optIn")
+    (control,) = site.ledger.live()
+    assert control.values[ControlMode.BID].value == -6000.0
+    (decision,) = site.ledger.decisions
+    assert (decision.signal, decision.verdict, decision.control_id) == ("bid", "accepted", control.id)
+    assert sum(site.batteries.watts.values()) == 0.0
+    for device in site.batteries.watts:
+        site.engine.desk.block(device, True, site.clock.now())
+    await eventually(lambda: site.ledger.controls[control.id].state is ControlState.ACTIVE, "it runs")
+    await opted(vtn, eventually, name, replace(event, id="BID2"), "optIn")
+    assert vtn.core.delivery(name, "BID").opt == "optIn"
 
 
 async def test_the_operators_standing_word_answers_every_event_and_outlives_a_restart(make_house, eventually):

@@ -264,7 +264,7 @@ class _House:
     async def controls(self, *, live_after: float | None = None) -> list[Control]:
         return []
 
-    def preview(self, control: Control, now: float) -> Acceptance:
+    def preview(self, control: Control, now: float, *, noted: bool = False) -> Acceptance:
         return Acceptance(control_id=control.id, verdict=Verdict.ACCEPTED)
 
     async def submit(self, control: Control, now: float, *, along: Sequence[Change] = ()) -> Acceptance:
@@ -301,3 +301,6 @@ class _House:
 
     def setpoint(self, device_id: str) -> Setpoint | None:
         return None
+
+    def barred(self, target: Target) -> str:
+        return ""

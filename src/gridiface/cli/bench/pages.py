@@ -77,7 +77,7 @@ class _Clock:
 class _Inbox:
     """Takes nothing: pages are only read here."""
 
-    def preview(self, control: Control, now: Instant) -> Acceptance:
+    def preview(self, control: Control, now: Instant, *, noted: bool = False) -> Acceptance:
         """See domain.ports.ControlInbox.preview."""
         raise GridifaceError("nothing is sent in this benchmark")
 

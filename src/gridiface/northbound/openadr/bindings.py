@@ -27,6 +27,7 @@ class Binding:
         cancel_at: when; None at once.
         lost: of `controls`, those that ended without our asking.
         why: of `cancel`, where it is not the VTN's word.
+        barred: nobody of those it concerns may be controlled now, and the VTN was told so.
     """
 
     serial: int
@@ -36,6 +37,7 @@ class Binding:
     cancel_at: Instant | None = None
     lost: list[str] = field(default_factory=list)
     why: str = ""
+    barred: bool = False
 
 
 class Bindings:

@@ -26,7 +26,7 @@ from gridiface.domain.controls import (
     Verdict,
 )
 from gridiface.northbound.openadr.translate_signals import (
-    PRICES,
+    INFORMING,
     Level,
     PriceStep,
     Program,
@@ -44,20 +44,19 @@ __all__ = ["Level", "PriceStep", "Program", "Translation", "controls_of", "fract
 
 PROTOCOL = "openadr"
 _RESPONSE = "/response"
-#: Signals that are kept and published but not acted on.
-BIDS = frozenset({"BID_PRICE", "BID_LOAD", "BID_ENERGY"})
+_TOLD = "/told"
+_COMMENT = "comment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translation:
-    """An event in the domain's words. `published` are signals that are only passed on (bids)."""
+    """An event in the domain's words."""
 
     controls: tuple[Control, ...]
-    published: tuple[Signal, ...] = ()
 
 
 def controls_of(event: Event, program: Program, *, vtn: str, offset: float = 0.0) -> Translation:
-    """The controls that an event asks for: one per interval of each signal that is acted on, and target.
+    """The controls that an event asks for: one per interval of each signal, and target; of prices and bids, too.
 
     SIMPLE beside a signal that says it better is left out (it is there for simpler receivers).
 
@@ -73,13 +72,11 @@ def controls_of(event: Event, program: Program, *, vtn: str, offset: float = 0.0
             device classes, or what it counts from is not known (rule 112).
     """
     labelled = list(zip(_labels(event.signals), event.signals, strict=True))
-    published = tuple(signal for signal in event.signals if signal.name in BIDS)
-    understood = [(label, s) for label, s in labelled if s.name not in BIDS]
-    strange = next((s for _, s in understood if reader_of(s, program) is None), None)
+    strange = next((s for s in event.signals if reader_of(s, program) is None), None)
     if strange is not None:
         raise Refusal(Code.SIGNAL_NOT_SUPPORTED, f"signal {strange.name} {strange.type} has no meaning here")
-    richer = any(not is_simple(s) and s.name not in PRICES for _, s in understood)
-    chosen = [(label, s) for label, s in understood if not (richer and is_simple(s))]
+    richer = any(not is_simple(s) and s.name not in INFORMING for s in event.signals)
+    chosen = [(label, s) for label, s in labelled if not (richer and is_simple(s))]
     targets = targets_of(event, program)
     made = [
         control
@@ -89,7 +86,7 @@ def controls_of(event: Event, program: Program, *, vtn: str, offset: float = 0.0
     ]
     if event.comment:
         made.append(_message(event, targets[0], program, vtn, offset))
-    return Translation(controls=tuple(made), published=published)
+    return Translation(controls=tuple(made))
 
 
 def targets_of(event: Event, program: Program) -> tuple[Target, ...]:
@@ -114,8 +111,12 @@ def targets_of(event: Event, program: Program) -> tuple[Target, ...]:
 
 
 def word_of(acceptances: Iterable[Acceptance]) -> Word:
-    """Our word on an event from the engine's answers to its controls: optIn when any of them will run."""
+    """Our word on an event from the engine's answers to its controls: optIn when any of them will run.
+
+    What only informs (a price, a bid, a comment) is always taken, and decides where there is nothing else.
+    """
     answers = list(acceptances)
+    answers = [answer for answer in answers if not informs(answer.control_id)] or answers
     if not answers or any(answer.will_run for answer in answers):
         left_out = sorted({name for answer in answers for name in answer.left_out})
         return Word("optIn", int(Code.OK), f"without {', '.join(left_out)}" if left_out else "")
@@ -165,12 +166,12 @@ def _controls_of_signal(
     read = reader_of(signal, program)
     assert read is not None  # controls_of has refused the event otherwise
     # A price makes the fleet do something only where the event does not say itself what is to be done.
-    alone = all(one.name in PRICES for one in event.signals if one.name not in BIDS)
+    alone = all(one.name in INFORMING for one in event.signals)
     begin = event.dtstart
     for number, (duration, value) in enumerate(zip(signal.durations, signal.values, strict=True)):
         end = after(begin, duration)
         own = f"{label}/{number}/{target.kind}:{target.id}"
-        found = {own: read(signal, value, program)}
+        found = {own + (_TOLD if signal.name in INFORMING else ""): read(signal, value, program)}
         if alone and (response := price_response(signal, value, program)) is not None:
             found[own + _RESPONSE] = response
         for name, (mode, wanted) in found.items():
@@ -235,7 +236,7 @@ def _message(event: Event, target: Target, program: Program, vtn: str, offset: f
         program,
         vtn,
         offset,
-        name="comment",
+        name=_COMMENT,
         target=target,
         values={ControlMode.MESSAGE: ModeValue(0.0, payload=event.comment)},
         span=Interval(event.dtstart, length),
@@ -246,7 +247,13 @@ def _message(event: Event, target: Target, program: Program, vtn: str, offset: f
 def concerns(control_id: str, targets: Iterable[Target]) -> bool:
     """Whether a control that an event has become is of one of these targets, by the id that it was given here."""
     marks = tuple(f"/{target.kind}:{target.id}" for target in targets)
-    return control_id.rpartition("~")[0].removesuffix(_RESPONSE).endswith(marks)
+    return control_id.rpartition("~")[0].removesuffix(_RESPONSE).removesuffix(_TOLD).endswith(marks)
+
+
+def informs(control_id: str) -> bool:
+    """Whether a control that an event has become only informs, by the id that it was given here."""
+    name, _, serial = control_id.rpartition("~")
+    return (name if serial.isdigit() else control_id).endswith((_TOLD, f"/{_COMMENT}"))
 
 
 def group(name: str) -> Target:

@@ -19,6 +19,10 @@ from gridiface.protocols.openadr.signals import kind_of
 
 #: Signals of prices: kept and published, and answered as a program's configuration says.
 PRICES = ("ELECTRICITY_PRICE", "ENERGY_PRICE", "DEMAND_CHARGE")
+#: Signals of a market's bids: kept and published, not acted on.
+BIDS = frozenset({"BID_PRICE", "BID_LOAD", "BID_ENERGY"})
+#: Signals that ask nothing of a device by themselves.
+INFORMING = BIDS.union(PRICES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,15 @@ def _price(signal: Signal, value: float, program: Program) -> Value:
     return ControlMode.PRICE, ModeValue(_scaled(signal, value), signal.type, facts)
 
 
+def _bid(signal: Signal, value: float, program: Program) -> Value:
+    unit = getattr(signal.unit, "itemUnits", "")
+    scaled = _scaled(signal, value)
+    facts = {"signal": signal.name, "type": signal.type, "unit": unit}
+    return ControlMode.BID, ModeValue(
+        scaled if signal.name == "BID_PRICE" else _load(scaled, program), signal.name, facts
+    )
+
+
 _READERS: Mapping[tuple[str, str], Reader] = {
     ("SIMPLE", "level"): _level(lambda program: program.simple),
     ("LOAD_DISPATCH", "setpoint"): _setpoint,
@@ -192,6 +205,7 @@ _READERS: Mapping[tuple[str, str], Reader] = {
     ("CHARGE_STATE", "delta"): _charge_delta,
     ("CHARGE_STATE", "multiplier"): _charge_multiplier,
     **{(name, kind): _price for name in PRICES for kind in ("price", "priceRelative", "priceMultiplier")},
+    **{(name, kind): _bid for name in BIDS for kind in ("price", "setpoint")},
 }
 _UNITS: Mapping[str, tuple[type, ...]] = {
     "setpoint": (units.PowerReal, units.PowerReactive),
@@ -204,7 +218,9 @@ def reader_of(signal: Signal, program: Program) -> Reader | None:
     kind = kind_of(signal.name, signal.type)
     if kind is None or (kind.type == "x-loadControlSetpoint" and program.setpoint_scale is None):
         return None
-    if kind.name == "CHARGE_STATE":
+    if kind.name in BIDS:
+        fits = True  # The table says which units go with it, and nobody is to act on the number.
+    elif kind.name == "CHARGE_STATE":
         fits = signal.unit is None or isinstance(signal.unit, units.EnergyReal)
     else:
         fits = signal.unit is None or isinstance(signal.unit, _UNITS.get(kind.type, (object,)))

@@ -243,6 +243,7 @@ class OpenAdrVen:
             self._samples.take(self.core.sample_periods(), now)
             self._samples.history.look(now)
             self.core.handle_timer(now)
+            self.book.look(now)
             self._calendars.look(self.core, now)
             self._unsaved += self._samples.changes()
             await self._settle()

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gridiface.domain.clock import Clock, Instant
-from gridiface.domain.controls import Control, Outcome, OutcomeKind
+from gridiface.domain.controls import INFORMING_MODES, Control, Outcome, OutcomeKind, Target
 from gridiface.domain.ports import Change, ControlInbox, DeleteDocument, FleetView, Ledger, PutDocument
 from gridiface.errors import RefusedControl, StoreUnavailable
 from gridiface.northbound.openadr.bindings import Binding, Bindings
-from gridiface.northbound.openadr.translate import Program, concerns, controls_of, word_of
+from gridiface.northbound.openadr.translate import Program, concerns, controls_of, informs, word_of
 from gridiface.protocols.openadr.answers import Code, Refusal
 from gridiface.protocols.openadr.events import Event
 from gridiface.protocols.openadr.market import same_context
@@ -64,6 +64,8 @@ class EventBook:
         #: optIn or optOut: what every event that can be understood is answered from now on; "": the engine decides.
         self.standing = ""
         self._bindings = Bindings(space)
+        #: By event: the serial of its version, whom it asks to do something, and the ends of its controls.
+        self._known: dict[str, tuple[int, frozenset[Target], dict[str, Instant]]] = {}
         #: Controls that are being handed in, by event and id, so that a long event is translated once.
         self._ready: dict[str, dict[str, Control]] = {}
 
@@ -101,7 +103,13 @@ class EventBook:
         if standing:
             return Verdict(standing, int(Code.OK), "the operator's standing word")
         now, serial = self._clock.now(), self._serial(event.id)
-        return word_of([self._inbox.preview(_named(control, serial), now) for control in made.controls])
+        named = [_named(control, serial) for control in made.controls]
+        answers = [self._inbox.preview(control, now) for control in named]
+        word = word_of(answers)
+        if word.opt == _OPT_OUT:
+            # It is never handed in, and stands in the record of decisions all the same: once, not for each interval.
+            self._inbox.preview(next(c for c, a in zip(named, answers, strict=True) if not a.will_run), now, noted=True)
+        return word
 
     def note(self, notice: Notice, now: Instant) -> None:
         """Something happened at the core: what is to be done about it is done by `carry_out`."""
@@ -121,7 +129,9 @@ class EventBook:
         held = [] if old is None else [*old.cancel, *old.controls]
         binding = Binding(serial=self._serial(event.id), cancel=held)
         if notice.opt == _OPT_IN:
-            binding.submit = [control.id for control in self._made(event, binding.serial, notice.start - event.dtstart)]
+            made = self._made(event, binding.serial, notice.start - event.dtstart)
+            # Of an event that runs already, what is over is over.
+            binding.submit = [control.id for control in made if control.latest > self._clock.now()]
         self._bindings.put(event.id, binding)
 
     def opt(self, event_id: str, opt: str, now: Instant, *, reason: str = "", resources: Sequence[str] = ()) -> None:
@@ -153,6 +163,7 @@ class EventBook:
     def _follow(self, known: KnownEvent, opt: str, resources: Sequence[str], now: Instant, reason: str) -> None:
         event_id = known.event.id
         binding = self._bindings.get(event_id) or Binding(serial=self._serial(event_id))
+        binding.barred = False
         running = [name for name in binding.controls if name not in binding.lost]
         if resources:
             targets = [t for name in resources if (t := self._program(known.event).resources.get(name)) is not None]
@@ -190,6 +201,7 @@ class EventBook:
                 await self._cancel(event_id, binding, along, now)
             if not (binding.submit or binding.cancel) and event_id not in self._ven().events:
                 self._bindings.drop(event_id)
+                self._known.pop(event_id, None)
         if along or self._bindings.changed:
             documents, held = self._bindings.take()
             try:
@@ -261,17 +273,61 @@ class EventBook:
         return self._opt_out_if_lost(event_id, binding, Verdict(_OPT_OUT, int(Code.OK), reason), now)
 
     def _opt_out_if_lost(self, event_id: str, binding: Binding, word: Verdict, now: Instant) -> bool:
-        if binding.submit or set(binding.controls) - set(binding.lost) or self.standing == _OPT_IN:
+        acting = {name for name in binding.controls if not informs(name)} or set(binding.controls)
+        left = acting.difference(binding.lost)
+        if binding.submit or self.standing == _OPT_IN:
             return False
         known = self._ven().events.get(event_id)
         if known is None or known.opt != _OPT_IN or known.event.last_end <= now:
             return False
+        if left and not left <= self._over(known, binding.serial, now):
+            return False
+        return self._say(event_id, replace(word, opt=_OPT_OUT))
+
+    def _say(self, event_id: str, word: Verdict) -> bool:
         try:
-            self._ven().change_opt(event_id, replace(word, opt=_OPT_OUT))
+            self._ven().change_opt(event_id, word)
         except RefusedControl as problem:
             _log.info("event %s: the VTN is not told: %s", event_id, problem)
             return False
         return True
+
+    # -- what the fleet may do ---------------------------------------------------------------------------------------
+
+    def look(self, now: Instant) -> None:
+        """Events that nobody of ours may carry out any more are opted out, and in again when somebody may.
+
+        Their controls stay in force, so that who is unblocked follows at once.
+        """
+        for event_id, binding in self._bindings.items():
+            known = self._ven().events.get(event_id)
+            if known is None or known.stop is not None or known.event.last_end <= now or self.standing == _OPT_IN:
+                continue
+            if (
+                not known.event.response_required
+                or known.opt != (_OPT_OUT if binding.barred else _OPT_IN)
+                or not binding.controls
+            ):
+                continue
+            reasons = [self._fleet.barred(target) for target in self._acting(known, binding.serial)[0]]
+            if bool(reasons and all(reasons)) is binding.barred:
+                continue
+            word = Verdict(_OPT_IN) if binding.barred else Verdict(_OPT_OUT, int(Code.OK), reasons[0])
+            binding.barred = self._say(event_id, word) is not binding.barred
+            self._bindings.touch(event_id)
+
+    def _acting(self, known: KnownEvent, serial: int) -> tuple[frozenset[Target], dict[str, Instant]]:
+        """Whom an event asks to do something, and when each control of it is over; translated once a version."""
+        event_id = known.event.id
+        kept = self._known.get(event_id)
+        if kept is None or kept[0] != serial:
+            made = self._made(known.event, serial, known.offset)
+            aims = frozenset(one.target for one in made if not INFORMING_MODES.issuperset(one.values))
+            kept = self._known[event_id] = (serial, aims, {one.id: one.latest for one in made})
+        return kept[1], kept[2]
+
+    def _over(self, known: KnownEvent, serial: int, now: Instant) -> set[str]:
+        return {name for name, end in self._acting(known, serial)[1].items() if end <= now}
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

@@ -95,9 +95,9 @@ class InboxAlong:
         _written()
         return count
 
-    def preview(self, control: Control, now: Instant) -> Acceptance:
+    def preview(self, control: Control, now: Instant, *, noted: bool = False) -> Acceptance:
         """See domain.ports.ControlInbox."""
-        return self._inner.preview(control, now)
+        return self._inner.preview(control, now, noted=noted)
 
 
 class RegistryAlong:

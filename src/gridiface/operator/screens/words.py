@@ -60,6 +60,7 @@ MODES: Mapping[ControlMode, tuple[str, str]] = {
     ControlMode.ENTER_RANDOM_DELAY: ("random delay of return", "s"),
     ControlMode.ENTER_RAMP: ("ramp on return to service", "s"),
     ControlMode.PRICE: ("price per kWh", ""),
+    ControlMode.BID: ("market bid", ""),
     ControlMode.MESSAGE: ("message", "*"),
 }
 

@@ -256,7 +256,7 @@ class Inbox:
     verdict: Verdict = Verdict.ACCEPTED
     controls: list[Control] = field(default_factory=list)
 
-    def preview(self, control: Control, now: float) -> Acceptance:
+    def preview(self, control: Control, now: float, *, noted=False) -> Acceptance:
         return Acceptance(control_id=control.id, verdict=self.verdict, reason="so be it", feasible_w=900.0)
 
     async def submit(self, control: Control, now: float, *, along: Sequence[Change] = ()) -> Acceptance:

@@ -55,7 +55,7 @@ def test_each_field_that_may_be_sent_has_a_meaning(model: Any) -> None:
 
 
 def test_each_mode_is_offered_with_its_unit_or_carries_a_payload() -> None:
-    payload = {ControlMode.CURVE, ControlMode.FREQUENCY_DROOP, ControlMode.MESSAGE}
+    payload = {ControlMode.CURVE, ControlMode.FREQUENCY_DROOP, ControlMode.BID, ControlMode.MESSAGE}
     offered = set(control_schema.OfferedMode.__args__)
     assert offered == {mode.value for mode in ControlMode if mode not in payload}
     assert {mode.value for mode in control_schema.MODE_UNITS} == offered

@@ -45,7 +45,7 @@ class House:
     async def controls(self, *, live_after: Any = None) -> list[Any]:
         return []
 
-    def preview(self, control: Any, now: float) -> Acceptance:
+    def preview(self, control: Any, now: float, *, noted=False) -> Acceptance:
         return Acceptance(control_id=control.id, verdict=Verdict.ACCEPTED)
 
     async def submit(self, control: Any, now: float, *, along: Any = ()) -> Acceptance:

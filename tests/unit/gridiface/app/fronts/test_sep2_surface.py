@@ -45,7 +45,7 @@ class House:
     async def documents(self, space: str) -> list[Document]:
         return [d for d in self.kept.values() if d.space == space]
 
-    def preview(self, control: Any, now: float) -> Acceptance:
+    def preview(self, control: Any, now: float, *, noted=False) -> Acceptance:
         return Acceptance(control_id=control.id, verdict=Verdict.ACCEPTED)
 
     async def submit(self, control: Any, now: float, *, along: Any = ()) -> Acceptance:

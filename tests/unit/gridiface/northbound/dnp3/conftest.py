@@ -41,7 +41,7 @@ class House:
             if isinstance(change, PutDocument):
                 self.kept[change.space, change.key] = Document(change.space, change.key, change.body)
 
-    def preview(self, control, now):
+    def preview(self, control, now, *, noted=False):
         return Acceptance(control_id=control.id, verdict=self.verdict, feasible_w=self.feasible_w)
 
     async def submit(self, control, now, *, along=()):

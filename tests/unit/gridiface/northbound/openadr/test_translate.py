@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gridiface.domain.clock import Interval
-from gridiface.domain.controls import Acceptance, ControlMode, Verdict
+from gridiface.domain.controls import INFORMING_MODES, Acceptance, ControlMode, ModeValue, Verdict
 from gridiface.northbound.openadr.translate import (
     Level,
     PriceStep,
@@ -18,6 +18,7 @@ from gridiface.northbound.openadr.translate import (
     device,
     fractions,
     group,
+    informs,
     targets_of,
     word_of,
 )
@@ -167,10 +168,42 @@ def test_what_needs_facts_that_are_not_known_gets_469(made):
     assert refused.value.answer == 469
 
 
-def test_bids_are_published_and_not_acted_on():
-    found = translated(signal("BID_LOAD", "setpoint", 5.0, KW))
-    assert found.controls == ()
-    assert [one.name for one in found.published] == ["BID_LOAD"]
+def test_bids_are_controls_that_only_inform_with_what_they_are_of():
+    load = signal("BID_LOAD", "setpoint", 5.0, KW, id="l")
+    cost = signal("BID_PRICE", "price", 0.3, price_per_kwh("EUR"), id="p")
+    one, other = translated(load, cost).controls
+    assert one.values == {
+        ControlMode.BID: ModeValue(-5000.0, "BID_LOAD", {"signal": "BID_LOAD", "type": "setpoint", "unit": "W"})
+    }
+    (value,) = other.values.values()
+    assert (value.value, value.payload["unit"]) == (0.3, "EUR")
+    assert INFORMING_MODES.issuperset([*one.values, *other.values])
+    assert informs(one.id)
+    assert informs(other.id)
+
+
+def test_bids_beside_what_is_to_be_done_take_nothing_of_it_away():
+    bid = signal("BID_ENERGY", "setpoint", 1.0, KWH, id="b")
+    simple, price = signal("SIMPLE", "level", 1, id="s"), signal("ELECTRICITY_PRICE", "price", 0.5, id="p")
+    modes = [mode for control in translated(bid, simple).controls for mode in control.values]
+    assert modes == [ControlMode.BID, ControlMode.LOAD_LEVEL]
+    priced = replace(PROGRAM, prices=(PriceStep(above=0.2, level=Level(fraction=1.0)),))
+    modes = [mode for control in translated(bid, price, program=priced).controls for mode in control.values]
+    assert modes == [ControlMode.BID, ControlMode.PRICE, ControlMode.LOAD_LEVEL]
+
+
+def test_what_only_informs_decides_alone_and_not_beside_what_acts():
+    made = translated(
+        signal("LOAD_DISPATCH", "setpoint", 5.0, KW, id="a"),
+        signal("ELECTRICITY_PRICE", "price", 0.3, price_per_kwh("EUR"), id="b"),
+        comment="it is hot",
+    ).controls
+    assert [informs(control.id) for control in made] == [False, True, True]
+    assert [informs(f"{control.id}~1") for control in made] == [False, True, True]
+    blocked = Acceptance(control_id=made[0].id, verdict=Verdict.BLOCKED, reason="blocked by the operator")
+    told = [Acceptance(control_id=control.id, verdict=Verdict.ACCEPTED) for control in made[1:]]
+    assert word_of([blocked, *told]).opt == "optOut"
+    assert word_of(told).opt == "optIn"
 
 
 def test_simple_beside_a_better_signal_is_left_out_and_beside_a_price_is_not():

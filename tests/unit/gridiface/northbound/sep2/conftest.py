@@ -113,7 +113,7 @@ class FakeInbox:
             self.controls[control.id] = replace(control, source=replace(control.source, authority=authority))
         return len(known)
 
-    def preview(self, control: Control, now: float) -> Acceptance:
+    def preview(self, control: Control, now: float, *, noted=False) -> Acceptance:
         return Acceptance(control_id=control.id, verdict=self.verdict)
 
 

@@ -77,7 +77,7 @@ async def test_what_the_engine_takes_back_at_the_last_moment_is_granted_as_nothi
     look = kit.inbox.preview
     said = iter([Verdict.ACCEPTED, Verdict.BLOCKED])
 
-    def preview(control: Any, now: float) -> Any:
+    def preview(control: Any, now: float, *, noted=False) -> Any:
         return replace(look(control, now), verdict=next(said))
 
     kit.inbox.preview = preview

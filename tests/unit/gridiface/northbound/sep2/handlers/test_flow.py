@@ -48,7 +48,7 @@ async def test_what_the_engine_refuses_is_granted_as_nothing(kit: Any) -> None:
 
 
 async def test_what_is_feasible_in_part_is_granted_in_part(kit: Any) -> None:
-    kit.inbox.preview = lambda control, now: Acceptance(
+    kit.inbox.preview = lambda control, now, noted=False: Acceptance(
         control_id=control.id, verdict=Verdict.PARTIAL, feasible_w=-500.0
     )
     grant = await asked(kit)

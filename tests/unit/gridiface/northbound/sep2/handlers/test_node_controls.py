@@ -18,7 +18,7 @@ class Inbox:
     verdicts: dict[str, Verdict]
     alongs: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def preview(self, control: Control, now: float) -> Acceptance:
+    def preview(self, control: Control, now: float, *, noted=False) -> Acceptance:
         return Acceptance(control_id=control.id, verdict=self.verdicts.get(control.target.id, Verdict.ACCEPTED))
 
     async def submit(self, control: Control, now: float, *, along: Any = ()) -> Acceptance:

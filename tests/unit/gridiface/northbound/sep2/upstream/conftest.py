@@ -133,7 +133,7 @@ class House:
         self.cancelled.append((control_id, reason))
         return True
 
-    def preview(self, control: Control, now: float) -> Acceptance:
+    def preview(self, control: Control, now: float, *, noted=False) -> Acceptance:
         return Acceptance(control_id=control.id, verdict=Verdict.ACCEPTED)
 
     def device(self, device_id: str) -> Device | None:
