@@ -1,7 +1,8 @@
 """Curtailed sun: what a roof could give is not seen while it gives what it was told, so it is told a little more.
 
 A roof that is asked for all that is known of its sun, and gives it, may have more by now: after a cloud it would stay
-at what the cloud left it. So its set-point stands a little above its share. With no more sun that changes nothing; with
+at what the cloud left it, and after a night at nothing. So its set-point, or its ceiling where it is led by that alone,
+stands a little above its share. With no more sun that changes nothing; with
 more it gives up to so much more, which is seen, becomes known, and is split like the rest. The margin is told to the
 device alone; shares, totals and accounts are made of what is known. All margins together stay inside what limits leave.
 """
@@ -20,6 +21,7 @@ from gridiface.aggregation.intake import BINDING
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.residual import NOTHING, Beside
+from gridiface.aggregation.solution import Solution
 
 #: How far above its share a roof is told, part of its rating.
 MARGIN = 0.05
@@ -27,12 +29,15 @@ MARGIN = 0.05
 #: A share this near to all that is known is all of it, part of a margin: what is seen is a little unsteady.
 _NEAR = 0.6
 
+#: A roof that is known to give less than this part of its rating is in the dark.
+_DARK = 0.002
+
 #: More of a margin is worth a message, and sun that a margin showed a new split, from this part of the margin on.
 _WORTH = 0.5
 
 
 def margins(
-    columns: Columns, plan: Plan, bounds: Envelope, watts: FloatArray, residuals: Mapping[str, Beside]
+    columns: Columns, plan: Plan, bounds: Envelope, solution: Solution, residuals: Mapping[str, Beside]
 ) -> FloatArray:
     """How much more than its share each row is to be told, W, >= 0.
 
@@ -40,27 +45,37 @@ def margins(
         columns: the fleet.
         plan: who rules; its limits bound the sum of the margins below each node.
         bounds: what each device is known to be able to do.
-        watts: the shares of this step, W, + delivered; NaN: told no power.
+        solution: the shares of this step, powers or ceilings.
         residuals: what lies beside the members of each node at its metered points.
 
     Returns:
         One per row; 0 but for roofs that give all that is known of them and were told no more.
     """
-    c = columns
-    with np.errstate(invalid="ignore"):  # told nothing, or not heard
-        gives = c.w >= BINDING * c.told_w
-        whole = (watts > 0.0) & (watts >= bounds.hi - _NEAR * MARGIN * c.export_w)
-    asked = c.natural & bounds.free & c.acknowledged & np.isnan(c.up_w) & gives & whole & ~is_coarse(c)
-    found = np.zeros(c.count)
+    c, found = columns, np.zeros(columns.count)
+    asked = c.natural & bounds.free & c.acknowledged & np.isnan(c.up_w) & ~plan.off & ~is_coarse(c)
     if not asked.any():
         return found
-    room = np.minimum(MARGIN * c.export_w, np.minimum(c.export_w, plan.device_high) - watts)
+    share, dark = shares(solution), _DARK * c.export_w
+    with np.errstate(invalid="ignore"):  # told nothing, or not heard
+        gives = c.w >= BINDING * np.where(np.isnan(c.told_w), c.told_ceiling_w, c.told_w) - dark
+        # Who gives nothing though there was sun does so on purpose; where there was none the sun rises some time.
+        whole = (share > 0.0) | (bounds.hi <= dark)
+        whole &= share >= bounds.hi - _NEAR * MARGIN * c.export_w
+    asked &= gives & whole
+    if not asked.any():
+        return found
+    room = np.minimum(MARGIN * c.export_w, np.minimum(c.export_w, plan.device_high) - share)
     np.copyto(found, np.maximum(room, 0.0), where=asked)
     for root in plan.roots:
         for node in root.walk():
             if node.limits.any and found[node.rows].any():
-                _keep_limits(c, node, bounds, watts, residuals.get(node.id, NOTHING).high, found)
+                _keep_limits(c, node, bounds, share, residuals.get(node.id, NOTHING).high, found)
     return found
+
+
+def shares(solution: Solution) -> FloatArray:
+    """What each row is told to do at most, W: its power, or its ceiling where it has that alone; NaN: neither."""
+    return np.where(np.isnan(solution.watts), solution.ceilings, solution.watts)
 
 
 def news(columns: Columns, wanted: FloatArray, deadband: FloatArray) -> BoolArray:
@@ -70,21 +85,22 @@ def news(columns: Columns, wanted: FloatArray, deadband: FloatArray) -> BoolArra
     return found
 
 
-def found_more(columns: Columns, bounds: Envelope, watts: FloatArray) -> bool:
+def found_more(columns: Columns, bounds: Envelope, solution: Solution) -> bool:
     """Whether a margin has shown more sun than shares make use of: the last split is worth no more then."""
-    probed = columns.margin_w > 0.0
-    return bool(probed.any() and (bounds.hi[probed] - watts[probed] > _WORTH * columns.margin_w[probed]).any())
+    rows = np.flatnonzero(columns.margin_w > 0.0)
+    more = bounds.hi[rows] - shares(solution)[rows]
+    return bool((more > _WORTH * columns.margin_w[rows]).any())
 
 
 def _keep_limits(
-    c: Columns, node: Node, bounds: Envelope, watts: FloatArray, beside_w: float, found: FloatArray
+    c: Columns, node: Node, bounds: Envelope, share: FloatArray, beside_w: float, found: FloatArray
 ) -> None:
     """Scale the margins below a node to what its limits on the way up leave; none while somebody in it is silent."""
     rows, limits = node.rows, node.limits
     if bool(unheard(c)[rows].any()):
         found[rows] = 0.0
         return
-    each = np.where(np.isfinite(watts[rows]), watts[rows], bounds.held[rows])
+    each = np.where(np.isfinite(share[rows]), share[rows], bounds.held[rows])
     room = np.inf
     if limits.export is not None:
         room = limits.export.watts - float(each.sum()) - beside_w

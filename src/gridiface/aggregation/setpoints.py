@@ -291,11 +291,12 @@ def send(
     """Make the batch for `rows` and note in the columns what they are told.
 
     What a device may hold of earlier set-points and is not to hold any more is let go of in this one: else it would go
-    on with it until its own timer runs out. `margins` come on top of the powers on the wire alone, see `probing`.
+    on with it until its own timer runs out. `margins` come on top of the powers, or of the
+    ceilings of who has those alone, on the wire only: see `probing`.
     """
     c, here = columns, span(rows)
     numbers, watts = wanted.order[here], wanted.watts[here]
-    above = 0.0 if margins is None else margins[here]
+    above = np.zeros(numbers.size) if margins is None else margins[here]
     ceilings, variances = wanted.ceilings[here], wanted.vars[here]
     parts = orders.handing_on[numbers]
     for bit, values in ((POWER, watts), (CEILING, ceilings), (VAR, variances)):
@@ -303,7 +304,7 @@ def send(
     batch = SetpointBatch(
         ids=c.ids[rows],
         watts=watts + above,
-        ceilings=ceilings,
+        ceilings=ceilings + np.where(np.isnan(watts), above, 0.0),
         variances=variances,
         numbers=numbers,
         let_go=c.holds[here] & ~parts,
@@ -313,7 +314,7 @@ def send(
     )
     doubt.keep(c, rows)
     c.from_w[here], c.from_at[here] = position[here], now
-    c.told_w[here], c.told_ceiling_w[here], c.told_var[here] = watts, batch.ceilings, batch.vars
+    c.told_w[here], c.told_ceiling_w[here], c.told_var[here] = watts, ceilings, batch.vars
     c.last_w[here], c.last_ceiling_w[here], c.margin_w[here] = batch.watts, batch.ceilings, above
     doubt.told(c, here, batch.watts, batch.ceilings)
     c.told_order[here], c.told_at[here] = numbers, now

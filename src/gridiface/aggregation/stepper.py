@@ -126,8 +126,8 @@ class Stepper:
         self.results, self._ran_at = solution.results, now
         vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts)
         self._explain_vars(plan, demands, vars_, now)
-        above = probing.margins(self._c, plan, bounds, solution.watts, residuals)
-        self._renewed |= probing.found_more(self._c, bounds, solution.watts)
+        above = probing.margins(self._c, plan, bounds, solution, residuals)
+        self._renewed |= probing.found_more(self._c, bounds, solution)
         return self._emit(plan, solution, vars_, above, bounds, hail, now)
 
     # Targets.

@@ -157,3 +157,32 @@ def test_less_of_a_margin_is_told_at_once_and_more_where_it_is_worth_it(bench):
         values = np.zeros(columns.count)
         values[row] = wanted
         assert bool(news(columns, values, np.full(columns.count, 10.0))[row]) is told
+
+
+@pytest.mark.parametrize("dark", [0.0, -15.0], ids=["nothing", "standby"])
+def test_after_a_night_under_a_standing_set_point_the_roof_gives_what_the_sun_gives(bench, dark):
+    sky = Sky(bench)
+    sky.sun = dark
+    sky.look()
+    sky.world.submit(ask(set_w=8_000.0))
+    sky.step(20)
+    assert sky.sunny == dark
+    sky.sun = 6_000.0
+    sky.step(150)
+    assert sky.sunny == pytest.approx(6_000.0)
+    assert sky.total == pytest.approx(8_000.0, abs=1.0)
+
+
+def test_who_is_to_stop_is_not_tried_in_the_dark(bench):
+    sky = Sky(bench)
+    able = frozenset({Capability.SET_W, Capability.CONNECT})
+    plate = Nameplate(max_w=ROOF_W, capabilities=able)
+    sky.world.engine.add_device(Device(id="r0", kind=DeviceKind.PV, nameplate=plate), sky.world.now)
+    sky.sun = 0.0
+    sky.look()
+    sky.world.submit(ask(set_w=8_000.0))
+    sky.step(20)
+    assert sky.world.told["r0"] == MARGIN * ROOF_W
+    assert sky.world.submit(ask("stop", authority=1.0, connect=0.0)).will_run
+    sky.step(20)
+    assert not sky.world.told["r0"]
