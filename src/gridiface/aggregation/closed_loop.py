@@ -52,6 +52,10 @@ class Trim:
         self.watts = max(-limit_w, min(limit_w, self.watts))
         return self.watts
 
+    def give_up(self, lacked_w: float) -> None:
+        """So much of what it makes up for is told to others from now on, W: it is not to be told twice."""
+        self.watts -= min(max(lacked_w, min(self.watts, 0.0)), max(self.watts, 0.0))
+
 
 class Pace:
     """How fast each device moves by its own readings; `w_per_s` one per row, 0 where that is not known."""

@@ -155,6 +155,7 @@ class Stepper:
             trim.at = now
             return 0.0 if last is None else trim.watts
         before = trim.watts
+        trim.give_up(self._told_anew(node, bounds))
         rating = float(bounds.weight[node.loose[bounds.free[node.loose]]].sum())
         trim.update(
             self._missing(node, bounds, now),
@@ -169,6 +170,20 @@ class Stepper:
             self._log.add(now, group_target(node.id), "trim", "adjusted", reason, value=trim.watts)
         return trim.watts
 
+    def _counted_on(self, rows: IntArray, bounds: Envelope) -> BoolArray:
+        """Who of these is to do what it was told: not who fails, nor whose owner has set it to less since then."""
+        c = self._c
+        known = np.isfinite(c.told_w[rows]) & np.isfinite(c.w[rows]) & bounds.free[rows]
+        return known & (c.told_w[rows] <= c.export_w[rows]) & (c.told_w[rows] >= -c.import_w[rows])
+
+    def _told_anew(self, node: Node, bounds: Envelope) -> float:
+        """What those lacked last who are counted on no more, W: this step gives it to others."""
+        c, rows = self._c, node.loose
+        gone = rows[~self._counted_on(rows, bounds) & (c.lack_w[rows] != 0.0)]
+        lacked = float(c.lack_w[gone].sum())
+        c.lack_w[gone] = 0.0
+        return lacked
+
     def _missing(self, node: Node, bounds: Envelope, now: Instant) -> float | None:
         """Expected minus measured power of the node's loose devices that are commanded and seen, W.
 
@@ -177,7 +192,7 @@ class Stepper:
         way, or it had so much time that it will not follow any more.
         """
         c, rows = self._c, node.loose
-        told = np.isfinite(c.told_w[rows]) & np.isfinite(c.w[rows]) & bounds.free[rows]
+        told = self._counted_on(rows, bounds)
         since = c.waits_since[rows]
         waits = told & np.isfinite(since)
         if waits.any():
@@ -185,7 +200,6 @@ class Stepper:
             c.waits_since[rows[there]] = np.nan
             waits &= ~there & (now - since < np.maximum(FETCHED_S, FETCHES * c.latency_s[rows]))
         seen = told & ~waits & (c.received[rows] >= c.from_at[rows])
-        c.lack_w[rows[~told]] = 0.0
         if not seen.any():
             return None
         here = rows[seen]

@@ -1,5 +1,7 @@
 """A fleet of 20 in the middle of an event: one fails, one returns, the server restarts, the clock is set."""
 
+from dataclasses import replace
+
 import pytest
 from tests.flows.engine.conftest import START
 
@@ -226,6 +228,64 @@ def test_a_rating_that_is_cut_under_a_limit_makes_the_quick_wait_for_the_slow(ma
         world.run(1)
         assert world.total <= 6_000 + 20
     assert world.total == pytest.approx(6_000, abs=20)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0], ids=["giving", "taking"])
+@pytest.mark.parametrize("known_after", [0.0, 3.0, 20.0])
+@pytest.mark.parametrize("obeys", [True, False], ids=["clamps itself", "goes on as told"])
+def test_a_setting_that_is_cut_in_mid_event_is_made_up_for_once(
+    make_world, ask, make_battery, sign, known_after, obeys
+):
+    """setMaxW and setMaxChargeRateW fall; the device obeys its owner at once, or only what it is told next."""
+    world = make_world(devices=[make_battery(f"b{number}", energy_wh=1e6) for number in range(4)])
+    world.submit(ask("c", set_w=sign * 12_000.0, duration=None))
+    world.run(20)
+    assert world.total == pytest.approx(sign * 12_000.0, abs=20)
+    unit = world.units["b0"]
+    before = unit.device
+    cut = replace(before, settings=replace(before.settings, max_w=1_000.0, max_charge_w=1_000.0))
+    if obeys:
+        unit.device = cut
+        world.run(known_after)
+    for settings, others in ((cut, 11_250.0), (before, 9_000.0)):
+        world.engine.add_device(settings, world.now)
+        for _ in range(15):
+            world.run(1)
+            assert world.total == pytest.approx(sign * 12_000.0, abs=50)
+        unit.device = before
+        assert sum(abs(world.units[f"b{number}"].w) for number in (1, 2, 3)) == pytest.approx(others, abs=50)
+
+
+def test_percentages_are_of_what_devices_are_set_to_now(make_world, ask, make_battery):
+    world = make_world(devices=[make_battery(f"b{number}", energy_wh=1e6) for number in range(4)])
+    for unit in world.units.values():
+        unit.natural_w = 5_000.0
+    world.submit(ask("limit", max_w_percent=50.0, duration=None))
+    world.run(20)
+    assert world.total == pytest.approx(10_000.0, abs=20)
+    world.rate("b0", 1_000.0)
+    world.run(2)
+    assert world.total == pytest.approx(8_000.0, abs=20)
+    world.submit(ask("c", set_w_percent=25.0, at=30.0, duration=None))
+    world.run(20)
+    assert world.total == pytest.approx(4_000.0, abs=20)
+    world.rate("b0", 5_000.0)
+    world.run(2)
+    assert world.total == pytest.approx(5_000.0, abs=20)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5])
+def test_who_does_not_follow_is_made_up_for_once(make_world, ask, make_battery, part):
+    """First by the trim, and when it is left out by the shares of the others: the trim takes its part back."""
+    world = make_world(devices=[make_battery(f"b{number}", energy_wh=1e6) for number in range(4)])
+    world.submit(ask("c", set_w=8_000.0, duration=None))
+    world.run(20)
+    world.units["b0"].efficiency = part
+    world.run(40)
+    for _ in range(60):
+        world.run(1)
+        assert world.total == pytest.approx(8_000.0, abs=50)
+    assert any(one.verdict == "failing" and one.target.id == "b0" for one in world.decisions)
 
 
 def test_who_is_not_heard_since_a_restart_is_not_let_go_of_under_a_limit(make_world, ask, make_battery):

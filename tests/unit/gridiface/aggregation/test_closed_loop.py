@@ -141,3 +141,13 @@ def test_a_device_that_is_there_sooner_than_it_may_be_is_not_made_up_for(bench):
         for _ in range(40):
             world.step()
             assert world.total == pytest.approx(asked, abs=2.0)
+
+
+@pytest.mark.parametrize(
+    ("trim", "lacked", "left"),
+    [(500.0, 300.0, 200.0), (500.0, 900.0, 0.0), (500.0, -300.0, 500.0), (-500.0, -300.0, -200.0), (0.0, 300.0, 0.0)],
+)
+def test_what_is_told_to_others_is_taken_off_the_trim_as_far_as_it_made_up_for_it(trim, lacked, left):
+    one = Trim(trim)
+    one.give_up(lacked)
+    assert one.watts == left
