@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -25,8 +24,6 @@ IntArray = npt.NDArray[np.int64]
 #: The way to the target counts as the event's ramp: tracking is judged from here on, s after the start.
 RAMP_S = 60.0
 _SLOT_S = 900.0
-#: A feeder is above its limit by more than this part of it.
-_ABOVE = 0.001
 #: Days of meter data before the day, for like-days baselines.
 _DAYS_BEFORE = 16
 #: What stands beside the totals of settlement rows when they add up, Wh.
@@ -35,7 +32,7 @@ _CENT_WH = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One moment, W."""
+    """One moment, W. `dropped`: what devices of the feeder took that died since the moment before."""
 
     at: Instant
     asked: float | None
@@ -44,6 +41,7 @@ class Sample:
     feeder: float
     online: int
     kinds: tuple[float, float, float, float]
+    dropped: float = 0.0
 
 
 @dataclass(slots=True)
@@ -64,6 +62,7 @@ class Record:
     _energy: dict[int, FloatArray] = field(default_factory=dict)
     _seconds: dict[int, float] = field(default_factory=dict)
     _rows: dict[str, IntArray] = field(default_factory=dict)
+    _powers: FloatArray = field(default_factory=lambda: np.empty(0))
 
     def rows_of(self, feeder: str) -> IntArray:
         """The places of a feeder's devices in the fleet."""
@@ -91,8 +90,15 @@ class Record:
                 float(fleet.w[self.rows_of(self.limited)].sum()),
                 int((~fleet.dead & ~fleet.away).sum()),
                 (kinds[0], kinds[1], kinds[2], kinds[3]),
+                self._dropped(),
             )
         )
+
+    def _dropped(self) -> float:
+        """What devices of the limited feeder took at the moment before that are dead now, W."""
+        before, self._powers = self._powers, self.fleet.w.copy()
+        rows = self.rows_of(self.limited)
+        return float(np.maximum(-before[rows], 0.0)[self.fleet.dead[rows]].sum()) if before.size else 0.0
 
     def _feasible(self, asked: float, now: Instant) -> float:
         """The nearest to what is asked that the devices as they really are could do under the limit, W."""
@@ -120,21 +126,23 @@ class Record:
         }
 
     def limit_kept(self) -> dict[str, float]:
-        """How far the limited feeder was above its limit at most, W, and for how many steps in a row.
+        """How far the limited feeder was above its limit at most, W, and how far nothing that just died explains.
 
-        Once its ramp was over. A load that dies on it is seen when it is read: one step is above then, and no other.
+        Once its ramp was over. What a device takes that dies is there at once, and is seen when it is read: until the
+        next step the feeder is above its limit by so much at most, see docs/decisions/0011.
         """
         if self.limit is None:
-            return {"limit_w": 0.0, "most_w": 0.0, "above_w": 0.0, "steps_above": 0}
+            return {"limit_w": 0.0, "most_w": 0.0, "above_w": 0.0, "dropped_w": 0.0, "unexplained_w": 0.0}
         (start, end), watts = self.limit
-        seen = [s.feeder for s in self.samples if start + 10 < s.at < end]
-        most = max(seen, default=0.0)
-        above = (sum(1 for _ in run) for over, run in groupby(w > watts * (1 + _ABOVE) for w in seen) if over)
+        seen = [s for s in self.samples if start + 10 < s.at < end]
+        most = max(seen, key=lambda s: s.feeder, default=None)
+        unexplained = max((s.feeder - s.dropped - watts for s in seen), default=0.0)
         return {
             "limit_w": watts,
-            "most_w": round(most, 1),
-            "above_w": round(max(0.0, most - watts), 1),
-            "steps_above": max(above, default=0),
+            "most_w": round(0.0 if most is None else most.feeder, 1),
+            "above_w": round(0.0 if most is None else max(0.0, most.feeder - watts), 1),
+            "dropped_w": round(0.0 if most is None else most.dropped, 1),
+            "unexplained_w": round(max(0.0, unexplained), 1),
         }
 
     def window_kept(self, liars: tuple[str, ...]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -110,19 +111,40 @@ def test_a_fleet_that_does_not_follow_is_not_called_fine(evening, monkeypatch):
     assert not result["ok"]
 
 
-def test_a_feeder_may_be_above_its_limit_in_the_step_in_which_a_load_dies_and_in_no_other(evening):
-    day, record, result = evening
-    assert result["limit"]["steps_above"] <= 1
+def test_a_feeder_may_be_above_its_limit_by_what_just_died_on_it_and_by_nothing_else(evening):
+    day, record, _ = evening
     (start, end), watts = record.limit
-    inside = [at for at, one in enumerate(record.samples) if start + 10 < one.at < end]
-    kept = list(record.samples)
+    at = [at for at, one in enumerate(record.samples) if start + 10 < one.at < end][3]
+    kept, own = record.samples[at], 0.001 * watts
     try:
-        record.samples[inside[3]] = replace(record.samples[inside[3]], feeder=watts * 1.015)
-        assert summary(day, record)["checks"]["limit"]
-        record.samples[inside[4]] = replace(record.samples[inside[4]], feeder=watts * 1.015)
-        assert not summary(day, record)["checks"]["limit"]
+        for feeder, dropped, fine in (
+            (watts + 0.9 * own, 0.0, True),
+            (watts + 1.5 * own, 0.0, False),
+            (watts + 50.0 * own, 50.0 * own, True),
+            (watts + 55.0 * own, 50.0 * own, False),
+        ):
+            record.samples[at] = replace(kept, feeder=feeder, dropped=dropped)
+            result = summary(day, record)
+            assert result["checks"]["limit"] is fine
+            assert result["limit"]["above_w"] == pytest.approx(feeder - watts, abs=0.1)
     finally:
-        record.samples[:] = kept
+        record.samples[at] = kept
+
+
+def test_what_dies_on_the_limited_feeder_is_told_from_all_else():
+    day = Day(devices=120, times=replace(EVENING, end=EVENING.begin + 600.0))
+    record = day.run()
+    assert not any(one.dropped for one in record.samples)
+    rows = record.rows_of("feeder-2")
+    loads = [row for row in rows.tolist() if day.fleet.load[row]]
+    elsewhere = next(row for row in np.flatnonzero(day.fleet.load).tolist() if row not in rows)
+    took = -float(day.fleet.w[loads[0]])
+    assert took > 0.0
+    day.fleet.fail([day.fleet.ids[loads[0]], day.fleet.ids[elsewhere]])
+    for dropped in (took, 0.0):
+        day.fleet.advance(4.0, EVENING.begin + 604.0)
+        record.sample(EVENING.begin + 604.0, 4.0, None)
+        assert record.samples[-1].dropped == pytest.approx(dropped)
 
 
 def test_what_the_programs_send_is_translated_with_their_signs():
