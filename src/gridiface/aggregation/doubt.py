@@ -18,6 +18,9 @@ from gridiface.domain.clock import Instant
 #: Beside the time that its ramp and its dead time take, a device has so long to be where it was told, s.
 SETTLES_S = 2.0
 
+#: A roof that gives so much of what it was told, or more, is held by it.
+_GIVES_ALL = 0.98
+
 #: Who is measured by more than this part of its rating outside what it acknowledged does not hold it any more.
 STRAYS = 0.05
 
@@ -25,9 +28,13 @@ STRAYS = 0.05
 METERED_AFTER_S = 30.0
 
 #: A roof that gave less than this part of its rating by itself when it fell silent went to sleep with the sun: many
-#: inverters switch their communication off at night. It counts as asleep for at most so long, s, and with no more sun
-#: than roofs that are heard have.
+#: inverters switch their communication off at night. It counts as asleep for at most so long, s.
 ASLEEP, SLEEPS_S = 0.01, 14 * 3_600.0
+
+#: Over a roof that is asleep there is at most so many times the sun that others show: roofs look into all directions.
+#: Others that are heard; and others that are silent, too, but were heard not longer than so much before it, s: then it
+#: was no night that it fell silent in.
+_SUNNIER, _DUSK_S = 4.0, 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +164,13 @@ def range_of(columns: Columns, rows: IntArray, now: Instant) -> tuple[FloatArray
     up = np.maximum(np.where(sure, c.sure_up[rows], np.where(lately, did, np.inf)), c.may_up[rows])
     down = np.minimum(np.where(sure, c.sure_down[rows], np.where(lately, did, -np.inf)), c.may_down[rows])
     # Of who never spoke and never answered it is not known that it is there: only what it was told may be.
-    strange = (c.seen[rows] == 0) & ~sure & (c.holds[rows] == 0) | ~c.enabled[rows]
+    never = (c.seen[rows] == 0) & (c.holds[rows] == 0) & ~np.isposinf(c.may_up[rows])
+    strange = never & ~sure | ~c.enabled[rows]
     last = known_or_zero(c.last_w[rows])
     up = np.where(strange, np.maximum(last, did), np.minimum(up, np.maximum(rated_up, did)))
     down = np.where(strange, np.minimum(last, did), np.maximum(down, np.minimum(rated_down, did)))
     if (asleep := _asleep(c, rows, now)).any():
-        up = np.where(asleep, np.minimum(up, np.maximum(did, _sun(c) * rated_up)), up)
+        up = np.where(asleep, np.minimum(up, np.maximum(did, _sun(c, rows) * rated_up)), up)
     moving = now < arrived
     up = np.where(moving, np.maximum(up, did), up)
     down = np.where(moving, np.minimum(down, did), down)
@@ -193,12 +201,27 @@ def _asleep(c: Columns, rows: IntArray, now: Instant) -> BoolArray:
     return c.natural[rows] & c.lost[rows] & ~c.quarantined[rows] & gave_nothing & lately
 
 
-def _sun(c: Columns) -> float:
-    """The largest part of its rating that a roof which is heard gives, or gave by itself when free; 0 at night."""
+def _sun(c: Columns, rows: IntArray) -> FloatArray:
+    """The most sun that there may be over each of these that are asleep, by what others show; 0 at night.
+
+    A roof that is held back and gives what it may shows that there is sun, not how much: as much as there can be. One
+    in quarantine may be right: to believe it here costs room alone.
+    """
     roofs = c.natural & c.counts & (c.export_w > 0.0) & np.isnan(c.energy_wh)
-    rows = np.flatnonzero(roofs & ~(c.lost | c.quarantined | c.odd))
-    part = known_or_zero(np.fmax(c.w[rows], c.natural_w[rows])) / c.export_w[rows]
-    return min(float(part[part > ASLEEP].max(initial=0.0)), 1.0)
+    others = np.flatnonzero(roofs & ~c.odd & (c.seen > 0))
+    part = known_or_zero(np.fmax(c.w[others], c.natural_w[others])) / c.export_w[others]
+    told = np.where(c.told[others], np.fmin(c.last_w[others], c.last_ceiling_w[others]), np.nan)
+    held = (c.w[others] > ASLEEP * c.export_w[others]) & (c.w[others] >= _GIVES_ALL * told)
+    part = np.minimum(np.where(held, 1.0, np.where(part > ASLEEP, _SUNNIER * part, 0.0)), 1.0)
+    heard = ~c.lost[others]
+    found = np.full(rows.size, part[heard].max(initial=0.0))
+    late = np.flatnonzero(~heard & (part > 0.0))
+    if late.size:
+        late = late[np.argsort(-c.received[others[late]])]
+        most = np.concatenate([[0.0], np.maximum.accumulate(part[late])])
+        since = np.searchsorted(-c.received[others[late]], _DUSK_S - c.received[rows], side="right")
+        np.maximum(found, most[since], out=found)
+    return found
 
 
 def _from_before(c: Columns, rows: IntArray | slice) -> BoolArray:

@@ -22,10 +22,10 @@ from gridiface.aggregation.residual import Beside
 from gridiface.aggregation.solution import Solution
 from gridiface.domain.clock import Instant
 
-#: A device that left a word unanswered is told again, or something else, after so long, s, then twice as long each time
-#: up to the second value where it is heard, else to the third. So long a stricter limit waits at most, beside the
-#: breaker of the device.
-HAIL_S, HAIL_HEARD_S, HAIL_MOST_S = 5.0, 10.0, 30.0
+#: A device that left a word unanswered is told again, or something else, after so long, s; where it is not heard, after
+#: twice as long each time up to the second value. So long a stricter limit waits at most, beside the breaker of the
+#: device. Who is heard can be seen to pass a limit: the retry and its way back on a ramp are part of that time.
+HAIL_S, HAIL_MOST_S = 5.0, 30.0
 
 #: What a total is passed by may be so large a part of it before those who are not heard give something up.
 _SPARE = 0.02
@@ -58,7 +58,7 @@ def answered(columns: Columns, row: int, now: Instant) -> None:
 def hailed(columns: Columns, rows: IntArray, now: Instant) -> None:
     """These are told something: without an answer they are left alone for a while."""
     c = columns
-    most = np.where(unheard(c)[rows], HAIL_MOST_S, HAIL_HEARD_S)
+    most = np.where(unheard(c)[rows], HAIL_MOST_S, HAIL_S)
     waits = np.minimum(HAIL_S * 2.0 ** np.minimum(c.hails[rows], 10), most)
     c.hails[rows] += 1
     c.hail_at[rows] = now + waits

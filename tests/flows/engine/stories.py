@@ -108,8 +108,7 @@ class Story:
                 continue
             powers, watts = self.powers(control.target), value.value
             if mode == "max_w_percent":
-                names = self.members(control.target)
-                watts *= sum(self.world.units[name].device.nameplate.max_w for name in names) / 100
+                watts *= self.whole(control.target) / 100
             there = {
                 "export_limit": sum(powers),
                 "import_limit": -sum(powers),
@@ -118,6 +117,13 @@ class Story:
             if there > watts + 20 + 0.001 * sum(map(abs, powers)):
                 found.append((control.id, str(mode.value), watts, round(there)))
         return found
+
+    def whole(self, target: Target) -> float:
+        """100 % of setMaxW of a target, as its devices are set now, W."""
+        devices = [self.world.units[name].device for name in self.members(target)]
+        return sum(
+            device.nameplate.max_w if device.settings.max_w is None else device.settings.max_w for device in devices
+        )
 
     def members(self, target: Target) -> tuple[str, ...]:
         """The devices of a target."""

@@ -1,7 +1,17 @@
 """No active limit is passed while readings fail, devices hang and come back, owners take over, charge is misreported.
 
 Who cannot be reached goes on with what it holds, or by itself when its own timer has run out: what it does is not ours
-to change, but the others must leave it room.
+to change, but the others must leave it room, and make up for it as far as those can who were never out of reach.
+
+Two things nobody can know are not asked for. Neither is impossible to guard against: each silent device could count
+with its whole rating at once. Then a limit with some silent members would leave the others next to nothing, each night
+and with every fault; why that is not done is docs/decisions/0010. What is taken as given instead:
+
+- What a device acknowledged it holds, until its own timer or the set-point ends. An owner who takes it in the second in
+  which it falls silent breaks that unseen: it counts with what it holds by its word (`Unit.unseen`). An owner who takes
+  it while it is heard is seen, and the others leave room for whatever it does, also when it falls silent later.
+- The sun rises over neighbours, too. Over roofs that fell silent in the dark it does not rise while it is dark over all
+  roofs that are heard (`Trouble.weather`); over these it may rise by any part, however they are held back.
 """
 
 from __future__ import annotations
@@ -12,7 +22,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from hypothesis import example, given
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize
 from tests.flows.engine.stories import LIMITS, STORIES, Story, feeders, fleet
@@ -20,7 +31,8 @@ from tests.flows.engine.stories import LIMITS, STORIES, Story, feeders, fleet
 from gridiface.domain.controls import Control, ControlMode
 from gridiface.domain.fleet import Device, DeviceKind, DriverTraits
 
-#: A limit may be passed for as long as a device needs from end to end of its power, and is passed after that, s.
+#: A limit may be passed for as long as a device needs from end to end of its power, and is passed after that, s. Each
+#: second in which it is kept makes up for one in which it was not: who passes it again and again is found, too.
 ON_THE_WAY_S = 12
 
 UPWARDS = frozenset({ControlMode.EXPORT_LIMIT, ControlMode.GENERATION_LIMIT, ControlMode.MAX_W_PERCENT})
@@ -31,6 +43,10 @@ class Trouble(Story):
     """Devices that cannot be read, told or believed, beside all else."""
 
     passed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    #: Whether some fall silent later than others, too.
+    later: bool = False
+    #: Who was out of reach once: it comes back slowly, and is asked for nothing meanwhile.
+    failed: set[str] = field(default_factory=set)
 
     def strike(self, share: float) -> None:
         """Something happens to some devices, and others are well again."""
@@ -67,6 +83,10 @@ class Trouble(Story):
             self.world.restart()
         elif event < 0.6:
             self.put_aside()
+        if self.later and self.draw.random() < 0.5:
+            for unit in self.world.units.values():
+                unit.unread |= self.draw.random() < 0.15
+                unit.hung |= self.draw.random() < 0.1
 
     def put_aside(self) -> None:
         """An operator believes those again who are in quarantine, or puts somebody into it."""
@@ -89,11 +109,16 @@ class Trouble(Story):
         for key in found:
             self.passed[key] += 1
         for key in [key for key in self.passed if key not in found]:
-            del self.passed[key]
+            self.passed[key] -= 1
+        self.passed = +self.passed
 
     def broken(self) -> list[tuple[str, str, float, float]]:
-        """As in the other story; who is not reached has a right to what it does, the others must not add to it."""
+        """As in the other story; who is not reached has a right to what it does, the others must not add to it.
+
+        Nor may it be passed at all where those who were never out of reach could keep it beside all that others do.
+        """
         units = self.world.units
+        self.failed |= {name for name in units if not self.reached(name)}
         did = {name: unit.w for name, unit in units.items()}
         try:
             for unit in units.values():
@@ -101,13 +126,14 @@ class Trouble(Story):
             there = super().broken()
             if not there:
                 return []
+            can = {one[0] for one in there if self.could_keep(one[0])}
             for name, unit in units.items():
                 unit.w = unit.w if not self.reached(name) else 0.0
             alone = {control.id: self.sums(control) for control in self.standing()}
         finally:
             for name, unit in units.items():
                 unit.w = did[name]
-        return [one for one in there if one[3] > alone[one[0]][one[1]] + 20]
+        return [one for one in there if one[0] in can or one[3] > alone[one[0]][one[1]] + 20]
 
     def conflict(self, control_id: str) -> bool:
         """Whether a limit, and those around and inside of it the other way, cannot both be kept.
@@ -115,16 +141,42 @@ class Trouble(Story):
         Whatever those do who are not reached: between what is asked of the others no choice is right then. Where limits
         all point one way there is one: the others keep away from them as far as they can.
         """
-        mine = set(self.members(self.world.controls[control_id].target))
-        standing = [control for control in self.standing() if next(iter(control.values)) in LIMITS]
-        standing = [control for control in standing if mine & set(self.members(control.target))]
+        standing = self.touching(control_id)
         if len({next(iter(control.values)) in UPWARDS for control in standing}) < 2:
             return False
-        units = [unit for unit in self.world.units.values() if unit.device.kind is not DeviceKind.METER]
-        place = {unit.device.id: at for at, unit in enumerate(units)}
+        units = self.units
         high = np.array([self.most(unit) for unit in units])
         low = np.array([self.least(unit) for unit in units])
         sure = np.array([self.reached(unit.device.id) for unit in units])
+        return not self.fits(standing, sure, (low, high), (low, high), spare=20.0)
+
+    def could_keep(self, control_id: str) -> bool:
+        """Whether those who were never out of reach could keep a limit, and all that touch it, beside the others."""
+        units = self.units
+        does = np.array([unit.w for unit in units])
+        sure = np.array([unit.device.id not in self.failed for unit in units])
+        most = [unit.w if unit.device.kind is DeviceKind.PV else self.most(unit) for unit in units]
+        least = [unit.w if unit.device.kind is DeviceKind.LOAD else self.least(unit) for unit in units]
+        return self.fits(self.touching(control_id), sure, (np.array(least), np.array(most)), (does, does))
+
+    @property
+    def units(self) -> list[Any]:
+        """All but the meter."""
+        return [unit for unit in self.world.units.values() if unit.device.kind is not DeviceKind.METER]
+
+    def touching(self, control_id: str) -> list[Control]:
+        """The limits that stand and have a device in common with this one."""
+        mine = set(self.members(self.world.controls[control_id].target))
+        standing = [control for control in self.standing() if next(iter(control.values)) in LIMITS]
+        return [control for control in standing if mine & set(self.members(control.target))]
+
+    def fits(self, standing: list[Control], sure: Any, able: Any, others: Any, spare: float = 0.0) -> bool:
+        """Whether some powers of those in `sure`, inside `able`, keep all limits beside what the others do.
+
+        `able`, `others`: the least and the most of each unit, W.
+        """
+        units = self.units
+        place = {unit.device.id: at for at, unit in enumerate(units)}
         lines, tops = [], []
         for control in standing:
             ((mode, value),) = control.values.items()
@@ -133,16 +185,17 @@ class Trouble(Story):
             away = [at for at in here if not sure[at]]
             watts = value.value
             if mode is ControlMode.MAX_W_PERCENT:
-                watts *= sum(units[at].device.nameplate.max_w for at in here) / 100
+                watts *= self.whole(control.target) / 100
             upwards, net = mode in UPWARDS, mode in (ControlMode.EXPORT_LIMIT, ControlMode.IMPORT_LIMIT)
             line[0 if upwards else 1, here] = 1.0
             line[1 if upwards else 0, here] = -1.0 if net else 0.0
             line[:, away] = 0.0
-            doing = high[away].sum() if upwards else -low[away].sum()
+            doing = others[1][away] if upwards else -others[0][away]
             lines.append(line.ravel())
-            tops.append(watts + 20 - doing)
+            tops.append(watts + spare - (doing if net else np.maximum(doing, 0.0)).sum())
+        low, high = (np.where(sure, one, 0.0) for one in able)
         bounds = [(0.0, max(one, 0.0)) for one in high] + [(0.0, max(-one, 0.0)) for one in low]
-        return not optimize.linprog(np.zeros(2 * len(units)), A_ub=lines, b_ub=tops, bounds=bounds).success
+        return bool(optimize.linprog(np.zeros(2 * len(units)), A_ub=lines, b_ub=tops, bounds=bounds).success)
 
     def most(self, unit: Any) -> float:
         """The most that a device may do, W."""
@@ -181,22 +234,48 @@ def troubled(draw: random.Random, make: Any) -> tuple[list[Device], dict[str, fl
     return devices, timers
 
 
-@given(seed=st.integers(0, 1_000_000))
-@example(seed=943)  # the sun sets while some behind the meter are silent
-@example(seed=1_166)  # the meter hangs in the second in which owners take over
-@example(seed=3_050)  # a charger keeps the net of its feeder down while an outer load limit is short
-@example(seed=3_272)
-@example(seed=4_091)  # a roof that is silent is released from quarantine when the sun is up
-@example(seed=5_010)  # what a roof in quarantine may give leaves a battery that failed no room to take
-@example(seed=6_015)  # the owner takes a battery in the second in which it falls silent, and lets it give more later
-@example(seed=6_066)
-@example(seed=6_565)  # a battery in quarantine was let go of and acknowledged that
+#: Stories that passed a limit once, and why.
+KNOWN = {
+    943: "the sun sets while some behind the meter are silent",
+    1_166: "the meter hangs in the second in which owners take over",
+    3_050: "a charger keeps the net of its feeder down while an outer load limit is short",
+    3_272: "likewise",
+    4_091: "a roof that is silent is released from quarantine when the sun is up",
+    5_010: "what a roof in quarantine may give leaves a battery that failed no room to take",
+    6_015: "the owner takes a battery in the second in which it falls silent",
+    6_066: "likewise",
+    6_565: "a battery in quarantine was let go of and acknowledged that",
+    34_499: "the ceiling of a roof silent since dark runs out, others are held back",
+    34_786: "a battery that is read well is told in vain, then can be told again",
+    35_320: "roofs that fell silent by day beside one that gave nothing",
+}
+
+
+@given(seed=st.integers(0, 1_000_000), later=st.booleans())
 @STORIES
-def test_no_active_limit_is_passed_by_those_who_can_be_reached(make_world: Any, make_battery: Any, seed: int) -> None:
+def test_no_active_limit_is_passed_by_those_who_can_be_reached(
+    make_world: Any, make_battery: Any, seed: int, later: bool
+) -> None:
+    tell(make_world, make_battery, seed, later=later)
+
+
+@pytest.mark.parametrize("seed", KNOWN)
+def test_no_limit_is_passed_in_a_story_in_which_one_was(make_world: Any, make_battery: Any, seed: int) -> None:
+    tell(make_world, make_battery, seed, later=False)
+
+
+@pytest.mark.parametrize("seed", [33_473, 35_688], ids=["released after a restart", "a roof in quarantine in the sun"])
+def test_no_limit_is_passed_where_some_fall_silent_later(make_world: Any, make_battery: Any, seed: int) -> None:
+    tell(make_world, make_battery, seed, later=True)
+
+
+def tell(make_world: Any, make_battery: Any, seed: int, *, later: bool) -> None:
+    """Run a story, and fail when a limit is passed in it."""
     draw = random.Random(seed)
     devices, timers = troubled(draw, make_battery)
     meter = "m0" if devices[-1].kind is DeviceKind.METER else None
-    story = Trouble(draw, make_world(devices=devices, groups=feeders(draw, devices, deep=True, meter=meter)))
+    groups = feeders(draw, devices, deep=True, meter=meter)
+    story = Trouble(draw, make_world(devices=devices, groups=groups), later=later)
     world = story.world
     world.meter = lambda: world.total
     for name, seconds in timers.items():

@@ -181,6 +181,14 @@ def test_who_acknowledged_that_it_is_let_go_of_holds_nothing_of_before(columns):
     assert between(columns, 120.0) == (-5_000.0, 5_000.0)
 
 
+def test_who_acknowledged_a_release_is_there_though_it_was_never_heard(columns):
+    columns.seen[0], columns.w[0], columns.last_w[0] = 0, np.nan, np.nan
+    columns.holds[0], columns.told[0], columns.acknowledged[0] = 0, False, False
+    assert between(columns, 120.0) == (0.0, 0.0)
+    doubt.let_go(columns, 0)
+    assert between(columns, 120.0) == (-5_000.0, 5_000.0)
+
+
 def test_whose_owner_had_it_when_it_was_heard_last_is_not_taken_to_hold_anything(columns):
     columns.local[0] = True
     assert between(columns, 110.0) == (-5_000.0, 5_000.0)
@@ -194,12 +202,39 @@ def test_a_reading_that_is_not_believed_does_not_settle_what_was_not_acknowledge
     assert between(columns, 201.0)[1] == 5_000.0
 
 
-def test_roofs_that_are_heard_say_how_much_sun_there_is_over_one_that_fell_silent_in_the_dark(roof):
+@pytest.fixture
+def two(roof):
+    """Another roof of 5 kW beside it, heard at 200 s in the dark."""
     roof.put(battery("s", kind=DeviceKind.PV))
-    roof.seen[1], roof.received[1], roof.w[1], roof.natural_w[1] = 5, 200.0, 20.0, 20.0
-    assert between(roof, 200.0)[1] == 5_000.0 * 0  # dark there, too
-    roof.w[1] = roof.natural_w[1] = 1_500.0
-    roof.energy_wh[1] = np.nan
-    assert between(roof, 200.0)[1] == 1_500.0
-    roof.lost[1] = True
-    assert between(roof, 200.0)[1] == 0.0
+    roof.energy_wh[1], roof.seen[1], roof.received[1], roof.w[1], roof.natural_w[1] = np.nan, 5, 200.0, 20.0, 20.0
+    return roof
+
+
+def test_roofs_that_are_heard_say_how_much_sun_there_may_be_over_one_that_fell_silent_in_the_dark(two):
+    assert between(two, 200.0)[1] == 0.0  # dark there, too
+    two.w[1] = two.natural_w[1] = 300.0
+    assert between(two, 200.0)[1] == 1_200.0  # it may look another way
+    two.w[1] = two.natural_w[1] = 1_500.0
+    assert between(two, 200.0)[1] == 5_000.0
+
+
+@pytest.mark.parametrize("column", ["last_ceiling_w", "last_w"])
+def test_a_roof_that_is_held_back_does_not_say_how_much_sun_there_is(two, column):
+    two.told[1], getattr(two, column)[1] = True, 100.0
+    two.w[1] = two.natural_w[1] = 100.0
+    assert between(two, 200.0)[1] == 5_000.0
+    getattr(two, column)[1] = 200.0
+    assert between(two, 200.0)[1] == 400.0
+    getattr(two, column)[1] = two.w[1] = two.natural_w[1] = 0.0
+    assert between(two, 200.0)[1] == 0.0  # held at nothing it shows nothing
+
+
+def test_a_roof_that_fell_silent_while_the_sun_was_seen_over_others_is_not_asleep(two):
+    two.lost[1], two.w[1], two.natural_w[1] = True, 1_500.0, 1_500.0
+    assert between(two, 300.0)[1] == 5_000.0
+    two.received[0] = 200.0 + 2 * 3_600.0
+    assert between(two, 8_000.0)[1] == 0.0  # the other fell silent long before the evening
+    two.received[1], two.quarantined[1] = 8_000.0, True
+    assert between(two, 8_000.0)[1] == 5_000.0  # it may be right
+    two.odd[1] = True
+    assert between(two, 8_000.0)[1] == 0.0  # what cannot be shows nothing
