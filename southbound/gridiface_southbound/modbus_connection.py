@@ -30,6 +30,9 @@ from gridiface_southbound.modbus_pdu import (
 #: What one request brought: registers (empty after a write) or the device's exception.
 Reply = bytes | ExceptionReply
 
+#: The last transactions, of which a second answer is dropped as a late one is.
+_REPEATED = 8
+
 #: Requests in one burst of the outbox.
 BURST = 128
 
@@ -301,7 +304,11 @@ class Connection(Receiver):
         exchange = self.running
         position = None if exchange is None else exchange.positions.pop(frame.transaction, None)
         if exchange is None or position is None:
-            if frame.transaction in self.abandoned:
+            # Also what was answered a moment ago: a gateway that asked twice passes two answers on.
+            if (
+                frame.transaction in self.abandoned
+                or 0 < frame.transaction <= self._transaction < frame.transaction + _REPEATED
+            ):
                 self.abandoned.discard(frame.transaction)
                 self.counters.late_replies += 1
                 return

@@ -22,7 +22,7 @@ WRITE_MULTIPLE = 16
 MAX_READ = 125
 MAX_WRITE = 123
 
-#: The exception codes of clause 7.
+#: The exception codes of clause 7, and 7 of the protocol's first edition (Modicon PI-MBUS-300).
 EXCEPTION_NAMES = {
     1: "illegal function",
     2: "illegal data address",
@@ -30,6 +30,7 @@ EXCEPTION_NAMES = {
     4: "server device failure",
     5: "acknowledge, still working",
     6: "server device busy",
+    7: "negative acknowledge",
     8: "memory parity error",
     10: "gateway path unavailable",
     11: "gateway target device failed to respond",

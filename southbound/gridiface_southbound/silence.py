@@ -17,7 +17,7 @@ from gridiface.errors import DeviceTimeout
 
 _Answer = TypeVar("_Answer")
 
-#: Questions in a row that were not answered, after which a device is away: as many as looking for a map takes.
+#: Questions in a row that were not answered, after which a device is away; of one that never answered the first.
 AWAY_AFTER = 3
 
 #: The part of the line's time that all visits together may take.
@@ -27,8 +27,8 @@ SHARE = 0.1
 _PAUSE_S = 1.0
 _QUESTIONS = 8
 
-#: A visit waits this many times as long as the device ever took, at least so many seconds; each so many-th visit waits
-#: for the whole time-out: the device may have become slower.
+#: Who left a question unanswered is waited for this many times as long as it ever took, at least so many seconds; each
+#: so many-th visit waits for the whole time-out: the device may have become slower.
 _PATIENCE, _LEAST_S, _WHOLE_EACH = 3.0, 0.25, 4
 
 #: Seconds after its last answer for which a line counts as one that answers.
@@ -41,6 +41,10 @@ class _Unit:
     slowest_s: float = 0.0
     visits: int = 0
     since: float = 0.0
+
+    def patience(self, timeout_s: float) -> float:
+        """How long it is waited for after it left a question unanswered, by what it ever took."""
+        return min(timeout_s, max(_LEAST_S, _PATIENCE * self.slowest_s)) if self.slowest_s else timeout_s
 
 
 class Silence:
@@ -62,22 +66,22 @@ class Silence:
             DeviceTimeout: it is away, and not asked now.
         """
         known = self._units.get(unit)
-        if known is None or known.unanswered < AWAY_AFTER or not self._others_answer(unit, now):
+        if known is None or not known.unanswered or not self._others_answer(unit, now):
             return timeout_s
+        if known.slowest_s and known.unanswered < AWAY_AFTER:
+            return known.patience(timeout_s)
         under_way = self._visited is not None and now <= self._until
         if not (under_way and unit == self._visited and self._questions < _QUESTIONS):
             if under_way or now < self._free_at:
+                left = f"{known.unanswered} question{'s' * (known.unanswered > 1)}"
                 raise DeviceTimeout(
-                    f"it left {known.unanswered} questions in a row unanswered, and is asked less often than the "
-                    "others on its line"
+                    f"it left {left} in a row unanswered, and is asked less often than the others on its line"
                 )
             self._visited, self._questions, self._spent_s = unit, 0, 0.0
             known.visits += 1
         self._questions += 1
         self._until = now + timeout_s + _PAUSE_S
-        if not known.slowest_s or known.visits % _WHOLE_EACH == 0:
-            return timeout_s
-        return min(timeout_s, max(_LEAST_S, _PATIENCE * known.slowest_s))
+        return timeout_s if known.visits % _WHOLE_EACH == 0 else known.patience(timeout_s)
 
     def answered(self, unit: Hashable, took_s: float, now: float) -> None:
         """It answered, after so long."""

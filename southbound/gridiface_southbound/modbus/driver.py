@@ -20,7 +20,7 @@ from gridiface_southbound.modbus.plan import ReadBlock, plan_reads, write_of
 from gridiface_southbound.modbus.table import Point
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link
-from gridiface_southbound.modbus_pdu import PASSING, ExceptionReply, Request
+from gridiface_southbound.modbus_pdu import ILLEGAL_FUNCTION, PASSING, ExceptionReply, Request
 from gridiface_southbound.points.driver import PointDriver
 from gridiface_southbound.points.image import Write
 from gridiface_southbound.points.table import Poll
@@ -39,6 +39,7 @@ class ModbusDriver(PointDriver[Point]):
         self._link: Link | None = None
         self._image: RegisterImage = RegisterImage(config.table)
         self._blocks: dict[Poll, tuple[ReadBlock, ...]] = {}
+        self._singly = False
         self._scales = plan_reads(config.table, scale_points(config.table))
 
     @classmethod
@@ -109,20 +110,33 @@ class ModbusDriver(PointDriver[Point]):
     async def _send(self, writes: Sequence[Write[Point]], shown: Sequence[Point]) -> RegisterImage:
         """Write in order, each only after the one before was taken, then read back."""
         blocks = plan_reads(self._table, shown)
-        requests = [write_of(self._table, write.point, write.data) for write in writes]
         delay = self._delay(writes) if blocks else 0.0
         reads = [block.request() for block in blocks]
-        if len(requests) == 1 and not delay and self._config.pipeline:
-            replies = await self._exchange([*requests, *reads])
-            self._require_taken(writes[0], replies[0], "write 1 of 1")
-            return self._image_of(blocks, replies[1:])
-        for number, (write, request) in enumerate(zip(writes, requests, strict=True), 1):
+        if len(writes) == 1 and not delay and self._config.pipeline:
+            reply, *seen = await self._told(writes[0], reads)
+            self._require_taken(writes[0], reply, "write 1 of 1")
+            return self._image_of(blocks, seen)
+        for number, write in enumerate(writes, 1):
             # An enabling register must not be written after a set-point that was refused.
-            (reply,) = await self._exchange([request])
-            self._require_taken(write, reply, f"write {number} of {len(requests)}")
+            (reply,) = await self._told(write, [])
+            self._require_taken(write, reply, f"write {number} of {len(writes)}")
         if delay:
             await asyncio.sleep(delay)
         return self._image_of(blocks, await self._exchange(reads))
+
+    async def _told(self, write: Write[Point], reads: Sequence[Request]) -> list[Reply]:
+        """The replies to one write and the reads after it; a device that does not know function 16 is found out."""
+        replies = await self._exchange([self._request(write), *reads])
+        refused = isinstance(first := replies[0], ExceptionReply) and first.code == ILLEGAL_FUNCTION
+        if refused and write.point.single_will_do and not self._singly:
+            # Nothing was written. It is learnt only where 6 is known: some devices refuse both in local control.
+            self._singly = True
+            replies = await self._exchange([self._request(write), *reads])
+            self._singly = not (isinstance(again := replies[0], ExceptionReply) and again.code == ILLEGAL_FUNCTION)
+        return replies
+
+    def _request(self, write: Write[Point]) -> Request:
+        return write_of(self._table, write.point, write.data, singly=self._singly)
 
     @property
     def _connects(self) -> int:
@@ -130,7 +144,7 @@ class ModbusDriver(PointDriver[Point]):
 
     def _confirmed(self, write: Write[Point]) -> bool:
         """Functions 5 and 6 are answered with the value."""
-        return write.point.function in (5, 6)
+        return write.point.function in (5, 6) or (self._singly and write.point.single_will_do)
 
     def _require_taken(self, write: Write[Point], reply: Reply, what: str) -> None:
         if isinstance(reply, ExceptionReply):

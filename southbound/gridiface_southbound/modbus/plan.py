@@ -103,10 +103,14 @@ def _covered(spans: list[tuple[int, int]], start: int, end: int) -> bool:
     return at >= end
 
 
-def write_of(table: RegisterTable, point: Point, data: bytes) -> Request:
-    """The request that writes a point's encoded registers, or a bit's one byte."""
+def write_of(table: RegisterTable, point: Point, data: bytes, *, singly: bool = False) -> Request:
+    """The request that writes a point's encoded registers, or a bit's one byte.
+
+    Args:
+        singly: the device does not know function 16: what may go out with 6 instead does.
+    """
     address = table.start(point)
-    match point.function:
+    match 6 if singly and point.single_will_do else point.function:
         case 5:
             pdu = struct.pack(">BHH", 5, address, 0xFF00 if data[0] else 0)
             return Request(pdu, pdu, 5)

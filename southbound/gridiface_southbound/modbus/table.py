@@ -66,7 +66,9 @@ class Area(StrEnum):
 class WriteRule(points.WriteRule):
     """How a register is written."""
 
-    function: Literal[5, 6, 15, 16] | None = Field(None, description="None: 16 for registers, 5 for coils.")
+    function: Literal[5, 6, 15, 16] | None = Field(
+        None, description="None: 16 for registers, 6 where the device does not know that; 5 for coils."
+    )
 
 
 class Point(points.Point):
@@ -93,6 +95,11 @@ class Point(points.Point):
         """The function code that writes it."""
         given = None if self.write is None else self.write.function
         return given or (5 if self.area is Area.COIL else 16)
+
+    @property
+    def single_will_do(self) -> bool:
+        """Whether function 6 writes it as well as 16, and the table leaves the choice."""
+        return self.function == 16 and self.width == 1 and (self.write is None or self.write.function is None)
 
     @property
     def state_words(self) -> tuple[str, ...]:

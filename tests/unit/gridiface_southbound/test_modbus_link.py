@@ -157,6 +157,14 @@ async def test_an_answer_that_nobody_asked_for_closes_the_connection() -> None:
     assert link.transports[0].aborted
 
 
+async def test_a_second_answer_to_a_request_is_dropped() -> None:
+    link = MemoryLink(lambda t, u, pdu: (encode_frame(t - 1, u, b"\x83\x02") if t > 1 else b"") + echo(t, u, pdu))
+    assert await link.exchange(1, [ONE], timeout_s=1) == [b"\0\1"]
+    assert await link.exchange(1, [TWO], timeout_s=1) == [b"\0\2"]
+    assert link.counters.late_replies == 1
+    assert link.counters.connects == 1
+
+
 async def settled() -> None:
     for _ in range(4):
         await asyncio.sleep(0)

@@ -67,8 +67,7 @@ def test_who_answered_fast_before_is_waited_for_a_shorter_time_but_not_always() 
     line = Line(dead=set())
     line.poll(range(2), 10.0)
     line.dead = {1}
-    for _ in range(AWAY_AFTER):
-        assert line.ask(1) == TIMEOUT_S
+    assert [line.ask(unit) for unit in (1, 0, 1, 0, 1)][::2] == [TIMEOUT_S, 0.25, 0.25]
     seen = []
     for _ in range(200):
         line.ask(0)
@@ -77,6 +76,37 @@ def test_who_answered_fast_before_is_waited_for_a_shorter_time_but_not_always() 
             seen.append(took)
     assert min(seen) < TIMEOUT_S / 2
     assert TIMEOUT_S in seen, "it may have become slower"
+
+
+def test_who_answered_before_costs_the_others_one_time_out_and_then_little() -> None:
+    line = Line(dead=set(), takes_s=0.1)
+    line.poll(range(30), 20.0)
+    line.dead = set(range(10))
+    before = line.lost_s
+    for _ in range(AWAY_AFTER):
+        for unit in range(30):
+            line.ask(unit)
+    assert line.lost_s - before == pytest.approx(10 * (TIMEOUT_S + 2 * 0.3))
+
+
+def test_one_lost_frame_costs_a_device_nothing() -> None:
+    line = Line(dead=set())
+    line.poll(range(3), 20.0)
+    line.dead = {1, 2}
+    for _ in range(20):  # 2 is away, and its visits have taken their share
+        line.ask(0)
+        line.ask(2)
+    assert line.ask(1) == TIMEOUT_S
+    line.dead = {2}
+    assert line.ask(1) == line.takes_s, "it is asked at once, and what it says counts"
+
+
+def test_of_those_that_never_answered_each_costs_one_time_out_before_they_share() -> None:
+    line = Line(dead=set(range(10)))
+    for _ in range(AWAY_AFTER):
+        for unit in reversed(range(30)):
+            line.ask(unit)
+    assert line.lost_s <= 10 * TIMEOUT_S + TIMEOUT_S
 
 
 def test_who_never_answered_has_its_whole_time() -> None:
@@ -157,6 +187,6 @@ async def test_what_came_of_a_question_is_noted() -> None:
             await noted(silence, 3, refused(), bool)
     now = asyncio.get_running_loop().time()
     assert silence.time_for(1, 1.0, now) == 1.0
-    with pytest.raises(DeviceTimeout, match="left 3 questions in a row unanswered"):
+    with pytest.raises(DeviceTimeout, match=r"left [123] questions? in a row unanswered"):
         silence.time_for(2, 1.0, now)
     assert silence.time_for(3, 1.0, now) == 1.0
