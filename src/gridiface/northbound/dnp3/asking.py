@@ -26,6 +26,8 @@ from gridiface.northbound.dnp3.translate_commands import Sender, control_of, emp
 from gridiface.protocols.dnp3.controls import CommandStatus
 
 _WITH_PAYLOAD = frozenset({Action.CURVE, Action.DROOP})
+#: What is told as feasible is the same quantity as what was commanded: a power, or a change around one.
+_IN_WATTS = frozenset({Action.SET_W, Action.REGULATION, Action.RAISE, Action.LOWER})
 
 
 class Asking:
@@ -90,7 +92,7 @@ class Asking:
         status = status_of(acceptance, local=local, strict=self._settings.out_of_range_above_ratings)
 
         def taken(answer: Acceptance | None) -> Sequence[PointEntry]:
-            feasible = answer.feasible_w if answer is not None and entry.action is Action.SET_W else None
+            feasible = answer.feasible_w if answer is not None and entry.action in _IN_WATTS else None
             return self._outputs.take(entry, master.name, control.id, wire=wire, si=si, feasible=feasible)
 
         document = self._outputs.document(entry.name, wire)

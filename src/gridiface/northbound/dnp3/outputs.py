@@ -155,7 +155,10 @@ class Outputs:
         self._in_force[slot, master] = InForce(control_id, entry, si)
         self._by_control[control_id] = (slot, master)
         # a later command may be on its way already: what it wants stands
-        self._wanted.setdefault((slot, master), si)
+        wanted = self._wanted.setdefault((slot, master), si)
+        if entry.action in _PULSED and feasible is not None and wanted == si:
+            # the next pulse counts from what can be done: else as many were lost as had asked for more than that
+            self._wanted[slot, master] = feasible
         changed = []
         for other in self._points.of_slot(slot):
             if other.name == entry.name and entry.action not in _PULSED:

@@ -12,6 +12,8 @@ from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.settings import MasterEntry
 from gridiface.protocols.dnp3.controls import (
     AnalogOutput,
+    CommandMode,
+    CommandRequest,
     CommandStatus,
     ControlRelayOutputBlock,
 )
@@ -98,6 +100,42 @@ async def test_pulses_that_come_before_the_store_answers_all_count(operate, hous
     await operate("raise", PULSE, carry=False)
     await operate("raise", PULSE)
     assert [control.values[ControlMode.REGULATION].value for control in house.live.values()] == [1e5, 2e5, 3e5]
+
+
+def held(operate, name):
+    found = operate.station.handler.outputs.held[name]
+    return found.value, found.shown
+
+
+@pytest.mark.parametrize(("name", "wire"), [("MW set-point", 9.0), ("regulation", 9.0), ("regulation", -9.0)])
+async def test_what_can_be_done_in_part_is_taken_and_its_read_back_shows_the_part(operate, house, name, wire):
+    house.verdict, house.feasible_w = Verdict.PARTIAL, 3e6 if wire > 0 else -3e6
+    assert await operate(name, AnalogOutput(wire)) is CommandStatus.SUCCESS
+    assert held(operate, name) == (wire, 3.0 if wire > 0 else -3.0)
+
+
+@pytest.mark.parametrize("name", ["MW set-point", "regulation", "raise"])
+async def test_where_it_is_so_configured_a_part_is_out_of_range_at_select_and_at_operate(operate, house, name):
+    house.verdict, house.feasible_w = Verdict.PARTIAL, 3e6
+    command = PULSE if name == "raise" else AnalogOutput(9.0)
+    assert await operate(name, command, out_of_range_above_ratings=True) is CommandStatus.OUT_OF_RANGE
+    entry = operate.station.settings.points.by_name[name]
+    point = operate.station.database.find(entry.type, entry.index)
+    request = CommandRequest(point, command, CommandMode.SELECT, 1)
+    assert operate.station.handler.select(request, NOW) is CommandStatus.OUT_OF_RANGE
+    assert not house.live
+    assert held(operate, "regulation") == (0.0, 0.0)
+
+
+async def test_pulses_beyond_what_can_be_done_are_not_to_be_taken_back_one_by_one(operate, house):
+    await operate("raise", PULSE)
+    house.verdict, house.feasible_w = Verdict.PARTIAL, 1.5e5
+    for _ in range(5):
+        assert await operate("raise", PULSE) is CommandStatus.SUCCESS
+        assert held(operate, "regulation")[1] == pytest.approx(0.15)
+    house.verdict, house.feasible_w = Verdict.ACCEPTED, 0.5e5
+    assert await operate("lower", PULSE) is CommandStatus.SUCCESS
+    assert list(house.live.values())[-1].values[ControlMode.REGULATION].value == pytest.approx(0.5e5)
 
 
 async def test_der_limit_acts_when_its_mode_is_enabled(operate, house):
