@@ -16,6 +16,7 @@ from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.desk import Sep2Desk
+from gridiface.northbound.sep2.event_clock import is_live
 from gridiface.northbound.sep2.state_records import Program
 from gridiface.protocols.sep2.enums import ServiceKind
 
@@ -284,9 +285,8 @@ class Sep2Notices:
             await self._desk.cancel(path, randomised=False, reason="replaced", by=by)
 
     def _is_live(self, event: Mapping[str, Any]) -> bool:
-        interval = event["interval"]
-        ends = interval["start"] + interval["duration"]
-        return event["EventStatus"]["currentStatus"] in {0, 1} and ends > self._desk.now()
+        record = self._core.state.events.get(event["mRID"])
+        return record is not None and is_live(record, int(self._desk.now()))
 
     async def _publication(self, root: str, resource: dict[str, Any], whom: Whom, by: str, fits: Any) -> str:
         """The publication for these that fits; made where there is none."""

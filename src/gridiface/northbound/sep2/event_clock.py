@@ -38,7 +38,12 @@ Store = Callable[[list[Change], Callable[[], None]], None]
 def event_document(record: EventRecord) -> PutDocument:
     """The change that stores an event as it is."""
     if record.owner:
-        kept = {"control": record.control_id, "by": record.identity, "posted": record.posted}
+        kept = {
+            "control": record.control_id,
+            "by": record.identity,
+            "posted": record.posted,
+            "over": record.over,
+        }
         return documents.put(documents.PUBLISHED, record.item.path, record.item.obj, kept)
     head = {
         "program": record.program,
@@ -48,6 +53,7 @@ def event_document(record: EventRecord) -> PutDocument:
         "posted": record.posted,
         "received": record.received,
         "devices": record.per_device,
+        "over": record.over,
     }
     return documents.put(documents.CONTROLS, record.item.path, record.item.obj, head)
 
@@ -119,7 +125,8 @@ class EventClock:
         second = int(now)
         if whole:
             _there(program.events.values(), second)
-        facts = [facts_of_record(record) for record in program.events.values()]
+        # One that ended by a clock that was ahead does nothing to others any more, though its time comes again.
+        facts = [facts_of_record(r) for r in program.events.values() if not (r.over and second < _latest_end(r))]
         seen = self._seen.get(program.path)
         for together in clusters(facts):
             # What ended before the last look has said all it says; its cluster is replayed as long as one has not,
@@ -128,11 +135,10 @@ class EventClock:
                 continue
             for mrid, state in statuses(together, second, supersede=program.supersedes).items():
                 record = program.events[mrid]
-                if not _is_final(record) and not record.over:
+                if stands(record):
                     self._show(record, state, second)
         self._seen[program.path] = second
-        for record in program.events.values():
-            record.over = record.over or (not _is_final(record) and _latest_end(record) <= second)
+        self._end(program, second)
         self._sort_active(program, second)
         self._sort_completed(program, second)
         self._retire(program, now)
@@ -156,6 +162,14 @@ class EventClock:
         self._state.tree.set(record.item, replace(event, version=version, eventStatus=shown))
         if state.status is EventStatusCode.SUPERSEDED:
             self._store([event_document(record)], lambda: None)
+
+    def _end(self, program: EventOwner, second: int) -> None:
+        """What ran to its end is kept as that: by a clock that is set back, a restart between, it does not run again."""
+        ended = [r for r in program.events.values() if stands(r) and _latest_end(r) <= second]
+        for record in ended:
+            record.over = True
+        if ended:
+            self._store([event_document(record) for record in ended], lambda: None)
 
     def _sort_active(self, program: EventOwner, second: int) -> None:
         path = program.active
@@ -226,9 +240,14 @@ def space_of_event(record: EventRecord) -> str:
     return documents.PUBLISHED if record.owner else documents.CONTROLS
 
 
+def stands(record: EventRecord) -> bool:
+    """Whether nothing has ended an event so far: it is neither cancelled or superseded nor ran to its end."""
+    return not _is_final(record) and not record.over
+
+
 def is_live(record: EventRecord, second: int) -> bool:
     """Whether an event is scheduled or active somewhere, or may still be."""
-    return not _is_final(record) and not record.over and _latest_end(record) > second
+    return stands(record) and _latest_end(record) > second
 
 
 def _there(records: Iterable[EventRecord], second: int) -> None:

@@ -20,7 +20,7 @@ from gridiface.domain.ports import Change
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.derived_controls import DerivedControls
 from gridiface.northbound.sep2.derived_defaults import DefaultChange
-from gridiface.northbound.sep2.event_clock import FINAL, cancelled, event_document
+from gridiface.northbound.sep2.event_clock import cancelled, event_document, stands
 from gridiface.northbound.sep2.handlers.curves import Curves, place_curve
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
@@ -292,7 +292,7 @@ class FleetChannel:
         if begun is not None:
             self._current[device_id] = begun
         record = self._current.get(device_id)
-        if record is None or record.item.obj.eventStatus.currentStatus in FINAL or record.end <= now:
+        if record is None or not stands(record) or record.end <= now:
             return None
         return record
 
@@ -316,7 +316,7 @@ class FleetChannel:
     def resume(self, now: Instant) -> None:
         """After a restart: find the controls that inverters follow."""
         for record in self._s.state.events.values():
-            if record.owner:
+            if record.owner or not stands(record):
                 continue
             program = self._s.state.programs[record.program]
             if record.server_made and record.item.obj.interval.start > now:

@@ -172,6 +172,7 @@ class Loader:
             received=record.head.get("received", 0),
             node=program.node,
             per_device=tuple(record.head.get("devices", ())),
+            over=record.head.get("over", False),
         )
         self._s.tree.add(item, f"{program.path}/derc")
         self._s.state.add_event(found)

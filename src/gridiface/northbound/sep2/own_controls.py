@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlMode, ModeValue, Setpoint
-from gridiface.northbound.sep2.event_clock import FINAL, facts_of_record
+from gridiface.northbound.sep2.event_clock import facts_of_record, stands
 from gridiface.northbound.sep2.state_records import EventRecord, Program
 from gridiface.protocols.sep2.events import modes_of
 from gridiface.protocols.sep2.resources import DERControlBase
@@ -45,10 +45,10 @@ def derived_modes(base: DERControlBase, setpoint: Setpoint) -> frozenset[str]:
 
 
 def _posted(programs: Iterable[Program]) -> Iterator[EventRecord]:
-    """The controls of the utility that are not cancelled or superseded."""
+    """The controls of the utility that are neither cancelled or superseded nor over."""
     for program in programs:
         for record in (*program.events.values(), *program.posting):
-            if not record.server_made and record.item.obj.eventStatus.currentStatus not in FINAL:
+            if not record.server_made and stands(record):
                 yield record
 
 

@@ -15,7 +15,7 @@ from gridiface.domain.controls import Agenda
 from gridiface.domain.ports import Change
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.derived_controls import DerivedControls
-from gridiface.northbound.sep2.event_clock import FINAL, cancelled, event_document
+from gridiface.northbound.sep2.event_clock import cancelled, event_document, stands
 from gridiface.northbound.sep2.handlers.curves import place_curve
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
@@ -60,13 +60,13 @@ class Planned:
         started = [record for record in records if _start(record) <= now]
         if started:
             self._records[device_id] = [record for record in records if record not in started]
-        running = [record for record in started if record.end > now and _stands(record)]
+        running = [record for record in started if record.end > now and stands(record)]
         return max(running, key=_start, default=None)
 
     def ahead(self, device_id: str, now: Instant) -> list[EventRecord]:
         """Those that have not begun, the next one first."""
         records = self._records.get(device_id, ())
-        return sorted((one for one in records if _start(one) > now and _stands(one)), key=_start)
+        return sorted((one for one in records if _start(one) > now and stands(one)), key=_start)
 
     async def replace(self, agendas: Sequence[Agenda], now: Instant) -> list[str]:
         """Put agendas in place of what was planned, all in one transaction; the devices that could not be told."""
@@ -137,10 +137,6 @@ class Planned:
 
 def _start(record: EventRecord) -> int:
     return int(record.item.obj.interval.start)
-
-
-def _stands(record: EventRecord) -> bool:
-    return record.item.obj.eventStatus.currentStatus not in FINAL
 
 
 def _says(record: EventRecord, base: DERControlBase, parents: tuple[str, ...], span: tuple[int, int]) -> bool:

@@ -390,6 +390,7 @@ class Publishing:
                     identity=record.head.get("by", ""),
                     posted=record.head.get("posted", obj.creationTime),
                     owner=path.rpartition("/")[0].rpartition("/")[0],
+                    over=record.head.get("over", False),
                 )
             )
         else:

@@ -18,7 +18,7 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import documents, identities
 from gridiface.northbound.sep2.access import require_owner
 from gridiface.northbound.sep2.documents import Record
-from gridiface.northbound.sep2.event_clock import FINAL, event_document
+from gridiface.northbound.sep2.event_clock import event_document, stands
 from gridiface.northbound.sep2.handlers.services import (
     Call,
     Services,
@@ -271,8 +271,7 @@ class Flow:
         events = self._s.state.event_sets.get(f"{record.path}/frp")
         for event in list(events.events.values()) if events is not None else ():
             obj: FlowReservationResponse = event.item.obj
-            over = obj.interval.start + obj.interval.duration <= now
-            if obj.subject != subject or obj.eventStatus.currentStatus in FINAL or over:
+            if obj.subject != subject or not stands(event) or event.end <= now:
                 continue
             after = replace(
                 obj,
@@ -344,6 +343,7 @@ class Flow:
                 control_id=stored.head.get("control"),
                 posted=response.creationTime,
                 owner=events.path,
+                over=stored.head.get("over", False),
             )
         )
         self._s.state.counters.saw(f"frp/{record.number}", int(stored.key.rpartition("/")[2]))

@@ -20,6 +20,7 @@ from gridiface.northbound.sep2.translate.answers import outcome_to_status, verdi
 from gridiface.northbound.sep2.translate.upstream import event_control
 from gridiface.northbound.sep2.upstream.bindings import Binding, Bindings, Key, fields_of, with_control, with_told
 from gridiface.northbound.sep2.upstream.mailbox import Letter, Mailbox
+from gridiface.northbound.sep2.upstream.moved import BY_OUR_CLOCK, OVER, begins_later, goes_on, has_moved, times_of
 from gridiface.northbound.sep2.upstream.origins import CurveUnknown, Origins
 from gridiface.northbound.sep2.upstream.responding import write_responses
 from gridiface.northbound.sep2.upstream.rivals import Displaced
@@ -38,10 +39,6 @@ _DISPLACED = frozenset({_S.SUPERSEDED, _S.CANCELLED, _S.ABORTED_OTHER_SERVER, _S
 _ENDED = frozenset(
     {_S.COMPLETED, _S.PARTIALLY_COMPLETED_OPT_OUT, _S.PARTIALLY_COMPLETED_OPT_IN, _S.COMPLETED_NO_PARTICIPATION}
 )
-#: What the engine says of a control whose time is over by our own clock.
-_OVER = frozenset({OutcomeKind.COMPLETED, OutcomeKind.PARTIAL, OutcomeKind.FAILED})
-#: A control's times are changed at the engine only when they moved by more than this, s.
-_MOVED_S = 0.5
 #: So long after its end an event waits for the engine's word on what was done, s.
 _PATIENCE_S = 10.0
 #: So long an event waits for its curves, s.
@@ -83,6 +80,7 @@ class EventBook:
         self._steps: Steps[Step] = Steps()
         self._waiting: dict[Key, Instant] = {}
         self._ending: dict[Key, Instant] = {}
+        self._timeless: list[Outcome] = []
         self._resumed: list[tuple[str, Followed]] = []
         self._client: Client | None = None
         self._new_curves = True
@@ -137,6 +135,10 @@ class EventBook:
         Raises:
             StoreUnavailable: nothing is lost, call again.
         """
+        if self._timeless and self.client.clock_offset is not None:
+            for outcome in self._timeless:
+                self._steps.add(outcome)
+            self._timeless = []
         await self._steps.carry_out(lambda step: self._do(step, now), self._whose)
 
     def _whose(self, step: Step) -> str | None:
@@ -272,9 +274,15 @@ class EventBook:
         binding = None if key is None else self.bindings.known.get(key)
         if key is None or binding is None or binding.over or outcome.kind is OutcomeKind.RECEIVED:
             return
+        if self.client.clock_offset is None and outcome.kind in BY_OUR_CLOCK:
+            # Our clock may be another one since the restart: the server's Time decides. Told again after the next one.
+            self._timeless.append(outcome)
+            return
         if outcome.kind is OutcomeKind.STARTED:
-            await self._say(replace(binding, started=True), [_S.STARTED])
-        elif outcome.kind in _OVER and self._goes_on(binding, now):
+            early = begins_later(binding, self._followed(key), self._origins.offset, now)
+            if not early or not await self._renew(binding, now):
+                await self._say(replace(binding, started=True), [_S.STARTED])
+        elif outcome.kind in OVER and goes_on(binding, self._followed(key), self._origins.offset, now):
             self.bindings.set(replace(binding, control=""))
             self._waiting[key] = now  # until it is stored
             await self._take(key, now)
@@ -293,14 +301,6 @@ class EventBook:
             status = outcome_to_status(outcome.kind, outcome.reason, started=binding.started)
             await self._say(binding, [_S(status)], over=True)
         self._ending.pop(key, None) if self._binding(key).over else None
-
-    def _goes_on(self, binding: Binding, now: Instant) -> bool:
-        """Whether it was our clock that ended a control: it was set, and the event's time is still to run."""
-        followed = self._followed(binding.key)
-        if followed is None or followed.phase is Phase.DONE:
-            return False
-        ends = followed.ends - self._origins.offset
-        return ends > now + _MOVED_S and ends > binding.ends + _MOVED_S
 
     # --- saying and storing -----------------------------------------------------------------------------------------
 
@@ -346,31 +346,35 @@ class EventBook:
 
     # --- keeping up -------------------------------------------------------------------------------------------------
 
-    async def _renew(self, binding: Binding, now: Instant) -> None:
-        """A control follows its event: times (a successor's random start, a clock that was set) and curves."""
+    async def _renew(self, binding: Binding, now: Instant) -> bool:
+        """A control follows its event: times (a successor's random start, a clock that was set) and curves.
+
+        Returns:
+            Whether another control took its place.
+        """
         followed = self._followed(binding.key)
-        if followed is None or followed.phase is Phase.DONE:
-            return
-        begins, ends = (time - self._origins.offset for time in (followed.begins, followed.ends))
-        moved = max(abs(ends - binding.ends), 0.0 if binding.started else abs(begins - binding.begins))
+        if followed is None or followed.phase is Phase.DONE or self.client.clock_offset is None:
+            return False
+        begins, ends = times_of(followed, self._origins.offset)
         mark = self._origins.curves_mark
         curves = mark(binding.lfdi, followed, binding.curves) if self._new_curves else binding.curves
-        if (moved <= _MOVED_S and curves == binding.curves) or ends <= now:
-            return
+        if (not has_moved(binding, begins, ends) and curves == binding.curves) or ends <= now:
+            return False
         try:
             control = self._control(binding, followed, serial=binding.serial + 1)
         except RemoteProtocolError:
-            return
+            return False
         after = with_control(binding, control, curves)
         answer = await self._inbox.submit(control, now, along=self.bindings.change(after, followed))
         if not answer.will_run:
             named = fields_of(binding.key)
             _log.info("event %s for %s stays as it was: %s", binding.mrid, binding.lfdi, answer.reason, extra=named)
             self.bindings.set(replace(binding, begins=begins, ends=ends, curves=curves))
-            return
+            return False
         self.bindings.set(after)
         why = "its times have moved" if curves == binding.curves else "its curves have changed"
         await self._inbox.cancel(binding.control, now, reason=why)
+        return True
 
     async def _forget(self) -> None:
         """Events that the client core has dropped are dropped here."""

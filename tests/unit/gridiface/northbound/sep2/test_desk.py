@@ -12,6 +12,7 @@ from gridiface.domain.ports import PutDocument
 from gridiface.errors import ConfigConflict, ConfigError, RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.desk import Sep2Desk
+from gridiface.northbound.sep2.desk_notices import Sep2Notices, Whom
 from gridiface.northbound.sep2.settings import CsipAusSettings, LimitSettings
 
 AUDIT = PutDocument("operator/audit", "1", b"{}")
@@ -388,3 +389,16 @@ async def test_lists_are_searched_and_entered_anywhere(kit: Any, desk: Sep2Desk)
     assert desk.counts() == {"end_devices": len(everyone), "programs": len(programs), "controls": 1, "active": 1,
                              "subscriptions": 0}  # fmt: skip
     assert desk.find_subscriptions("x", 0, 9) == ([], 0)
+
+
+async def test_nothing_takes_the_place_of_what_ended_by_a_clock_that_was_ahead(kit: Any) -> None:
+    notices = Sep2Notices(Sep2Desk(kit.core, kit.clock))
+    source = await kit.post("/msg", kit.bodies.messages())
+    path = await kit.post(f"{source}/txt", kit.bodies.text(start=kit.NOW, duration=100))
+    kit.at(50)
+    assert notices.whom_of(path, "msg") == Whom()
+    kit.at(100)
+    kit.at(50)
+    with pytest.raises(RemoteProtocolError) as refused:
+        notices.whom_of(path, "msg")
+    assert refused.value.answer == 409

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gridiface.northbound.sep2.event_clock import FINAL, clusters, event_document, is_live
+from gridiface.northbound.sep2.own_controls import taken
 from gridiface.protocols.sep2.events import EventFacts, statuses
 
 
@@ -84,6 +85,49 @@ async def test_a_clock_that_is_set_back_takes_flips_back_at_once(kit: Any) -> No
     for each in (kit, await kit.restarted()):
         each.at(3011)
         assert await shown(each) == {"02": (1, 3000), "04": (1, 3010)}
+
+
+async def test_what_ended_stays_ended_over_a_restart_with_a_clock_that_was_set_back(kit: Any) -> None:
+    """Set back while the server was down: events of every kind that it had seen end do not run a second time."""
+    program = kit.program("fleet")
+    await kit.send("POST", f"{program}/derc", kit.control("01" * 16, start=kit.NOW, duration=100))
+    await kit.send("POST", f"{program}/derc", kit.control("02" * 16, start=kit.NOW + 3000, duration=1000))
+    dr, source = await kit.post("/dr", kit.bodies.dr_program()), await kit.post("/msg", kit.bodies.messages())
+    await kit.post(f"{dr}/edc", kit.bodies.load(start=kit.NOW, duration=100))
+    await kit.post(f"{source}/txt", kit.bodies.text(start=kit.NOW, duration=100))
+    lists = [f"{program}/derc", f"{program}/actderc", f"{dr}/edc", f"{dr}/actedc", f"{source}/txt", f"{source}/acttxt"]
+
+    async def listed(each: Any) -> list[list[str]]:
+        return [[e.mRID[:4] for e in (await each.get(f"{path}?l=9")).members] for path in lists]
+
+    kit.at(50)
+    assert await listed(kit) == [["0101", "0202"], ["0101"], ["D101"], ["D101"], ["7E01"], ["7E01"]]
+    shown = await kit.get(kit.core.state.events["01" * 16].item.path)
+    kit.at(100)
+    await kit.flush()
+    for when in (10, 99, 3000):
+        kit.clock.time = kit.NOW + when
+        kit = await kit.restarted()
+        assert await listed(kit) == [["0202"], ["0202"] if when == 3000 else [], [], [], [], []], when
+        assert await kit.get(kit.core.state.events["01" * 16].item.path) == shown  # its place, as long as it is kept
+    assert (
+        await kit.send("POST", f"{program}/derc", kit.control("01" * 16, start=kit.NOW, duration=100))
+    ).status == 204
+
+
+async def test_what_ended_by_a_clock_that_was_ahead_is_in_nobodys_way(kit: Any) -> None:
+    """What it asked is free again: for the utility's next control, weaker or not, and for set-points of the engine."""
+    program = kit.program("bat-1")
+    newer = kit.control("01" * 16, start=kit.NOW, duration=100, created=kit.NOW)
+    await kit.send("POST", f"{program}/derc", newer)
+    kit.at(200)
+    kit.at(10)
+    assert not taken(kit.core.state.programs_of_device("bat-1"), kit.clock.time)
+    older = kit.control("0A" * 16, start=kit.NOW + 20, duration=50, created=kit.NOW - 5)
+    assert (await kit.send("POST", f"{program}/derc", older)).status == 201
+    kit.at(30)
+    (running,) = (await kit.get(f"{program}/actderc?l=9")).members
+    assert (running.mRID, running.eventStatus.potentiallySuperseded) == ("0A" * 16, False)
 
 
 async def test_early_and_late_calls_do_no_harm(kit: Any) -> None:

@@ -348,6 +348,78 @@ async def test_what_cannot_be_stored_is_taken_up_again_later(make_stage: Make, e
     assert stage.server.responses() == [1]
 
 
+@pytest.mark.parametrize("jump", [3600, -3600])
+@pytest.mark.parametrize("running", [False, True])
+async def test_a_clock_that_was_set_while_we_were_down_moves_no_event(
+    make_stage: Make, event: Make, jump: int, running: bool
+) -> None:
+    """What the engine says by our clock waits for the server's Time, which nobody knows after a restart."""
+    stage = await begun(make_stage, event)
+    if running:
+        await stage.run(30)
+        tell(stage, OutcomeKind.STARTED)
+        await stage.run(5)
+    said = [1, 2] if running else [1]
+    stage.clock.wall += jump
+    stage.server.offset -= jump
+    stage.server.silent = True
+    await stage.restart()
+    if jump > 0:
+        for kind in (OutcomeKind.STARTED, OutcomeKind.COMPLETED):
+            tell(stage, kind)
+    await stage.run(3)
+    stage.server.silent = False
+    assert stage.house.cancelled == [], "nothing moves by a clock that nobody has compared"
+    await stage.run(7)
+    begins = 1_000_030 + jump
+    control = list(stage.house.live().values())[-1]
+    assert control.span.end == pytest.approx(begins + 60, abs=1.5)
+    assert running or control.span.start == pytest.approx(begins, abs=1.5)
+    assert stage.server.responses() == said
+    await stage.run(begins + 1 - stage.clock.now())
+    tell(stage, OutcomeKind.STARTED)
+    await stage.run(60)
+    tell(stage, OutcomeKind.COMPLETED)
+    await stage.run(5)
+    assert stage.server.responses() == [1, 2, 3]
+
+
+async def test_a_control_that_our_clock_began_as_it_was_set_is_no_start(make_stage: Make, event: Make) -> None:
+    stage = await begun(make_stage, event)
+    stage.clock.wall += 40  # into the middle of it, by our clock
+    stage.server.offset -= 40
+    tell(stage, OutcomeKind.STARTED)
+    await stage.run(2)
+    assert stage.server.responses() == [1]
+    assert [reason for _, reason in stage.house.cancelled] == ["its times have moved"]
+    (control,) = stage.house.live().values()
+    assert control.span.start == pytest.approx(1_000_070, abs=1.5)
+    await stage.run(30)
+    tell(stage, OutcomeKind.STARTED)
+    await stage.run(60)
+    tell(stage, OutcomeKind.COMPLETED)
+    await stage.run(5)
+    assert stage.server.responses() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("offset", [3600, -3600])
+async def test_a_restart_moves_no_control_of_a_server_whose_clock_is_another(
+    make_stage: Make, event: Make, offset: int
+) -> None:
+    stage = await make_stage()
+    stage.server.offset = offset
+    stage.server.controls = [event(stage.clock.now() + offset + 30)]
+    await stage.run(5)
+    before = dict(stage.house.live())
+    stage.server.silent = True
+    await stage.restart()
+    await stage.run(5)
+    assert stage.house.live() == before
+    stage.server.silent = False
+    await stage.run(15)
+    assert stage.house.live() == before
+
+
 async def test_an_engine_that_says_nothing_does_not_leave_the_utility_waiting(make_stage: Make, event: Make) -> None:
     stage = await begun(make_stage, event)
     await stage.run(120)
