@@ -164,7 +164,7 @@ class EventClock:
             self._store([event_document(record)], lambda: None)
 
     def _end(self, program: EventOwner, second: int) -> None:
-        """What ran to its end is kept as that: by a clock that is set back, a restart between, it does not run again."""
+        """What ran to its end is kept as that: it runs no second time, by a clock set back and over a restart neither."""
         ended = [r for r in program.events.values() if stands(r) and _latest_end(r) <= second]
         for record in ended:
             record.over = True
