@@ -177,6 +177,10 @@ class House:
         self._tasks: list[asyncio.Task[None]] = []
         self._told = 0.0
 
+    def status(self) -> dict[str, Any]:
+        """How the first session is, as people see it."""
+        return self.upstreams.status()[0]
+
     @property
     def session(self) -> Any:
         return next(iter(self.upstreams.sessions.values()))

@@ -140,7 +140,7 @@ async def test_a_day_of_an_aggregator(
     session, day = house.session, Day(scene, eventually, plan)
 
     def programs() -> bool:
-        return all(len(device["programs"]) == 3 for device in session.status()["devices"])
+        return all(len(device["programs"]) == 3 for device in house.status()["devices"])
 
     await day.until(programs, "every device is registered and knows its own program and two nodes")
 
@@ -183,7 +183,7 @@ async def test_a_day_of_an_aggregator(
     await day.until(lambda: _has(day, "long", everybody, 2), "it runs")
     await scene.lose_server()
     down = day.clock.now()
-    await day.until(lambda: session.status()["state"] == "unreachable", "the link is down")
+    await day.until(lambda: house.status()["state"] == "unreachable", "the link is down")
     await day.until(lambda: 2000.0 in {w for w, _ in house.batteries.history["d01"]}, "the schedule goes on")
     await day.at(down + plan.lost_s)
 
@@ -192,14 +192,14 @@ async def test_a_day_of_an_aggregator(
         return told is not None and told.active_power_w is None
 
     await day.until(over, "its time is over")
-    assert session.status()["state"] == "unreachable"
+    assert house.status()["state"] == "unreachable"
     scene.groups[0]["members"], scene.groups[1]["members"] = ["d01"], ["d02", "d03", "d04"]
     await scene.serve()
     north.remove("d02")
     await day.answered("alone", north, 1, 2, 3)
 
     def moved() -> bool:
-        device = next(one for one in session.status()["devices"] if one["id"] == "d02")
+        device = next(one for one in house.status()["devices"] if one["id"] == "d02")
         return "each device of south" in {program["description"] for program in device["programs"]}
 
     await day.until(moved, "the device is on the other feeder")

@@ -172,11 +172,11 @@ async def test_whatever_it_sends_is_contained_and_the_session_goes_on(
                 return bool(condition.failures + condition.bad_replies > before)
 
             await eventually(seen, f"{name} is seen", 30)
-            assert "root:" not in str(session.status()), "no file is read"
+            assert "root:" not in str(house.status()), "no file is read"
             evil.answer = None
         assert session._task is not None
         assert not session._task.done()
-        assert session.status()["server_lfdi"]
+        assert house.status()["server_lfdi"]
     finally:
         server.close()
 
@@ -199,9 +199,8 @@ async def test_bad_chains_are_refused_before_a_request_leaves(
         scene.port = evil.port
         try:
             house = await scene.connect(**more)
-            session = house.session
-            await eventually(lambda s=session: s.status()["trouble"], f"{certificate} is refused", 20)
-            assert any(word in session.status()["trouble"] for word in words.split("|")), session.status()["trouble"]
+            await eventually(lambda h=house: h.status()["trouble"], f"{certificate} is refused", 20)
+            assert any(word in house.status()["trouble"] for word in words.split("|")), house.status()["trouble"]
             assert evil.asked == []
         finally:
             server.close()

@@ -37,9 +37,8 @@ async def test_a_control_of_the_utility_moves_a_device_and_is_answered(
     scene = make_scene(2)
     await scene.serve()
     house = await scene.connect()
-    session = house.session
-    await eventually(lambda: session.status()["state"] == "connected", "the session is up")
-    await eventually(lambda: all(d["programs"] for d in session.status()["devices"]), "programs are known")
+    await eventually(lambda: house.status()["state"] == "connected", "the session is up")
+    await eventually(lambda: all(d["programs"] for d in house.status()["devices"]), "programs are known")
     program = await scene.utility.program("d01")
     now = time.time()
     posted = await scene.utility.post_target(program, 3000.0, start=now + 1, duration_s=4, now=now, title="t")
@@ -60,14 +59,14 @@ async def test_notifications_come_over_mutual_tls_and_replace_polling(
     await scene.serve()
     house = await scene.connect(**scene.subscribing())
     session = house.session
-    await eventually(lambda: session.status()["subscriptions"] >= 5, "everything is subscribed")
+    await eventually(lambda: house.status()["subscriptions"] >= 5, "everything is subscribed")
     lists = [node for node in session.client.tree.nodes.values() if node.href.endswith("/derc")]
     await eventually(lambda: all(node.next_at > time.time() + 60 for node in lists), "polls are slow")
     program = await scene.utility.program("d01")
     now = time.time()
     await scene.utility.post_target(program, -2000.0, start=now + 1, duration_s=30, now=now, title="t")
     await eventually(lambda: house.batteries.watts["d01"] == -2000.0, "the battery charges")
-    assert session.status()["notifications"] >= 1
+    assert house.status()["notifications"] >= 1
 
 
 async def test_foreign_senders_and_foreign_subjects_are_refused_by_the_listener(
@@ -77,7 +76,7 @@ async def test_foreign_senders_and_foreign_subjects_are_refused_by_the_listener(
     await scene.serve()
     house = await scene.connect(**scene.subscribing())
     session = house.session
-    await eventually(lambda: session.status()["subscriptions"] >= 3, "something is subscribed")
+    await eventually(lambda: house.status()["subscriptions"] >= 3, "something is subscribed")
     body = (
         '<Notification xmlns="urn:ieee:std:2030.5:ns"><subscribedResource>/nothing</subscribedResource>'
         "<status>0</status><subscriptionURI>https://x/y</subscriptionURI></Notification>"
@@ -135,7 +134,7 @@ async def test_without_a_certificate_nobody_notifies_unless_that_is_configured(
     await scene.serve()
     house = await scene.connect(**scene.subscribing(profile="compatible"))
     session = house.session
-    await eventually(lambda: session.status()["subscriptions"] >= 3, "something is subscribed")
+    await eventually(lambda: house.status()["subscriptions"] >= 3, "something is subscribed")
     wish = next(iter(session.subscriptions._wishes.values()))
     url = f"https://127.0.0.1:{session.listener.port}/ntfy/{wish.token}"
     async with sender(scene, None, "ECDHE-ECDSA-AES128-GCM-SHA256") as http:
@@ -152,7 +151,7 @@ async def test_a_notification_without_a_certificate_is_a_hint_and_never_content(
     hints = {"sources": ["127.0.0.0/8"], "max_body_bytes": 4096}
     house = await scene.connect(**scene.subscribing(profile="modern", without_certificate=hints))
     session = house.session
-    await eventually(lambda: session.status()["subscriptions"] >= 5, "everything is subscribed")
+    await eventually(lambda: house.status()["subscriptions"] >= 5, "everything is subscribed")
     wish = next(one for one in session.subscriptions._wishes.values() if one.href.endswith("/derc"))
     node = session.client.tree.nodes[wish.href]
     await eventually(lambda: node.next_at > time.time() + 60, "its polls are slow")
@@ -197,7 +196,7 @@ async def test_hints_come_from_the_servers_addresses_and_not_too_often(
     elsewhere = {"sources": ["192.0.2.0/24", "2001:db8::/32"]}
     house = await scene.connect(**scene.subscribing(profile="compatible", without_certificate=elsewhere))
     session = house.session
-    await eventually(lambda: session.status()["subscriptions"] >= 3, "something is subscribed")
+    await eventually(lambda: house.status()["subscriptions"] >= 3, "something is subscribed")
     wish = next(iter(session.subscriptions._wishes.values()))
     body = FORGED.format(href=wish.href, now=int(time.time()))
     async with sender(scene, None, "DEFAULT") as http:
@@ -207,7 +206,7 @@ async def test_hints_come_from_the_servers_addresses_and_not_too_often(
         assert session.listener.hinted == 0
         seldom = {"sources": ["127.0.0.1"]}
         other = await scene.connect(**scene.subscribing(profile="compatible", without_certificate=seldom))
-        await eventually(lambda: other.session.status()["subscriptions"] >= 3, "something is subscribed here")
+        await eventually(lambda: other.status()["subscriptions"] >= 3, "something is subscribed here")
         wish = next(iter(other.session.subscriptions._wishes.values()))
         other.session.listener._rates = Rates(1.0 / 3600.0, 1)
         base = f"https://127.0.0.1:{other.session.listener.port}/ntfy"
@@ -296,7 +295,7 @@ async def test_a_control_runs_while_the_utility_is_away_and_is_answered_afterwar
     scene = make_scene(1)
     await scene.serve()
     house = await scene.connect()
-    await eventually(lambda: house.session.status()["devices"][0]["programs"], "programs are known")
+    await eventually(lambda: house.status()["devices"][0]["programs"], "programs are known")
     program, now = await scene.utility.program("d01"), time.time()
     posted = await scene.utility.post_target(program, 1500.0, start=now + 2, duration_s=2, now=now, title="t")
 

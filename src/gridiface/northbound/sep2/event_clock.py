@@ -164,7 +164,7 @@ class EventClock:
             self._store([event_document(record)], lambda: None)
 
     def _end(self, program: EventOwner, second: int) -> None:
-        """What ran to its end is kept as that: it runs no second time, by a clock set back and over a restart neither."""
+        """What ran to its end is kept as that: set the clock back, restart in between, and it does not run again."""
         ended = [r for r in program.events.values() if stands(r) and _latest_end(r) <= second]
         for record in ended:
             record.over = True

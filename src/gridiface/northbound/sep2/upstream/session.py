@@ -1,4 +1,4 @@
-"""One session with a utility's server: the loop around the client core, its parts, and what is shown of it.
+"""One session with a utility's server: the loop around the client core, and its parts.
 
 Order of a round: what is due is sent; what came in is taken in; what follows from it is made durable; what is durable
 may leave. A store that cannot write stops nothing but the sending.
@@ -20,6 +20,7 @@ from gridiface.logfields import about
 from gridiface.northbound.rounds import one_turn
 from gridiface.northbound.sep2.upstream.alarms import AlarmLog
 from gridiface.northbound.sep2.upstream.book import EventBook
+from gridiface.northbound.sep2.upstream.condition import Condition
 from gridiface.northbound.sep2.upstream.defaults import Defaults
 from gridiface.northbound.sep2.upstream.der_reports import DerReports
 from gridiface.northbound.sep2.upstream.link import Link, LinkFailed, Way
@@ -28,7 +29,6 @@ from gridiface.northbound.sep2.upstream.mailbox import Mailbox
 from gridiface.northbound.sep2.upstream.mirror_reports import MirrorReports
 from gridiface.northbound.sep2.upstream.origins import Origins
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings, client_config
-from gridiface.northbound.sep2.upstream.status import Condition, Status, status_of
 from gridiface.northbound.sep2.upstream.subscribing import Subscriptions
 from gridiface.protocols.sep2.client import Client, Outgoing
 from gridiface.protocols.sep2.client_events import (
@@ -188,10 +188,6 @@ class UpstreamSession:
         self.client.enrolment.again()
         self.subscriptions.again()
         self.wake()
-
-    def status(self) -> Status:
-        """How the session is, for people."""
-        return status_of(self, self._clock.now())
 
     # --- the loop -------------------------------------------------------------------------------------------------
 

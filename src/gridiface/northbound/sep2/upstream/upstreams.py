@@ -16,7 +16,7 @@ from gridiface.northbound.sep2.upstream.bindings import Binding
 from gridiface.northbound.sep2.upstream.rivals import Displaced, Rival, losers
 from gridiface.northbound.sep2.upstream.session import UpstreamSession
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
-from gridiface.northbound.sep2.upstream.status import Status
+from gridiface.northbound.sep2.upstream.status import Status, status_of
 from gridiface.northbound.sep2.upstream.views import Row, events_of, resources_of
 from gridiface.protocols.sep2.client_events import EventHappened
 from gridiface.protocols.sep2.enums import ResponseStatus
@@ -41,7 +41,7 @@ class Upstreams:
         fleet: FleetView,
         history: History,
     ) -> None:
-        self._ledger = ledger
+        self._clock, self._ledger = clock, ledger
         self.sessions = {
             one.name: UpstreamSession(one, clock=clock, ledger=ledger, inbox=inbox, fleet=fleet, history=history)
             for one in settings
@@ -70,7 +70,8 @@ class Upstreams:
 
     def status(self) -> Sequence[Status]:
         """How each session is, by name."""
-        return [self.sessions[name].status() for name in sorted(self.sessions)]
+        now = self._clock.now()
+        return [status_of(self.sessions[name], now) for name in sorted(self.sessions)]
 
     def resources(self, name: str) -> Sequence[Row]:
         """What was read of a server, by href; see views.py."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gridiface.northbound.sep2.upstream.session import UpstreamSession
 from gridiface.protocols.sep2.polling import AnyList
-
-if TYPE_CHECKING:
-    from gridiface.northbound.sep2.upstream.session import UpstreamSession
 
 Row = dict[str, Any]
 

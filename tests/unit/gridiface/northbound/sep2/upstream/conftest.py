@@ -18,6 +18,7 @@ from gridiface.errors import StoreUnavailable
 from gridiface.northbound.sep2.upstream.link import LinkFailed
 from gridiface.northbound.sep2.upstream.session import UpstreamSession
 from gridiface.northbound.sep2.upstream.settings import Member, UpstreamSettings
+from gridiface.northbound.sep2.upstream.status import status_of
 from gridiface.protocols.sep2 import exchange
 from gridiface.protocols.sep2.exchange import Reply, Request
 from gridiface.protocols.sep2.lists import page, parse_query
@@ -317,6 +318,10 @@ class Stage:
         while self.clock.now() < end:
             self.clock.advance(min(step, end - self.clock.now()))
             await self.settle()
+
+    def status(self) -> dict[str, Any]:
+        """How the session is, as people see it."""
+        return status_of(self.session, self.clock.now())
 
     async def restart(self) -> None:
         """The process ends and begins anew over the same store."""

@@ -56,11 +56,11 @@ async def test_a_server_with_the_wrong_pin_is_not_used_until_it_shows_the_right_
     stage.server.controls = [event(stage.clock.now() + 500)]
     shot(stage)
     await stage.run(20)
-    assert stage.session.status()["state"] == "wrong_pin"
+    assert stage.status()["state"] == "wrong_pin"
     assert (stage.house.controls, stage.server.written) == ({}, [])
     stage.server.pin = 111115
     await stage.run(120)
-    assert stage.session.status()["state"] == "connected"
+    assert stage.status()["state"] == "connected"
     assert stage.server.responses() == [1]
 
 
@@ -69,7 +69,7 @@ async def test_without_a_safe_time_nothing_is_started_or_reported(make_stage: Ma
     stage.server.controls = [event(stage.clock.now() + 30)]
     shot(stage)
     await stage.run(100)
-    status = stage.session.status()
+    status = stage.status()
     assert (status["state"], status["time_quality"]) == ("no_time", 7)
     assert "quality is 7" in status["time_refused"]
     assert (stage.house.controls, stage.server.written) == ({}, [])
@@ -82,7 +82,7 @@ async def test_devices_that_the_server_does_not_list_are_registered(make_stage: 
     await stage.run(30)
     (posted,) = stage.server.bodies(EndDevice)
     assert (posted.lFDI, posted.deviceCategory) == (new, 1 << 25)
-    (device,) = stage.session.status()["devices"]
+    (device,) = stage.status()["devices"]
     assert (device["listed"], [p["mRID"].lstrip("0") for p in device["programs"]]) == (True, ["AA"])
     quiet = await make_stage(members=(member,))
     await quiet.run(30)
@@ -93,7 +93,7 @@ async def test_devices_that_only_the_utility_knows_are_shown_and_left_alone(make
     stage = await make_stage()
     stage.server.controls = [event(stage.clock.now() + 30)]
     await stage.run(5)
-    assert stage.session.status()["unknown_devices"] == ["D" * 40]
+    assert stage.status()["unknown_devices"] == ["D" * 40]
     assert {control.target.id for control in stage.house.live().values()} == {"d1"}
     assert stage.server.responses(lfdi="A" * 40) == [], "our own EndDevice is no DER here"
 
@@ -111,11 +111,11 @@ async def test_controls_of_our_own_end_device_concern_the_group_that_it_stands_f
 
 async def test_the_status_is_plain_data(make_stage: Make) -> None:
     stage = await make_stage()
-    assert stage.session.status()["state"] == "connecting"
+    assert stage.status()["state"] == "connecting"
     await stage.run(2)
     stage.server.silent = True
     await stage.run(60)
-    status = json.loads(json.dumps(stage.session.status()))
+    status = json.loads(json.dumps(stage.status()))
     assert (status["state"], status["trouble"]) == ("unreachable", "silent")
     assert status["registration"] == "checked"
 
@@ -203,7 +203,7 @@ async def test_a_refused_report_is_not_repeated_at_once(make_stage: Make) -> Non
     shot(stage)
     await stage.run(100)
     assert len(asked) == 4
-    assert stage.session.status()["refused"] == 4
+    assert stage.status()["refused"] == 4
 
 
 # --- log events
@@ -282,7 +282,7 @@ async def test_readings_wait_for_the_link_and_come_in_order_once_also_over_resta
     starts = sorted(found)
     assert starts == list(range(starts[0], starts[-1] + 1, 20)), "none is missing"
     assert len(found) >= len(before) + 9
-    assert stage.session.status()["waiting"] == 0
+    assert stage.status()["waiting"] == 0
 
 
 async def test_a_mirror_that_the_server_lost_is_made_again_and_fed(make_stage: Make) -> None:
@@ -388,7 +388,7 @@ async def test_a_refused_subscription_falls_back_to_polling(make_stage: Make) ->
     stage.server.trouble = lambda request: asked.append(request.target)
     await stage.run(60)
     assert len([target for target in asked if target.startswith("/derp?")]) >= 10
-    assert stage.session.status()["subscriptions"] == 0
+    assert stage.status()["subscriptions"] == 0
 
 
 # --- the server's own end
@@ -403,4 +403,4 @@ async def test_a_device_that_the_server_has_removed_is_let_go(make_stage: Make, 
     stage.server.resources["/edev"] = replace(listed, members=listed.members[:1])
     await stage.run(30)
     assert stage.house.controls == {}
-    assert not stage.session.status()["devices"][0]["listed"]
+    assert not stage.status()["devices"][0]["listed"]
