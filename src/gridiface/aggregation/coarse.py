@@ -14,17 +14,9 @@ import numpy as np
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray, Problem, Strategy
 from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.levels import COARSE, SLACK, is_coarse, levels_around
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.solution import Solution
-
-_SLACK = 1e-6
-
-
-def is_coarse(columns: Columns, rows: IntArray | slice = slice(None)) -> BoolArray:
-    """Who knows some powers only."""
-    c = columns
-    found: BoolArray = (c.step_w[rows] > 0) | (c.min_w[rows] > 0) | (c.modes[rows] >= 0)
-    return found
 
 
 def snapped(columns: Columns, rows: IntArray, powers: FloatArray, towards: FloatArray | float = 0.0) -> FloatArray:
@@ -39,12 +31,12 @@ def snapped(columns: Columns, rows: IntArray, powers: FloatArray, towards: Float
     if not mine.size:
         return powers
     here, before = rows[mine], powers[mine]
-    down, up = _levels(c, c.step_w[here], c.min_w[here], c.modes[here], before)
+    down, up = levels_around(c.part(here, COARSE), before)
     below, above = np.minimum(down, up), np.maximum(down, up)
     goal = towards if isinstance(towards, float) else towards[mine]
     result = powers.copy()
     result[mine] = np.where(goal < before, below, above)
-    known = np.abs(down - before) <= _SLACK
+    known = np.abs(down - before) <= SLACK
     result[mine[known]] = before[known]
     return result
 
@@ -82,12 +74,11 @@ def in_steps(
         caps: see `split_tree`.
     """
     c = columns
-    step, least, modes = c.step_w[rows], c.min_w[rows], c.modes[rows]
     coarse = is_coarse(c, rows)
     if not coarse.any():
         return powers
-    down, up = _levels(c, step, least, modes, powers)
-    fits = (up >= problem.lo - _SLACK) & (up <= problem.hi + _SLACK) & coarse
+    down, up = levels_around(c.part(rows, COARSE), powers)
+    fits = (up >= problem.lo - SLACK) & (up <= problem.hi + SLACK) & coarse
     chosen = np.where(coarse, down, powers)
     if coarse.all() or _lacks(problem, chosen, coarse, caps) != 0.0:
         chosen = _raised(problem, chosen, np.where(fits, up, down), powers, coarse, caps)
@@ -113,21 +104,21 @@ def _raised(
     if lack == 0.0 or not able.size:
         return chosen
     raised = chosen.copy()
-    left, room = abs(lack) + _SLACK, 0.0 if caps else _room(problem, coarse, lack)
+    left, room = abs(lack) + SLACK, 0.0 if caps else _room(problem, coarse, lack)
     # Large steps first, of equals those that lost most by rounding; who would pass the target is passed over.
     for at in able[np.lexsort((-np.abs(powers - chosen)[able], -gain[able]))].tolist():
         if gain[at] <= left + room:
             raised[at] = up[at]
             room = room if gain[at] <= left else room - (float(gain[at]) - left)
             left -= float(gain[at])
-            if left <= _SLACK:
+            if left <= SLACK:
                 break
     if not caps:
         return raised
     # Under caps a raise may break one: then none is raised.
     for cap in caps:
         total = float(raised[cap.rows].sum())
-        if not cap.low - _SLACK <= total <= cap.high + _SLACK:
+        if not cap.low - SLACK <= total <= cap.high + SLACK:
             return chosen
     return raised
 
@@ -137,32 +128,3 @@ def _room(problem: Problem, coarse: BoolArray, lack: float) -> float:
     end = problem.hi if lack > 0 else problem.lo
     rest = np.clip(0.0, problem.lo, problem.hi)
     return float(np.abs(end - rest)[~coarse & ((end - rest) * lack > 0)].sum())
-
-
-def _levels(
-    c: Columns, step: FloatArray, least: FloatArray, modes: IntArray, powers: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """(the nearest level towards zero, the next one away from it) of each device, W."""
-    size, sign = np.abs(powers), np.where(powers < 0, -1.0, 1.0)
-    unit = np.where(step > 0, step, 1.0)
-    whole = np.where(step > 0, np.floor((size + _SLACK) / unit) * unit, size)
-    above = np.where(step > 0, whole + unit, size)
-    off = whole < least - _SLACK
-    first = np.where(step > 0, np.ceil(least / unit) * unit, least)
-    down, up = sign * np.where(off, 0.0, whole), sign * np.where(off, np.maximum(first, step), above)
-    for number in np.unique(modes[modes >= 0]).tolist():
-        mine = modes == number
-        below, over = _modes(c.levels[number], powers[mine])
-        down[mine], up[mine] = below, over
-    return down, up
-
-
-def _modes(levels: FloatArray, powers: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The levels around each power, nearer to zero and farther; where there is none farther, the nearer twice."""
-    positive, negative = levels[levels >= 0], np.sort(-levels[levels <= 0])
-    down, up = np.empty(powers.size), np.empty(powers.size)
-    for mine, known, sign in ((powers >= 0, positive, 1.0), (powers < 0, negative, -1.0)):
-        at = np.searchsorted(known, np.abs(powers[mine]) + _SLACK, side="right") - 1
-        down[mine] = sign * known[at]
-        up[mine] = sign * known[np.minimum(at + 1, known.size - 1)]
-    return down, up

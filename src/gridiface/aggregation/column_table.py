@@ -76,7 +76,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "can_limit_w": (np.bool_, 0),
     "can_set_var": (np.bool_, 0),
     "answers": (np.bool_, 0),  # tells its own outcomes
-    "slow": (np.bool_, 0),  # too slow for fast frequency response
+    "slow": (np.int8, 0),  # how many of the fast services it is too slow for
     "leaves": (np.bool_, 0),  # a place where vehicles come and go: another one may return
     "slots": (np.int64, 0),  # set-points with a start that it can hold
     "enabled": (np.bool_, 1),

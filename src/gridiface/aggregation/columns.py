@@ -30,11 +30,23 @@ from gridiface.domain.controls import CLASS_TIMING, ServiceClass, Setpoint
 from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits
 from gridiface.errors import LocalProtocolError
 
+#: The services that send a signal every few seconds, the fastest first.
+FASTEST_FIRST = (ServiceClass.FAST_FREQUENCY, ServiceClass.REGULATION)
 
-def is_slow(traits: DriverTraits) -> bool:
-    """Whether a device can be told, or can answer, too seldom for fast frequency response."""
-    fast = CLASS_TIMING[ServiceClass.FAST_FREQUENCY]
-    return traits.answers_itself or traits.latency_s > fast.acknowledge_s or traits.min_period_s > fast.period_s
+
+def is_slow(traits: DriverTraits, service: ServiceClass) -> bool:
+    """Whether a device can be told, or can answer, too seldom for a service that sends a signal every few seconds.
+
+    One that answers by its own protocol is told by way of a server of its own, which takes longer than 200 ms.
+    """
+    timing = CLASS_TIMING[service]
+    fetches = traits.polls or (traits.answers_itself and service is ServiceClass.FAST_FREQUENCY)
+    return fetches or traits.latency_s > timing.acknowledge_s or traits.min_period_s > timing.period_s
+
+
+def slowness(traits: DriverTraits) -> int:
+    """How many of `FASTEST_FIRST` a device is too slow for."""
+    return sum(is_slow(traits, service) for service in FASTEST_FIRST)
 
 
 class Columns:
@@ -64,7 +76,7 @@ class Columns:
     can_limit_w: BoolArray
     can_set_var: BoolArray
     answers: BoolArray
-    slow: BoolArray
+    slow: npt.NDArray[np.int8]
     leaves: BoolArray
     slots: IntArray
     enabled: BoolArray
@@ -295,7 +307,7 @@ class Columns:
             first = FIRST_PERIOD_ANSWERING_S if traits.answers_itself else FIRST_PERIOD_S
             self.period_s[row] = first if traits.report_period_s is None else traits.report_period_s
         self.answers[row], self.slots[row] = traits.answers_itself, traits.plan_slots
-        self.slow[row] = is_slow(traits)
+        self.slow[row] = slowness(traits)
         self.leaves[row] = device.kind in VEHICLES
         self.enabled[row] = device.enabled
         self._constrain(row, device)

@@ -103,7 +103,9 @@ class Engine(FleetViews):
         self._audit = SocAudit(self._c, self._log, every_s=self._config.soc_audit_s, limit=self._config.soc_residual)
         self._deliveries = Deliveries(self._c, self._book, self._config, self._log)
         self._accounts = Accounts(self._c, self._config.performance_interval_s, self._config.keep_finished)
-        self._feasibility = Feasibility(*parts, self._metering, self._config, self._running.planner.strategy_of)
+        self._feasibility = Feasibility(
+            *parts, self._metering, self._config, self._running.planner.strategy_of, self._running.standing_w
+        )
         self._rounds = Rounds(
             self._c,
             self._config,
@@ -195,8 +197,7 @@ class Engine(FleetViews):
             prospect = self._feasibility.of(drawn, now)
             answer = replace(answer, feasible_w=prospect.feasible_w)
             if prospect.short:
-                reason = f"{prospect.feasible_w:.0f} W of {prospect.requested_w:.0f} W can be held for its duration"
-                kept = f"{reason}; {answer.reason}" if answer.reason else reason
+                kept = f"{prospect.reason}; {answer.reason}" if answer.reason else prospect.reason
                 answer = replace(answer, verdict=Verdict.PARTIAL, reason=kept)
         record = DecisionLog()
         will = "a test: it is answered and recorded, nobody is moved" if control.is_test else "will run"

@@ -7,29 +7,40 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridiface.aggregation.allocate import Problem, strategy
+from gridiface.aggregation.allocate import IntArray, Problem, strategy
 from gridiface.aggregation.arbitration import kind_of
 from gridiface.aggregation.columns import Columns, charge_of
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.lifecycle import ControlBook
-from gridiface.aggregation.limits import FIELD_OF, Envelope, lasting_envelope
+from gridiface.aggregation.limits import FIELD_OF, Envelope, kept_envelope, lasting_envelope
 from gridiface.aggregation.log import group_target
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.quickness import quick_only
 from gridiface.aggregation.requests import capacity, limit_w, requested_w
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import LIMIT_MODES, Control, ServiceClass, Share, Target, TargetKind
+from gridiface.domain.controls import FAST, LIMIT_MODES, Control, ControlMode, Share, Target, TargetKind
 from gridiface.domain.fleet import Group
 
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """Requested and feasible total, W; None where no power is asked for."""
+    """Requested and feasible total, W; None where no power is asked for.
+
+    `around_w`: of a regulation signal both are changes, of this total; None: they are totals.
+    """
 
     requested_w: float | None = None
     feasible_w: float | None = None
     short: bool = False
+    around_w: float | None = None
+
+    @property
+    def reason(self) -> str:
+        """What is to be told where it falls short."""
+        if self.around_w is None:
+            return f"{self.feasible_w:.0f} W of {self.requested_w:.0f} W can be held for its duration"
+        return f"{self.feasible_w:+.0f} W of {self.requested_w:+.0f} W can be done around {self.around_w:.0f} W"
 
 
 class Feasibility:
@@ -43,21 +54,31 @@ class Feasibility:
         metering: Metering,
         config: EngineConfig,
         strategy_of: Callable[[Group, EngineConfig], str],
+        standing_w: Callable[[Target], float | None],
     ) -> None:
+        """An answerer.
+
+        Args:
+            columns, book, fleet, metering, config: the fleet, the controls, the groups, meters, settings.
+            strategy_of: the name of a group's strategy.
+            standing_w: what a target is asked now but for regulation, W; None: nothing.
+        """
         self._c, self._book, self._fleet, self._metering, self._config = columns, book, fleet, metering, config
-        self._strategy_of = strategy_of
+        self._strategy_of, self._standing_w = strategy_of, standing_w
 
     def of(self, control: Control, now: Instant) -> Prospect:
         """How much of a control's power its target can hold for the whole span: power x duration <= energy."""
         asked = next(((m, v) for m, v in control.values.items() if kind_of(m, v) == "power"), None)
         rows = self._fleet.rows_of(control.target)
+        if asked is None and rows.size and (signal := control.values.get(ControlMode.REGULATION)) is not None:
+            return self._of_signal(control, signal.value, rows)
         if asked is None or not rows.size:
             return Prospect()
         span_s = control.span.end - max(control.span.start, now)
         hold_s = max(self._config.hold_time_s, span_s) if np.isfinite(span_s) else self._config.hold_time_s
         bounds = lasting_envelope(self._c, hold_s, self._config.soc_derate)
-        if control.service_class is ServiceClass.FAST_FREQUENCY:
-            bounds = quick_only(self._c, rows, bounds)
+        if control.service_class in FAST:
+            bounds = quick_only(self._c, rows, bounds, control.service_class)
         beside_w = self._metering.known(control.target)
         sums = capacity(self._c, rows, bounds).with_beside(beside_w).part(self._part(control))
         requested = requested_w(*asked, sums, start=sums, span_s=max(control.span.end - control.span.start, 1e-9))
@@ -65,6 +86,20 @@ class Feasibility:
         feasible = min(max(requested, sums.low_w, bottom), sums.high_w, top)
         short = abs(requested - feasible) > max(self._config.shortfall_rel * abs(requested), 1.0)
         return Prospect(requested, feasible, short)
+
+    def _of_signal(self, control: Control, change_w: float, rows: IntArray) -> Prospect:
+        """How much of a regulation signal can be done around the set-point that rules, now: the next one comes soon."""
+        bounds = kept_envelope(self._c, self._config.hold_time_s, self._config.soc_derate)
+        if control.service_class in FAST:
+            bounds = quick_only(self._c, rows, bounds, control.service_class)
+        sums = capacity(self._c, rows, bounds).with_beside(self._metering.known(control.target))
+        standing = self._standing_w(control.target)
+        around = sums.base_w if standing is None else standing
+        bottom, top = self._limits(control, bounds)
+        low, high = max(sums.low_w, bottom), min(sums.high_w, top)
+        feasible = min(max(around + change_w, low), high) - min(max(around, low), high)
+        short = abs(change_w - feasible) > max(self._config.shortfall_rel * abs(change_w), 1.0)
+        return Prospect(change_w, feasible, short, around)
 
     def shares(self, control: Control, now: Instant) -> list[Share]:
         """How the feasible power would be split over the target's devices as they are now; empty: no power is asked.
@@ -80,7 +115,7 @@ class Feasibility:
         free, held = counted[bounds.free[counted]], counted[~bounds.free[counted]]
         group = self._fleet.tree.groups.get(control.target.id) if control.target.kind is TargetKind.GROUP else None
         problem = Problem(
-            target=prospect.feasible_w - float(bounds.held[held].sum()) - beside_w,
+            target=(prospect.around_w or 0.0) + prospect.feasible_w - float(bounds.held[held].sum()) - beside_w,
             lo=bounds.lo[free],
             hi=bounds.hi[free],
             base=bounds.base[free],

@@ -15,6 +15,7 @@ import numpy as np
 from gridiface.aggregation import timed
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.levels import COARSE, is_coarse, levels_around
 from gridiface.aggregation.residual import Beside
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlMode, Source
@@ -27,6 +28,7 @@ _NEEDED = (
     *("export_w", "import_w", "energy_wh", "soc_min", "soc_max", "natural", "counts", "can_set_w", "can_limit_w"),
     *("enabled", "w", "up_w", "down_w", "available_wh", "natural_w", "received", "usable", "lost", "soc"),
     *("soc_variance", "soc_doubt", "blocked", "down", "down_at", "curve", "day_cap_wh", "day_wh", "quarantined"),
+    *COARSE,
 )
 
 #: The columns that say where a device is on its ramp.
@@ -105,6 +107,13 @@ def lasting_envelope(columns: Columns, hold_time_s: float, soc_derate: float) ->
     return Envelope(lo, hi, lo, hi, base, weight, askable(c), held, known_or_zero(c.w))
 
 
+def kept_envelope(columns: Columns, hold_time_s: float, soc_derate: float) -> Envelope:
+    """The hard envelope that steps work with, ramps left out: worked out anew for who was heard since, no more."""
+    c = columns
+    _refresh(c, hold_time_s, soc_derate)
+    return Envelope(c.hard_lo, c.hard_hi, c.hard_lo, c.hard_hi, c.base, c.weight, c.free, c.held, c.w)
+
+
 def _refresh(c: Columns, hold_time_s: float, soc_derate: float) -> None:
     """Work out the hard part anew for the rows that were touched since the last time."""
     rows = np.flatnonzero(c.touched)
@@ -133,6 +142,7 @@ def _hard(c: Columns, hold_time_s: float, soc_derate: float) -> tuple[FloatArray
         hi *= factor
     if c.natural.any():
         _natural_bounds(c, known, lo, hi, base)
+    _level_bounds(c, lo, hi)
     np.minimum(lo, hi, out=lo)
     trusted = known & c.counts & ~(c.quarantined | c.lost | (c.down & (c.received <= c.down_at)))
     return lo, hi, base, np.where(trusted, c.w, 0.0)
@@ -207,6 +217,14 @@ def _day_bounds(c: Columns, lo: FloatArray, hi: FloatArray, hold_time_s: float) 
     left = np.maximum(c.day_cap_wh - c.day_wh, 0.0) * (3600.0 / hold_time_s)
     np.minimum(hi, left, out=hi, where=capped)
     np.maximum(lo, -left, out=lo, where=capped)
+
+
+def _level_bounds(c: Columns, lo: FloatArray, hi: FloatArray) -> None:
+    """What a coarse device can do ends at the last power that it knows; what runs by itself may be between two."""
+    rows = np.flatnonzero(is_coarse(c) & ~c.natural)
+    if rows.size:
+        part = c.part(rows, COARSE)
+        hi[rows], lo[rows] = levels_around(part, hi[rows])[0], levels_around(part, lo[rows])[0]
 
 
 def _natural_bounds(c: Columns, known: BoolArray, lo: FloatArray, hi: FloatArray, base: FloatArray) -> None:

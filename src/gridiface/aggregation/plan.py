@@ -7,7 +7,7 @@ row its order: on whose behalf it is commanded and which modes are handed on to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from gridiface.aggregation.acceptance import supports
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray, Strategy
 from gridiface.aggregation.arbitration import Claim, Ruling, precedence
-from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.columns import FASTEST_FIRST, Columns
 from gridiface.aggregation.limits import Limits
 from gridiface.aggregation.setpoints import Order, Orders
 from gridiface.domain.controls import CLASS_TIMING, PASS_THROUGH_MODES, Control, ControlMode, ModeValue, ServiceClass
@@ -158,7 +158,33 @@ def _innermost(plan: Plan) -> dict[int, str]:
 
 
 def _order_rows(plan: Plan, columns: Columns, orders: Orders, rows: IntArray, rulings: list[Ruling]) -> None:
-    """One order for rows under the same rulings; several where what is handed on depends on what a device can do."""
+    """The orders of rows under the same rulings; who is too slow for a fast signal is not told on its behalf."""
+    for service in FASTEST_FIRST:
+        behind = columns.slow[rows] > FASTEST_FIRST.index(service)
+        theirs = [_without(ruling, service) for ruling in rulings] if behind.any() else rulings
+        if any(one is not other for one, other in zip(theirs, rulings, strict=True)):
+            _order_able(plan, columns, orders, rows[behind], theirs)
+            rows = rows[~behind]
+    _order_able(plan, columns, orders, rows, rulings)
+
+
+def _without(ruling: Ruling, service: ServiceClass) -> Ruling:
+    """What is left of a ruling for who is too slow for a service: of a fast response, which is short, the set-point."""
+
+    def is_fast(claim: Claim | None) -> bool:
+        return claim is not None and claim.control.service_class is service
+
+    if not any(is_fast(claim) for claim in ruling.powers):
+        return ruling
+    rest = replace(ruling, regulation=None if is_fast(ruling.regulation) else ruling.regulation)
+    if service is ServiceClass.FAST_FREQUENCY:
+        return rest
+    shared = {lane: claim for lane, claim in ruling.shared.items() if not is_fast(claim)}
+    return replace(rest, power=None if is_fast(ruling.power) else ruling.power, shared=shared)
+
+
+def _order_able(plan: Plan, columns: Columns, orders: Orders, rows: IntArray, rulings: list[Ruling]) -> None:
+    """One order for all rows; several where what is handed on depends on what a device can do."""
     handed = _handed_on(rulings)
     if not handed:
         plan.order[rows] = orders.number(make_order(rulings, {}))

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from gridiface.aggregation.allocate import BoolArray, FloatArray
-from gridiface.aggregation.coarse import is_coarse
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.doubt import unheard
 from gridiface.aggregation.intake import BINDING
+from gridiface.aggregation.levels import is_coarse
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.residual import NOTHING, Beside

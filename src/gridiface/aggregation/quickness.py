@@ -1,6 +1,7 @@
 """Keeps devices that cannot follow a fast service out of it: they fetch what they are told, or are told too seldom.
 
-A device that polls would take its share when the event is over. It keeps what it was told, or does as it does by
+A device that polls would take its share of a fast response when the event is over, and of regulation when the signal
+is another one long since. It keeps what it was told, or does as it does by
 itself, and the quick ones carry the signal; where a fast signal stands around a slower set-point, the slow ones have
 their share of that. A limit still reaches them.
 """
@@ -14,18 +15,18 @@ import numpy as np
 
 from gridiface.aggregation.allocate import FloatArray, IntArray
 from gridiface.aggregation.arbitration import Claim
-from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.columns import FASTEST_FIRST, Columns
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.log import DecisionLog
 from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.solution import Solution
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import ServiceClass
+from gridiface.domain.controls import FAST, ServiceClass
 
 
-def quick_only(columns: Columns, rows: IntArray, bounds: Envelope) -> Envelope:
-    """The envelope in which those of `rows` that are slow cannot be asked."""
-    slow = rows[columns.slow[rows]]
+def quick_only(columns: Columns, rows: IntArray, bounds: Envelope, service: ServiceClass) -> Envelope:
+    """The envelope in which those of `rows` that are too slow for a service cannot be asked."""
+    slow = _too_slow(columns, rows, service)
     if not slow.size:
         return bounds
     free = bounds.free.copy()
@@ -47,7 +48,7 @@ def ramped(
         per_s: part of the rating, 1/s.
         elapsed_s: since the last step, s.
     """
-    if not _fast(node):
+    if _service(node) is not ServiceClass.FAST_FREQUENCY:
         return wanted_w
     rating = float(np.maximum(columns.export_w[node.loose], columns.import_w[node.loose]).sum())
     most = per_s * rating * elapsed_s
@@ -66,12 +67,11 @@ class Quickness:
 
     def __init__(self, columns: Columns, plan: Plan, bounds: Envelope) -> None:
         self._c, self._whole = columns, bounds
-        self._nodes = [
-            (node, node.loose[columns.slow[node.loose] & bounds.free[node.loose]])
-            for node in plan.nodes()
-            if _fast(node) and columns.slow.any()
-        ]
-        self._nodes = [(node, rows) for node, rows in self._nodes if rows.size]
+        found = [(node, service) for node in plan.nodes() if (service := _service(node)) is not None]
+        if not (found and columns.slow.any()):
+            found = []
+        slow = [(node, _too_slow(columns, node.loose[bounds.free[node.loose]], service)) for node, service in found]
+        self._nodes = [(node, rows) for node, rows in slow if rows.size]
         self._limited = any(node.limits.any for node in plan.nodes())
         self.bounds = bounds
 
@@ -90,7 +90,11 @@ class Quickness:
         around = {node.id: claim.value.value for node, _ in self._nodes if (claim := _signal_around(node)) is not None}
         slower = solve(lambda node: targets(node) - around.get(node.id, 0.0)) if around else None
         for node, rows in self._nodes:
-            stay = c.told_w[rows] if slower is None or node.id not in around else slower[rows]
+            stay = c.told_w[rows]
+            if slower is not None and node.id in around:
+                stay = slower[rows]
+            elif _service(node) is ServiceClass.REGULATION:  # it may stand for hours: they are let go of
+                stay = np.where(c.natural[rows] | (not self._limited), np.nan, whole.base[rows])
             untold = np.isnan(stay)
             alone = rows[untold & c.natural[rows]] if self._limited else rows[untold]
             if not self._limited:
@@ -103,8 +107,8 @@ class Quickness:
     def account(self, solution: Solution, log: DecisionLog, now: Instant) -> None:
         """What can be reached does not count what slow devices could still do; who is left out is said once."""
         for node, rows in self._nodes:
-            result, leading = solution.results.get(node.id), node.ruling.leading
-            if result is None or leading is None:
+            result, fast = solution.results.get(node.id), _fastest(node)
+            if result is None or fast is None:
                 continue
             stays = np.where(self.bounds.free[rows], self.bounds.near_hi[rows], self._c.held[rows])
             up = float((self._whole.hi[rows] - stays).sum())
@@ -118,22 +122,36 @@ class Quickness:
                 high=max(min(result.high, high), result.low),
                 low=min(max(result.low, low), result.high),
             )
-            if log.news("slow", node.id, value=(leading.control.id, rows.size)):
+            control = fast.control
+            # A regulation signal is a new control every few seconds.
+            once = control.source.program if control.service_class is ServiceClass.REGULATION else control.id
+            if log.news("slow", node.id, value=(once, rows.size)):
                 reason = (
-                    f"{rows.size} members are too slow for {leading.control.service_class.value} and stay as they are: "
+                    f"{rows.size} members are too slow for {control.service_class.value} and stay as they are: "
                     f"{up:.0f} W up, {down:.0f} W down"
                 )
-                log.about(now, leading.control, "left out", reason)
+                log.about(now, control, "left out", reason)
 
 
-def _fast(node: Node) -> bool:
-    return any(one.control.service_class is ServiceClass.FAST_FREQUENCY for one in node.ruling.powers)
+def _fastest(node: Node) -> Claim | None:
+    """The claim of the fastest of the fast services that a node is asked a power by."""
+    asked = [one for one in node.ruling.powers if one.control.service_class in FAST]
+    return min(asked, key=lambda one: FASTEST_FIRST.index(one.control.service_class), default=None)
+
+
+def _service(node: Node) -> ServiceClass | None:
+    fast = _fastest(node)
+    return None if fast is None else fast.control.service_class
+
+
+def _too_slow(columns: Columns, rows: IntArray, service: ServiceClass) -> IntArray:
+    return rows[columns.slow[rows] > FASTEST_FIRST.index(service)] if service in FASTEST_FIRST else rows[:0]
 
 
 def _signal_around(node: Node) -> Claim | None:
     """A fast signal around set-points that are not fast themselves."""
     ruling = node.ruling
     named = [*ruling.shared.values(), *([] if ruling.power is None else [ruling.power])]
-    if not named or any(one.control.service_class is ServiceClass.FAST_FREQUENCY for one in named):
+    if not named or any(one.control.service_class in FAST for one in named):
         return None
     return ruling.regulation

@@ -147,6 +147,20 @@ class Running:
         """The group's node in the plan."""
         return next((node for node in self.plan.nodes() if node.id == group_id), None)
 
+    def standing_w(self, target: Target) -> float | None:
+        """What the plan asks of a target but for regulation, W; None: no more than that."""
+        if target.kind is TargetKind.DEVICE:
+            row = self._c.row.get(target.id)
+            ruling = None if row is None else self.plan.rulings.get(row)
+            total = None if row is None or row >= len(self.plan.device_w) else float(self.plan.device_w[row])
+        else:
+            node = self.node(target.id)
+            ruling = None if node is None else node.ruling
+            total = self._demands.requested_w.get(target.id)
+        if ruling is None or total is None or ruling.leading in (None, ruling.regulation):
+            return None
+        return total - (0.0 if ruling.regulation is None else ruling.regulation.value.value)
+
     def resume(self, entry: Entry) -> None:
         """A control ran before a restart: its devices may hold what they were told for it."""
         c, rows = self._c, self._fleet.rows_of(entry.control.target)

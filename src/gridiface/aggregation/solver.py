@@ -18,10 +18,11 @@ from gridiface.aggregation.allocate.problem import span
 from gridiface.aggregation.allocate.quiet import reusable
 from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.allocate.water_filling import WaterFilling
-from gridiface.aggregation.coarse import in_steps, is_coarse, pinned
+from gridiface.aggregation.coarse import in_steps, pinned
 from gridiface.aggregation.columns import Columns, charge_of
 from gridiface.aggregation.doubt import unseen
 from gridiface.aggregation.leeway import Leeway
+from gridiface.aggregation.levels import is_coarse
 from gridiface.aggregation.limits import Envelope, known_or_zero
 from gridiface.aggregation.nested import KEPT_W, mend
 from gridiface.aggregation.part_limits import within

@@ -64,7 +64,7 @@ class Members:
         if found is not None:
             return self._device(entry, *found)
         if entry.driver == SEP2 or entry.rating.max_w is not None:
-            traits = DriverTraits(answers_itself=entry.driver == SEP2)
+            traits = DriverTraits(answers_itself=entry.driver == SEP2, polls=entry.driver == SEP2)
             return self._device(entry, _assumed(Nameplate(max_w=0.0)), Settings(), traits, None)
         return self._device(entry, Nameplate(max_w=0.0), Settings(), DriverTraits(), None)
 

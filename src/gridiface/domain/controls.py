@@ -252,8 +252,8 @@ RUNNING_VERDICTS = frozenset({Verdict.ACCEPTED, Verdict.PARTIAL})
 class Acceptance:
     """What the asker is told at once.
 
-    `feasible_w` is what the target can deliver where a power was asked for (W, + delivered); `left_out` lists
-    members that do not support a mode which is passed through.
+    `feasible_w` is what the target can deliver where a power was asked for (W, + delivered), of a regulation signal how
+    much it can change what else is asked; `left_out` lists members that do not support a mode which is passed through.
     """
 
     control_id: str

@@ -154,7 +154,7 @@ class FleetMembers:
                 max_var_neg=settings.max_var or None,
                 capabilities=_capabilities(settings),
             ),
-            traits=DriverTraits(min_period_s=self._poll_s, latency_s=self._poll_s, answers_itself=True),
+            traits=DriverTraits(min_period_s=self._poll_s, latency_s=self._poll_s, answers_itself=True, polls=True),
             driver=DRIVER,
             identities={"ven_id": member.ven_id},
             enabled=settings.device_id not in self._barred,

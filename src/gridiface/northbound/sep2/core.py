@@ -123,6 +123,7 @@ class Sep2Core:
             self.subscriptions,
             self.responses,
         )
+        self.membership.watched = self.subscriptions.watches
         self.metering.on_redefined = self.publishing.on_redefined = self.subscriptions.redefined
         self.topology.on_left = self.subscriptions.lost
         if settings.notifications is not None:

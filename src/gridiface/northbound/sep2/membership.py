@@ -6,7 +6,7 @@ IEEE 2030.5 are made members of the fleet here; where they stand in groups is th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from gridiface.domain.clock import Instant
@@ -43,6 +43,8 @@ class Membership:
         self._metering = metering
         self._clients = {client.lfdi: client for client in services.settings.clients}
         self._lfdi_of = {c.device_id: c.lfdi for c in services.settings.clients if c.device_id is not None}
+        #: Whether somebody subscribes to the resource at a path.
+        self.watched: Callable[[str], bool] = lambda _: False
 
     def expect(self, client: ClientEntry) -> None:
         """A client that came to the configuration while the server runs; `reconcile` gives it its EndDevice."""
@@ -254,6 +256,7 @@ class Membership:
             traits=replace(
                 device.traits,
                 answers_itself=True,
+                polls=not self._is_told(record),
                 report_period_s=float(self._s.state.post_rate_of(record)),
                 plan_slots=_PLAN_SLOTS,
             ),
@@ -285,6 +288,28 @@ class Membership:
         groups = self._s.settings.in_band_groups if record.in_band else ()
         await self._s.registry.register(device, now, groups=groups, along=along)
         return True
+
+    def _is_told(self, record: EndDeviceRecord) -> bool:
+        """Whether it, or its aggregator, subscribes to the controls of its own program, and need not poll for them."""
+        program = None if record.program is None else self._s.state.programs.get(record.program)
+        return program is not None and self.watched(f"{program.path}/derc")
+
+    async def followed(self, resources: Iterable[str], now: Instant) -> None:
+        """Somebody subscribes to these for the first time, or nobody does any more: whose controls they are is told.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        for resource in resources:
+            head, _, last = resource.rpartition("/")
+            number = head.removeprefix("/derp/")
+            program = self._s.state.programs.get(int(number)) if last == "derc" and number.isdecimal() else None
+            record = None if program is None else self._s.state.end_devices.get(program.owner)
+            device = None if record is None or record.device_id is None else self._s.fleet.device(record.device_id)
+            if record is None or device is None or not record.speaks or record.role is not Role.DEVICE:
+                continue
+            if device.traits.polls == self._is_told(record):
+                await self.enrol(record, now)
 
     async def remove(self, record: EndDeviceRecord, now: Instant) -> None:
         """Take an end device with everything below it away, and its device out of the fleet where it came by itself.

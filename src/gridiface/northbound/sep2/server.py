@@ -251,6 +251,8 @@ class Sep2Server:
             self._pumping = None
         if self._notifier is None:
             return
+        if followed := self.core.subscriptions.take_followed():
+            self._spawn(self.core.membership.followed(sorted(followed), self._clock.now()))
         for outgoing in self.core.subscriptions.due(self._clock.now()):
             self._spawn(self._notify(self._notifier, outgoing))
 

@@ -62,6 +62,7 @@ class Subscriptions:
     _all: dict[str, Subscriber] = field(default_factory=dict)
     _by_resource: dict[str, dict[str, Subscriber]] = field(default_factory=dict)
     _waiting: dict[str, Subscriber] = field(default_factory=dict)
+    _followed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.state.tree.on_change = self.changed
@@ -76,6 +77,8 @@ class Subscriptions:
         """Take a subscription in, or its new wish."""
         self.forget(subscriber.item.path)
         self._all[subscriber.item.path] = subscriber
+        if not self.watches(subscriber.resource):
+            self._follow(subscriber.resource)
         self._by_resource.setdefault(subscriber.resource, {})[subscriber.item.path] = subscriber
         self.state.tree.watched.add(subscriber.resource)
         self.state.tree.watched.add(subscriber.item.path)
@@ -103,6 +106,20 @@ class Subscriptions:
             if not same:
                 self._by_resource.pop(known.resource, None)
                 self.state.tree.watched.discard(known.resource)
+                self._follow(known.resource)
+
+    def watches(self, resource: str) -> bool:
+        """Whether anybody subscribes to a resource."""
+        return resource in self._by_resource
+
+    def take_followed(self) -> set[str]:
+        """The resources that somebody subscribed to for the first time, or nobody any more, since the last call."""
+        found, self._followed = self._followed, set()
+        return found
+
+    def _follow(self, resource: str) -> None:
+        self._followed.add(resource)
+        self.on_ready()
 
     def get(self, path: str) -> Subscriber | None:
         """The subscription at a path."""

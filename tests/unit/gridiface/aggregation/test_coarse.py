@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridiface.aggregation.coarse import is_coarse, snapped
+from gridiface.aggregation.coarse import snapped
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.levels import is_coarse
 from gridiface.domain.fleet import Constraints, DriverTraits, Group
 
 from .conftest import T0, ask, battery

@@ -16,6 +16,10 @@ from gridiface.protocols.xmlwire import decode, encode
 
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
 URI = "https://aggregator.example/n"
+DERCAP = (
+    f"<DERCapability {NS}><modesSupported>00</modesSupported><rtgMaxW><multiplier>0</multiplier><value>9000</value>"
+    "</rtgMaxW><type>83</type></DERCapability>"
+)
 NOTIFICATIONS = NotificationSettings(make=lambda: None, rules=TargetRules(hosts=frozenset({"aggregator.example"})))  # type: ignore[arg-type,return-value]  # nothing is sent here
 
 
@@ -510,3 +514,30 @@ async def test_a_new_poll_rate_is_told(kit: Any) -> None:
     kit.clock.time += 5
     await kit.core.operating.set_poll_rate("EndDeviceList", 30)
     assert told(kit) == []
+
+
+async def followed(kit: Any) -> bool:
+    """What the server does between two turns of its loop; whether the inverter is said to poll."""
+    await kit.core.membership.followed(sorted(kit.core.subscriptions.take_followed()), kit.clock.time)
+    return bool(kit.fleet.device("inv-1").traits.polls)
+
+
+async def test_who_subscribes_to_its_controls_need_not_poll(kit: Any) -> None:
+    await kit.send("PUT", kit.edev("inv-1") + "/der/1/dercap", DERCAP, by="inv-1")
+    assert await followed(kit)
+    await subscribe(kit, kit.program("inv-1"))
+    assert await followed(kit)  # of its program it is told other things than controls
+    place = await subscribe(kit, kit.program("inv-1") + "/derc")
+    assert not await followed(kit)
+    await kit.send("PUT", kit.edev("inv-1") + "/der/1/dercap", DERCAP, by="inv-1")
+    assert not kit.fleet.device("inv-1").traits.polls
+    await kit.send("DELETE", place, by="inv-1")
+    assert await followed(kit)
+
+
+async def test_a_subscription_that_the_server_ends_leaves_a_device_that_polls(kit: Any) -> None:
+    await kit.send("PUT", kit.edev("inv-1") + "/der/1/dercap", DERCAP, by="inv-1")
+    place = await subscribe(kit, kit.program("inv-1") + "/derc")
+    assert not await followed(kit)
+    kit.core.subscriptions.end(kit.core.subscriptions.get(place), 4)
+    assert await followed(kit)
