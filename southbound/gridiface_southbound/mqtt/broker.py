@@ -118,6 +118,9 @@ class Broker:
     ) -> None:
         """One message; with qos 1 or 2 until the broker has it.
 
+        What is not retained does not wait longer at the broker than we do for it (MQTT 5): a device that comes back
+        must not carry out an order that has been given up since.
+
         Args:
             topic: where.
             payload: what.
@@ -134,7 +137,8 @@ class Broker:
         if client is None or not self.connected:
             raise DeviceTimeout(f"broker {self._key.host}:{self._key.port} is away")
         try:
-            word = await client.confirmed(topic, payload, qos=qos, retain=retain, timeout_s=timeout_s)
+            lives_s = None if retain else timeout_s
+            word = await client.confirmed(topic, payload, qos=qos, retain=retain, timeout_s=timeout_s, lives_s=lives_s)
         except (aiomqtt.MqttError, ValueError) as error:
             raise DeviceTimeout(f"{topic} was not published: {error}") from error
         if word is not None and word.is_failure:

@@ -1,16 +1,19 @@
 """An MQTT client that hears the broker's word on each publication.
 
-Owned here: the reason of PUBACK and PUBCOMP (MQTT 5, 3.4.2.1 and 3.7.2.1), which aiomqtt drops. Not owned: when to
-connect and what to do with a refusal (broker).
+Owned here: the reason of PUBACK and PUBCOMP (MQTT 5, 3.4.2.1 and 3.7.2.1), which aiomqtt drops, and how long a message
+lives. Not owned: when to connect and what to do with a refusal (broker).
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import aiomqtt
-from paho.mqtt.client import MQTT_ERR_SUCCESS
+from paho.mqtt.client import MQTT_ERR_SUCCESS, MQTTv5
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 
@@ -22,19 +25,31 @@ class HearingClient(aiomqtt.Client):
         self._awaited: dict[int, asyncio.Future[ReasonCode]] = {}
 
     async def confirmed(
-        self, topic: str, payload: bytes, *, qos: int, retain: bool, timeout_s: float
+        self, topic: str, payload: bytes, *, qos: int, retain: bool, timeout_s: float, lives_s: float | None = None
     ) -> ReasonCode | None:
         """Publish, and what the broker says of it; None with qos 0, of which it says nothing.
 
         In MQTT 3.1.1 the broker's word has no reason: it is always success.
 
+        Args:
+            topic: where.
+            payload: what.
+            qos: quality of service.
+            retain: whether the broker keeps it.
+            timeout_s: time for the broker's word.
+            lives_s: how long the broker may hold it for somebody who is away (MQTT 5, 3.3.2.3.3; in 3.1.1 for ever).
+
         Raises:
             MqttError: not sent, or no word in time.
         """
+        properties = None
+        if lives_s is not None and self._client.protocol == MQTTv5:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types there
+            properties.MessageExpiryInterval = max(1, math.ceil(lives_s))
         if qos == 0:
-            await self.publish(topic, payload, qos=0, retain=retain, timeout=timeout_s)
+            await self.publish(topic, payload, qos=0, retain=retain, timeout=timeout_s, properties=properties)
             return None
-        sent = self._client.publish(topic, payload, qos, retain)
+        sent = self._client.publish(topic, payload, qos, retain, properties)
         if sent.rc != MQTT_ERR_SUCCESS:
             raise aiomqtt.MqttCodeError(sent.rc, "could not be sent")
         word: asyncio.Future[ReasonCode] = asyncio.get_running_loop().create_future()

@@ -13,6 +13,8 @@ from typing import Any
 
 import aiomqtt
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from tests.waiting import until
 
 from gridiface.domain.controls import Setpoint
@@ -144,6 +146,28 @@ async def test_a_command_that_nobody_hears(broker: Any, driver_for: Any) -> None
         with pytest.raises(DeviceTimeout, match="nobody hears what is published on unit/set"):
             await driver.write(told(500))
         await driver.close()
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+async def test_a_command_is_not_kept_for_a_device_that_comes_back(broker: Any, driver_for: Any, qos: int) -> None:
+    """The broker holds messages for a session that is away; one that we have given up is not among them."""
+    driver = driver_for(broker.port, TABLE, timeout_s=1.0, qos=qos, protocol="5")
+    keys = {"identifier": f"sleeper-{qos}", "protocol": aiomqtt.ProtocolVersion.V5, "clean_start": False}
+    stays = Properties(PacketTypes.CONNECT)
+    stays.SessionExpiryInterval = 600
+    async with aiomqtt.Client("127.0.0.1", broker.port, properties=stays, **keys) as device:
+        await device.subscribe("unit/set", qos=qos)
+        await device.publish("unit/power", "120", qos=1, retain=True)
+    await driver.open()
+    with pytest.raises(DeviceTimeout):
+        await driver.write(told(500))
+    await asyncio.sleep(1.5)  # the broker counts in seconds
+    async with aiomqtt.Client("127.0.0.1", broker.port, properties=stays, **keys) as device:
+        await device.publish("unit/set", "marker", qos=qos)
+        async with asyncio.timeout(10):
+            first = await anext(aiter(device.messages))
+        assert bytes(first.payload) == b"marker"
+    await driver.close()
 
 
 async def test_a_heartbeat_that_is_denied_is_no_heartbeat(guarded: Any, driver_for: Any) -> None:
