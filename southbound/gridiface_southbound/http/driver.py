@@ -15,13 +15,14 @@ from gridiface.drivers.api import DeviceBusy
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.http.config import HttpConfig
 from gridiface_southbound.http.link import HttpLink
+from gridiface_southbound.http.paging import whole
 from gridiface_southbound.http.render import render
 from gridiface_southbound.http.table import Point, Request
 from gridiface_southbound.points.driver import PointDriver
 from gridiface_southbound.points.image import Write
 from gridiface_southbound.points.scalar import ScalarImage
 from gridiface_southbound.points.table import Poll
-from gridiface_southbound.points.template import MISSING, find, grouped
+from gridiface_southbound.points.template import MISSING, find, grouped, pointer_of
 
 
 class HttpDriver(PointDriver[Point]):
@@ -75,7 +76,7 @@ class HttpDriver(PointDriver[Point]):
                     continue
                 raise
             for point in points:
-                seen = find(document, point.pointer)
+                seen = self._find(document, point)
                 if seen is MISSING and not point.optional:
                     raise DeviceRejected(f"{point.name}: the answer of {request.name} has no {point.pointer}")
                 if seen is not MISSING:
@@ -92,9 +93,12 @@ class HttpDriver(PointDriver[Point]):
         for request, wanted in self._by_request(points):
             document = await self._fetch(request, {})
             for point in wanted:
-                seen = find(document, point.pointer)
+                seen = self._find(document, point)
                 data[point.name] = None if seen is MISSING else seen
         return data
+
+    def _find(self, document: Any, point: Point) -> Any:
+        return find(document, pointer_of(point.pointer, self._config.values))
 
     def _by_request(self, points: Iterable[Point]) -> Iterator[tuple[Request, list[Point]]]:
         found: dict[str, list[Point]] = {}
@@ -124,7 +128,7 @@ class HttpDriver(PointDriver[Point]):
             raise DeviceRejected(f"request {request.name} needs {error.args[0]}, which is not known") from error
         except ValueError as error:
             raise DeviceRejected(f"request {request.name}: {error}") from error
-        return await self._link.fetch(request, rendered)
+        return await whole(self._link.fetch, request, rendered, self._config.url)
 
 
 def _carrier(write: Write[Point]) -> str:

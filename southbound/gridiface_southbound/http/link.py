@@ -101,7 +101,8 @@ class HttpLink:
         if proof is not None:
             headers["Authorization"] = proof
         base = URL(config.url)
-        url = URL(str(base.with_path("/")).rstrip("/") + base.raw_path.rstrip("/") + rendered.path, encoded=True)
+        path = base.raw_path.rstrip("/") + rendered.path
+        url = URL(rendered.url or str(base.with_path("/")).rstrip("/") + path, encoded=True)
         async with self._session.request(
             rendered.method,
             url,

@@ -20,6 +20,8 @@ class Rendered:
     query: tuple[tuple[str, str], ...]
     headers: Mapping[str, str]
     body: bytes | None
+    #: The whole URL, of a page that another one led to.
+    url: str = ""
 
 
 def render(request: Request, values: Mapping[str, Any]) -> Rendered:

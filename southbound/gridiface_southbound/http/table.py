@@ -18,6 +18,31 @@ from gridiface_southbound.points.scalar import ScalarPoint
 from gridiface_southbound.points.template import MAX_DEPTH, Scalar, Success, depth, names_in
 
 
+class Pages(points.Part):
+    """How a list that comes in pages goes on."""
+
+    items: str = Field(
+        "", pattern=r"^(/.*)?$", description="The list, JSON Pointer (RFC 6901); empty: the whole answer."
+    )
+    next: str | None = Field(
+        None, pattern=r"^/.*$", description="What leads to the next page; nothing there: the last."
+    )
+    query: str | None = Field(None, min_length=1, description="The query that takes `next`; none: it is a path or URL.")
+    number: str | None = Field(None, min_length=1, description="Instead: the query that takes the page's number.")
+    first: int = Field(1, ge=0, le=1, description="The first page's number.")
+    offset: str | None = Field(None, min_length=1, description="Instead: the query that takes how many entries came.")
+    most: int = Field(20, ge=1, le=1000, description="More pages are refused.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Pages:
+        ways = [name for name in ("next", "number", "offset") if getattr(self, name) is not None]
+        if len(ways) != 1:
+            raise ValueError("pages go on by one of next, number and offset")
+        if self.query is not None and self.next is None:
+            raise ValueError("query belongs to next")
+        return self
+
+
 class Request(points.Part):
     """One request; `{name}` in it is a point that is written, or a parameter."""
 
@@ -31,6 +56,7 @@ class Request(points.Part):
     text: str | None = Field(None, description="Sent as plain text, instead of a body.")
     answer: Literal["json", "text", "none"] = "json"
     success: Success | None = None
+    pages: Pages | None = Field(None, description="Of a list that comes in pages; it is read to its end.")
     busy_status: tuple[int, ...] = Field((), description="Further status codes that mean: try again later.")
 
     @model_validator(mode="after")
@@ -42,6 +68,8 @@ class Request(points.Part):
             raise ValueError(f"{self.method} has no {given[0]}")
         if self.success is not None and self.answer != "json":
             raise ValueError("success looks into an answer of JSON")
+        if self.pages is not None and (self.answer != "json" or self.method != "GET"):
+            raise ValueError("pages are read with GET, and are JSON")
         if depth(self.body) > MAX_DEPTH:
             raise ValueError(f"body is nested deeper than {MAX_DEPTH}")
         return self
@@ -62,7 +90,11 @@ class Point(ScalarPoint):
     """One value of the device."""
 
     request: str | None = Field(None, description="The request whose answer shows it; none: it is written only.")
-    pointer: str = Field("", pattern=r"^(/.*)?$", description="JSON Pointer (RFC 6901); empty: the whole answer.")
+    pointer: str = Field(
+        "",
+        pattern=r"^(/.*)?$",
+        description="JSON Pointer (RFC 6901), [key=value] picks from a list; empty: the whole answer.",
+    )
     write: WriteRule | None = None
 
 
@@ -86,6 +118,8 @@ class ApiTable(points.Table[Point]):
             yield "parameters", f"{min(both)} is a parameter and a point"
         for point in self.points:
             yield from self._found(point)
+            for name in sorted(set(names_in(point.pointer)) - self.parameters.keys()):
+                yield f"points.{point.name}.pointer", f"{{{name}}} is no parameter"
         written = {point.name for point in self.points if point.write is not None}
         reading = {point.request for point in self.points}
         for request in self.requests:

@@ -77,18 +77,36 @@ def parse(data: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+#: Picks from a list, in the place of an index, which tells nothing where entries come and go.
+_PICK = re.compile(r"\[([^=\]]+)=(.*)\]", re.DOTALL)
+
+
 def find(document: Any, pointer: str) -> Any:
-    """What a JSON Pointer (RFC 6901) points at, `MISSING` where there is nothing."""
+    """What a JSON Pointer (RFC 6901) points at, `MISSING` where there is nothing.
+
+    Beyond the RFC, `[key=value]` points at the first entry of a list whose `key` is the value.
+    """
     at = document
     for step in pointer.split("/")[1:]:
         key = step.replace("~1", "/").replace("~0", "~")
         if isinstance(at, dict):
             at = at.get(key, MISSING)
+        elif isinstance(at, list) and (pick := _PICK.fullmatch(key)):
+            at = next((one for one in at if isinstance(one, dict) and _is(one.get(pick[1]), pick[2])), MISSING)
         elif isinstance(at, list) and key.isascii() and key.isdigit() and len(key) < 10 and int(key) < len(at):
             at = at[int(key)]
         else:
             return MISSING
     return at
+
+
+def _is(seen: Any, value: str) -> bool:
+    return isinstance(seen, str | int | float) and spoken(seen) == value
+
+
+def pointer_of(template: str, values: Mapping[str, Any]) -> str:
+    """A JSON Pointer with its values, which stay within their step."""
+    return PLACEHOLDER.sub(lambda found: spoken(values[found[1]]).replace("~", "~0").replace("/", "~1"), template)
 
 
 def depth(template: Any) -> int:

@@ -24,7 +24,7 @@ from gridiface_southbound.points import table as points
 from gridiface_southbound.points.image import Write
 from gridiface_southbound.points.meanings import Meaning
 from gridiface_southbound.points.scalar import ScalarPoint
-from gridiface_southbound.points.template import MISSING, Success, find, grouped, parse
+from gridiface_southbound.points.template import MISSING, Success, find, grouped, parse, pointer_of
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "operator" / "http.md"
 GOOD: dict[str, Any] = {
@@ -76,6 +76,11 @@ def test_every_template_says_where_it_comes_from(name: str) -> None:
         (changed("points", 0, "request", value=None), "give the request that shows it"),
         (changed("points", 1, "request", value=None), "no request shows it"),
         (changed("points", 0, "pointer", value="p"), "pointer"),
+        (changed("points", 0, "pointer", value="/[id={nr}]/p"), r"points\.power\.pointer: {nr} is no parameter"),
+        (changed("requests", 0, "pages", value={}), "by one of next, number and offset"),
+        (changed("requests", 0, "pages", value={"next": "/n", "number": "p"}), "by one of next, number and offset"),
+        (changed("requests", 0, "pages", value={"number": "p", "query": "q"}), "query belongs to next"),
+        (changed("requests", 1, "pages", value={"number": "p"}), "pages are read with GET"),
         (42, "an API table is|a API table is"),
     ],
 )
@@ -158,6 +163,31 @@ def test_pointers(pointer: str, value: Any) -> None:
     assert find({"foo": ["bar", "baz"], "": 0, "a/b": 1, "m~n": 8}, pointer) == value
 
 
+LIST = {"all": [5, {"id": "7"}, {"id": "a/b", "v": 1}, {"id": 8, "v": 2}, {"id": True, "v": 3}, {"id": "a/b", "v": 9}]}
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [
+        ("/all/[id=a~1b]/v", 1),  # the first of two
+        ("/all/[id=8]/v", 2),
+        ("/all/[id=true]/v", 3),
+        ("/all/[id=7]/v", MISSING),
+        ("/all/[id=9]/v", MISSING),
+        ("/all/[id]/v", MISSING),
+        ("/[all=1]", MISSING),
+    ],
+)
+def test_an_entry_of_a_list_is_picked_by_what_it_says(pointer: str, value: Any) -> None:
+    assert find(LIST, pointer) == value
+
+
+def test_a_parameter_in_a_pointer_stays_within_its_step() -> None:
+    pointer = pointer_of("/all/[id={id}]/v", {"id": "a/b"})
+    assert find(LIST, pointer) == 1
+    assert find({"x": {"y": 1}}, pointer_of("/{id}", {"id": "x/y"})) is MISSING
+
+
 @given(st.binary(max_size=200), st.text(max_size=20))
 def test_any_answer_is_found_in_or_refused(data: bytes, pointer: str) -> None:
     try:
@@ -191,7 +221,7 @@ def test_the_worked_example_of_the_page_is_a_table() -> None:
 
 def test_every_key_and_template_is_on_the_page() -> None:
     page = PAGE.read_text()
-    own = {key for model in (tables.Request, Success, tables.ApiTable) for key in model.model_fields}
+    own = {key for model in (tables.Request, tables.Pages, Success, tables.ApiTable) for key in model.model_fields}
     own |= set(ScalarPoint.model_fields) - set(points.Point.model_fields)
     own |= {"request", "pointer"} | set(template_names())
     own |= set(HttpConfig.model_fields) - set(DriverConfig.model_fields)
