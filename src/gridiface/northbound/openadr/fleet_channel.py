@@ -170,7 +170,7 @@ class FleetChannel:
             self._lengthen(event_id, record.event, until, now, changes)
             told.until = until
             return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now)
-        changes += self._vtn.create_event(event, [member.ven_id], now).changes
+        changes += self._vtn.create_event(event, [member.ven_id], now, drawn=True).changes
         if told is not None:
             self._end(event_id, now, changes)
         self._told[event.id] = Told(

@@ -198,14 +198,16 @@ class OpenAdrEventsArea(Area):
             raise unknown("event", name, "GET /api/v1/openadr/vtn/events lists them")
         return found
 
-    async def _create(self, event: Event, asked: Recipients, call: Call[Any, Any], what: str) -> Reply[EventDetail]:
+    async def _create(
+        self, event: Event, asked: NewEvent | Again, call: Call[Any, Any], what: str
+    ) -> Reply[EventDetail]:
         recipients = self._recipients(event, asked)
         await audited(
             self._vtn,
             call,
             what,
             event.id,
-            lambda vtn, now: vtn.create_event(event, recipients, now),
+            lambda vtn, now: vtn.create_event(event, recipients, now, drawn=not asked.id),
             after={**asked.model_dump(mode="json", exclude_none=True, exclude={"vens"}), "vens": recipients},
         )
         made = self._told(event.id, call.now)

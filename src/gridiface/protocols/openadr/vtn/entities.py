@@ -41,7 +41,7 @@ class VtnConfig:
         reply_timeout: seconds after which a payload without its logical answer is sent again.
         attempts: how often it is sent in all.
         cancel_attempts: how often a cancelled event is repeated without acknowledgement (rule 52).
-        retention: seconds that finished events are kept for lists; their IDs are not used again so long.
+        retention: seconds that finished events are kept for lists.
         wishes: reports that are requested from every VEN's metadata.
         piggyback: send those requests inside oadrRegisteredReport; otherwise by the queue.
         version_optional, version_optional_of: whether any VEN, or which, may leave schemaVersion out (rule 509).
@@ -108,6 +108,7 @@ class EventRecord:
     """An event and the VENs that get it.
 
     `changed`: when its content changed last, later than every change before. `told`: the status last told to the shell.
+    `drawn`: its eventID was made by `new_id` and never comes again; one that somebody chose must be remembered.
     """
 
     event: Event
@@ -115,6 +116,14 @@ class EventRecord:
     cancelled_at: float | None = None
     changed: float = 0.0
     told: str = "none"
+    drawn: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class SpentID:
+    """An eventID that somebody chose and that was used: no other event gets it (rule 70). `at`: when it was let go."""
+
+    at: float
 
 
 @dataclass(slots=True, kw_only=True)

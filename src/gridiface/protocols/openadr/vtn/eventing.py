@@ -30,7 +30,7 @@ from gridiface.protocols.openadr.payloads.event import (
 )
 from gridiface.protocols.openadr.sheets import Sheet
 from gridiface.protocols.openadr.vtn import mailbox as box
-from gridiface.protocols.openadr.vtn.entities import Delivery, EventRecord, Ven
+from gridiface.protocols.openadr.vtn.entities import Delivery, EventRecord, SpentID, Ven
 from gridiface.protocols.openadr.vtn.mailbox import Mailbox
 from gridiface.protocols.openadr.vtn.notices import DistributeRejected, EventAnswered, EventStatusChanged
 from gridiface.protocols.openadr.vtn.state import State
@@ -48,8 +48,8 @@ class EventDesk:
 
     # -- what the operator does ----------------------------------------------------------------------------------
 
-    def create(self, event: Event, recipients: Iterable[str], now: float) -> EventRecord:
-        """Take a new event and let its recipients know.
+    def create(self, event: Event, recipients: Iterable[str], now: float, *, drawn: bool = False) -> EventRecord:
+        """Take a new event and let its recipients know; `drawn` as in EventRecord.
 
         Raises:
             RefusedControl: the event breaks a rule for senders, its ID was used, it has ended, a VEN is not known.
@@ -57,7 +57,7 @@ class EventDesk:
         problems = complaints(event)
         if event.modification != 0 or event.status == CANCELLED:
             problems.append("a new event starts at modificationNumber 0 and is not cancelled (rule 4)")
-        if event.id in self._state.events:
+        if event.id in self._state.events or event.id in self._state.spent:
             problems.append("this eventID was used before (rule 70)")
         if event.last_end <= now:
             problems.append("the event is over already")
@@ -66,7 +66,8 @@ class EventDesk:
         _refuse(problems or wire_complaints(event, now))
         known = self._known(recipients)
         changed = self._change(now)
-        record = EventRecord(event=dataclasses.replace(event, created=now), recipients=known, changed=changed)
+        fresh = dataclasses.replace(event, created=now)
+        record = EventRecord(event=fresh, recipients=known, changed=changed, drawn=drawn)
         self._state.add("event", event.id, record)
         self._announce(known)
         return record
@@ -233,7 +234,7 @@ class EventDesk:
                 self._state.save("event", event_id)
                 self._state.notices.append(EventStatusChanged(eventID=event_id, status=status))
             if now - min(event.last_end, math.inf if record.cancelled_at is None else record.cancelled_at) > keep:
-                self._forget(event_id, record)
+                self._forget(event_id, record, now)
 
     def next_change(self, now: float) -> float:
         """When `tick` has something to do next."""
@@ -356,8 +357,10 @@ class EventDesk:
         if not self.needs_answer(ven_id, now):
             self._mailbox.withdraw(ven_id, box.EVENTS, sent=True)
 
-    def _forget(self, event_id: str, record: EventRecord) -> None:
+    def _forget(self, event_id: str, record: EventRecord, now: float) -> None:
         self._state.forget("event", event_id)
+        if not record.drawn:
+            self._state.add("spent", event_id, SpentID(at=now))
         self._sheets.pop(event_id, None)
         self._let_go((name for name in record.recipients if name in self._state.vens), record.changed)
         for ven_id in record.recipients:

@@ -226,9 +226,9 @@ class Vtn:
         """The VENs that an event of this target would go to, with those that are named."""
         return self._events.recipients(target, named, market_context)
 
-    def create_event(self, new: Event, recipients: Iterable[str], now: float) -> Result:
+    def create_event(self, new: Event, recipients: Iterable[str], now: float, *, drawn: bool = False) -> Result:
         """Send a new event; `value` is its record. Raises RefusedControl where a rule forbids it."""
-        return self._result(None, self._events.create(new, recipients, now))
+        return self._result(None, self._events.create(new, recipients, now, drawn=drawn))
 
     def modify_event(
         self, event_id: str, now: float, *, reason: str = "", recipients: Iterable[str] | None = None, **fields: Any

@@ -3,7 +3,7 @@
 Owns their documents, and what is found by what. Does not own the records themselves (entities.py) nor any rule of a
 service.
 
-Keys: ven/<venID>, event/<eventID>, delivery/<venID>, queue/<venID>, reports/<venID>, opts/<venID>,
+Keys: ven/<venID>, event/<eventID>, spent/<eventID>, delivery/<venID>, queue/<venID>, reports/<venID>, opts/<venID>,
 greenbutton/<venID>/<reportSpecifierID>.
 """
 
@@ -21,6 +21,7 @@ from gridiface.protocols.openadr.vtn.entities import (
     Queue,
     Reports,
     Schedule,
+    SpentID,
     Ven,
     VtnConfig,
 )
@@ -29,6 +30,7 @@ from gridiface.protocols.openadr.vtn.notices import Notice
 _KINDS: dict[str, type] = {
     "ven": Ven,
     "event": EventRecord,
+    "spent": SpentID,
     "delivery": Deliveries,
     "queue": Queue,
     "reports": Reports,
@@ -49,12 +51,14 @@ class State:
         self.new_id = new_id
         self.vens: dict[str, Ven] = {}
         self.events: dict[str, EventRecord] = {}
+        self.spent: dict[str, SpentID] = {}
         self.notices: list[Notice] = []
         #: Of all events, lists of events and payloads that told them; never goes back.
         self.newest_change = 0.0
         self._tables: dict[str, dict[str, Any]] = {
             "ven": self.vens,
             "event": self.events,
+            "spent": self.spent,
             "delivery": {},
             "queue": {},
             "reports": {},

@@ -363,9 +363,32 @@ def test_35_r22_r63_a_target_names_one_ven_and_an_empty_one_the_recipient(kit, v
 
 
 def test_35_r70_an_event_id_is_not_used_again(kit, ven):
+    """Also long after: a VEN that remembers the event would answer 450 to a lower modificationNumber of another."""
     kit.send([ven])
-    with pytest.raises(RefusedControl, match="used before"):
-        kit.vtn.create_event(kit.event(), [ven], kit.now)
+    kit.do(kit.vtn.create_event(kit.event("drawn"), [ven], kit.now, drawn=True))
+    for _ in range(2):
+        with pytest.raises(RefusedControl, match="used before"):
+            kit.vtn.create_event(kit.event(), [ven], kit.now)
+        kit.now += kit.config.retention + 10_000
+        kit.do(kit.vtn.handle_timer(kit.now))
+        assert not kit.vtn.events
+        kit.restart()
+    # What was drawn never comes again by itself, and is not kept for ever.
+    assert sorted(key for key in kit.store if key.startswith(("event/", "spent/"))) == ["spent/E"]
+
+
+def test_22_r50_what_a_poll_brings_lists_all_that_is_open_not_what_is_new_alone(kit, ven):
+    kit.quiet(ven)
+    kit.send([ven], "A", start=10)
+    kit.send([ven], "B")
+    kit.poll(ven)
+    kit.answer(ven, "A", 0)
+    kit.answer(ven, "B", 0)
+    kit.now += 20
+    kit.send([ven], "C", start=5000)
+    found = kit.poll(ven)
+    assert ids(found) == ["A", "B", "C"]
+    assert [one.eiEvent.eventDescriptor.eventStatus for one in found.oadrEvent] == ["active", "far", "far"]
 
 
 # -- changes -------------------------------------------------------------------------------------------------------

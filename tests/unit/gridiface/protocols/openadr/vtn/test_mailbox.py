@@ -23,11 +23,23 @@ def test_17_a_poll_gets_one_payload_and_oadr_response_when_nothing_waits(kit, ve
 def test_18_r501_the_queue_keeps_its_order_over_all_kinds(kit, ven):
     kit.quiet(ven)
     kit.handle(report.OadrRegisterReport(requestID="m", venID=ven))
+    (running,) = kit.do(kit.vtn.request_metadata(ven))
+    pending = report.OadrPendingReports(reportRequestID=[running])
+    kit.handle(report.OadrCreatedReport(eiResponse=ok(kit.poll(ven).requestID), oadrPendingReports=pending, venID=ven))
     kit.do(kit.vtn.request_metadata(ven))
     kit.send([ven])
+    kit.do(kit.vtn.cancel_reports(ven, [running]))
     kit.do(kit.vtn.request_reregistration(ven))
-    kinds = [type(kit.poll(ven)).__name__ for _ in range(4)]
-    assert kinds == ["OadrCreateReport", "OadrDistributeEvent", "OadrRequestReregistration", "OadrResponse"]
+    kit.do(kit.vtn.cancel_registration(ven))
+    kinds = [type(kit.poll(ven)).__name__ for _ in range(6)]
+    assert kinds == [
+        "OadrCreateReport",
+        "OadrDistributeEvent",
+        "OadrCancelReport",
+        "OadrRequestReregistration",
+        "OadrCancelPartyRegistration",
+        "OadrResponse",
+    ]
 
 
 def test_18_the_queue_outlives_a_restart(kit, ven):

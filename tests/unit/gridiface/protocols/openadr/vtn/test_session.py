@@ -53,6 +53,24 @@ def test_no_valid_payload_breaks_the_core_and_each_gets_a_valid_answer(kit, ven,
             kit.send([ven], f"E{seed}")
 
 
+@pytest.mark.parametrize(
+    "cls", [cls for cls in PAYLOADS if "requestID" in cls.__dataclass_fields__], ids=lambda c: c.__name__
+)
+@pytest.mark.parametrize("known", [True, False], ids=["registered", "stranger"])
+def test_10_r207_r303_every_answer_to_a_request_with_an_id_echoes_it(kit, maker, cls, known):
+    """Whatever the answer is: 200, a refusal of what it asks for, or that the VEN is not registered."""
+    ven = kit.register() if known else "stranger"
+    for seed in range(20):
+        made = maker(seed).make(cls)
+        made.requestID = f"id {seed}"
+        if hasattr(made, "venID"):
+            made.venID = ven
+        reply = kit.handle(made, peer=Peer("AA") if not known else None)
+        assert reply.eiResponse.requestID == f"id {seed}", (seed, reply)
+        if known and not kit.vtn.vens[ven].registered:
+            ven = kit.register()
+
+
 def test_a_payload_that_only_a_vtn_sends_gets_459(kit, ven):
     answer = kit.handle(event.OadrDistributeEvent(requestID="r", vtnID="VTN"), peer=Peer())
     assert answer.eiResponse.responseCode == "459"
