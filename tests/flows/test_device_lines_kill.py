@@ -16,12 +16,14 @@ import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
 import pytest
 
+from gridiface.app.downtime import REASON
 from gridiface.simulation.world import WorldPlan
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
@@ -185,6 +187,11 @@ async def test_a_killed_server_keeps_the_lines_of_its_controls_devices(
             assert {row["target"] for row in devices} == NAMES
             assert len(devices) == (2 + turn) * len(NAMES)
             agree(own, devices)
+            gaps = [row for row in own if row["reason"]]
+            assert {row["reason"] for row in gaps} == {REASON}
+            assert len(gaps) == 1 + turn
+            for before, after in pairwise(own):  # the account has no hole that is not told
+                assert after["start"] == pytest.approx(before["end"], abs=1e-3)
             for device, row in first.items():
                 kept = min((one for one in devices if one["target"] == device), key=lambda one: one["start"])
                 assert kept["delivered_w"] == pytest.approx(row["delivered_w"], rel=CLOSE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -25,6 +25,9 @@ from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 #: While controls run, performance is sampled at least so often, s.
 SAMPLE_S = 1.0
 
+#: Times of which nothing is known, each of one control.
+Gaps = Iterable[PerformanceInterval]
+
 
 class Accounts:
     """One account per control that asks something of devices."""
@@ -32,17 +35,29 @@ class Accounts:
     def __init__(self, columns: Columns, interval_s: float, keep_finished: int) -> None:
         self._c, self._interval_s, self._keep = columns, interval_s, keep_finished
         self._open: dict[str, Account] = {}
+        self._gaps: dict[str, PerformanceInterval] = {}
+        self._gaps_latest = -math.inf
         self._fast: dict[str, Control] = {}
         self._runs = Runs(columns, interval_s)
         self._closed: dict[str, Account] = {}
         self._finished: list[PerformanceInterval] = []
         self._lines: list[DeviceLines] = []
 
+    def absent(self, gaps: Gaps, latest: Instant) -> None:
+        """Nothing is known of these times: they lead the accounts of their controls, or are all that there is.
+
+        `latest`: a gap goes on until its devices are heard again, at most until then.
+        """
+        self._gaps, self._gaps_latest = {one.control_id: one for one in gaps}, latest
+
     def open(self, entry: Entry, now: Instant) -> None:
         """Begin the account of a control that starts."""
         control = entry.control
         if control.id not in self._open:
-            self._open[control.id] = Account(control.id, control.target.id, now, self._interval_s)
+            gap = self._gaps.pop(control.id, None)
+            self._open[control.id] = Account(
+                control.id, control.target.id, now, self._interval_s, gap=gap, latest=self._gaps_latest
+            )
             if control.service_class in FAST:
                 self._fast[control.id] = control
 
@@ -50,6 +65,8 @@ class Accounts:
         """End it, where there is one."""
         account = self._open.pop(control_id, None)
         if account is None:
+            if (gap := self._gaps.pop(control_id, None)) is not None:  # it ended meanwhile
+                self._finished.append(gap)
             return
         self._closed[control_id] = account
         if (control := self._fast.pop(control_id, None)) is not None:

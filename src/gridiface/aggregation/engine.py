@@ -18,7 +18,7 @@ import numpy as np
 
 from gridiface.aggregation import health
 from gridiface.aggregation.acceptance import judge, with_effective
-from gridiface.aggregation.accounts import Accounts
+from gridiface.aggregation.accounts import Accounts, Gaps
 from gridiface.aggregation.allocate import strategy
 from gridiface.aggregation.arbitration import is_information
 from gridiface.aggregation.columns import Columns
@@ -221,13 +221,14 @@ class Engine(FleetViews):
         self._running.replan = self._dirty = True
         return True
 
-    def restore(self, controls: Iterable[Control], outcomes: Iterable[Outcome], now: Instant) -> None:
-        """Take over after a restart. Call it once, after the devices and groups are there.
+    def restore(self, controls: Iterable[Control], outcomes: Iterable[Outcome], now: Instant, gaps: Gaps = ()) -> None:
+        """Take over after a restart. Call it once, after the devices and groups are there. `gaps`: of their accounts.
 
         Controls that were running go on: nothing is said twice, and nothing is sent before telemetry of their
         devices has come or `restore_grace_s` has passed, so that the fleet makes no step.
         """
         self._at(now)
+        self._accounts.absent(gaps, now + self._config.restore_grace_s)
         running = self._book.restore(controls, outcomes, now, concerned=self._fleet.concerned, ours=self._fleet.ours)
         if not running:
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from gridiface.aggregation.allocate import FloatArray
@@ -26,6 +26,9 @@ MOST_INTERVALS = 20_000
 
 #: Devices whose lines are kept durable in a second: a large fleet's are not with every interval.
 KEPT_PER_S = 25_000.0
+
+#: An interval that is under way is made durable as it is so often: who dies loses no more of a long one, s.
+KEEP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,22 @@ class Account:
 
     `news`: the devices' lines as they were at the end of the last interval, to be made durable with it; who takes them
     sets it to None.
+
+    Args:
+        gap: a time before `now` of which nothing is known, and why; `latest`: it ends with the first sample, if that
+            comes until then.
     """
 
-    def __init__(self, control_id: str, target_id: str, now: Instant, interval_s: float) -> None:
+    def __init__(
+        self,
+        control_id: str,
+        target_id: str,
+        now: Instant,
+        interval_s: float,
+        *,
+        gap: PerformanceInterval | None = None,
+        latest: Instant = -math.inf,
+    ) -> None:
         self.control_id, self.target_id = control_id, target_id
         self.until = now
         self._interval_s = interval_s
@@ -108,26 +124,39 @@ class Account:
         self._devices = DeviceMeans()
         self._kept_at = now
         self.news: DeviceLines | None = None
+        self._gap, self._gap_latest = gap, latest
 
     @property
     def due(self) -> Instant:
-        """When the running interval ends; infinity while none runs."""
+        """When the running interval ends or is to be kept as it is; infinity while none runs."""
+        return min(self._ends, self._keeps) if self._held is not None else math.inf
+
+    @property
+    def _ends(self) -> Instant:
         return math.inf if self._held is None else self._opened + self._interval_s
+
+    @property
+    def _keeps(self) -> Instant:
+        """Lines of many devices are kept less often, and the target's own interval with them, so that both agree."""
+        return max(self._kept_at, self._opened) + max(KEEP_S, self._devices.count / KEPT_PER_S)
 
     def sample(self, sample: Sample | None, columns: Columns, now: Instant) -> list[PerformanceInterval]:
         """Account for the time since the last sample with what held then; finished intervals.
 
         A clock that was set back adds nothing. None ends the interval: what follows until the next sample is in none.
         """
-        finished = []
-        while self.due <= now:
-            self._hold(self.due)
-            finished.append(self._cut(self.due))
+        finished = self._filled(sample, now)
+        while (ends := self._ends) <= now:
+            self._hold(ends)
+            finished.append(self._cut(ends))
         self._hold(now)
         if self._held is None:
             self._opened = now
         elif sample is None and now > self._opened:
             finished.append(self._cut(now))
+        elif now >= self._keeps:
+            finished.append(self._means.interval(self.control_id, self.target_id, self._opened, now))
+            self.news, self._kept_at = self.lines() if self._devices.count else None, now
         self.until = now
         self._held = sample
         if sample is None:
@@ -138,8 +167,19 @@ class Account:
 
     def close(self, columns: Columns, now: Instant) -> tuple[list[PerformanceInterval], DeviceLines]:
         """End the account: the last interval of the target; the devices' lines."""
+        self._gap_latest = -math.inf
         rest, self.news = self.sample(None, columns, now), None
         return rest, self.lines(over=True)
+
+    def _filled(self, sample: Sample | None, now: Instant) -> list[PerformanceInterval]:
+        """The gap before the account began, once it is known how long it is."""
+        if self._gap is None or (sample is None and now < self._gap_latest):
+            return []
+        gap, self._gap = self._gap, None
+        if sample is not None and self._held is None and gap.end < now <= self._gap_latest:
+            gap = replace(gap, end=now)
+        self._intervals.insert(0, gap)
+        return [gap]
 
     def lines(self, *, over: bool = False) -> DeviceLines:
         """A line for each device that was there for a time."""
@@ -149,6 +189,7 @@ class Account:
         """Go on without a hole or an overlap after the clock was set."""
         self.until += seconds
         self._opened += seconds
+        self._gap_latest += seconds
         self._kept_at += seconds
         self._devices.shift_time(seconds)
 

@@ -53,8 +53,12 @@ PERFORMANCE_COLUMNS = (
     "delivered_w",
     "tracking_error",
     "quality",
+    "known",
+    "reason",
 )
-_TEXTS = frozenset({"event_id", "resource_id", "control_id", "target_id", "quality", "method", "start", "end"})
+_TEXTS = frozenset(
+    {"event_id", "resource_id", "control_id", "target_id", "quality", "method", "reason", "start", "end"}
+)
 
 
 def utc(at: Instant) -> str:

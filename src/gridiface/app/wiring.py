@@ -17,6 +17,7 @@ from gridiface.app.config.model import Config
 from gridiface.app.descriptors import raise_descriptor_limit
 from gridiface.app.device_lines import kept
 from gridiface.app.dispatch import Dispatch
+from gridiface.app.downtime import gaps_of
 from gridiface.app.engine_desk import EngineDesk
 from gridiface.app.fleet_desk import FleetChange, FleetDesk
 from gridiface.app.fronts.front import Front, fronts_of
@@ -235,7 +236,8 @@ class GridServer(Running):
         """
         controls = await store.controls(live_after=now - _HISTORY_S)
         outcomes = await store.outcomes_of_all(live_after=now - _HISTORY_S)
-        self.engine.restore(controls, outcomes, now)
+        until = await store.accounted_until([control.id for control in controls if control.state not in TERMINAL])
+        self.engine.restore(controls, outcomes, now, gaps_of(controls, until, now))
         if controls:
             _log.info("%d controls and %d outcomes taken up", len(controls), len(outcomes))
         return outcomes

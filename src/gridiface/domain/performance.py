@@ -26,6 +26,7 @@ class PerformanceInterval:
     `requested_w` by the sender; `accepted_w` what the engine promised; `allocated_w` the sum of set-points;
     `acknowledged_w` the part whose delivery was acknowledged; `delivered_w` measured. None = nothing known.
     `known`: the part of the time for which it was measured, 0 to 1; `delivered_w` is the mean over that part.
+    `reason`: why nothing is known of all of it, for people; empty: it was accounted for.
     """
 
     control_id: str
@@ -39,6 +40,7 @@ class PerformanceInterval:
     delivered_w: float | None
     quality: Quality = Quality.GOOD
     known: float = 1.0
+    reason: str = ""
 
     @property
     def tracking_error(self) -> float | None:

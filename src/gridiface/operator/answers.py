@@ -83,13 +83,17 @@ def _no_http(error: HttpProcessingError) -> web.Response:
     return problem(error.code or 400, f"this is no HTTP request: {said[:200]}", "send HTTP/1.1")
 
 
+def text_of(body: Any) -> str:
+    """JSON; numbers that it lacks become null."""
+    try:
+        return json.dumps(body, allow_nan=False)
+    except ValueError:
+        return json.dumps(plain(body))
+
+
 def answer(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A JSON answer; numbers that JSON lacks become null."""
-    try:
-        text = json.dumps(body, allow_nan=False)
-    except ValueError:
-        text = json.dumps(plain(body))
-    return web.Response(text=text, status=status, content_type="application/json", headers=headers)
+    return web.Response(text=text_of(body), status=status, content_type="application/json", headers=headers)
 
 
 def refusal(error: Exception, path: str = "") -> web.StreamResponse:

@@ -12,7 +12,7 @@ from typing import Any
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Decision, Outcome, Target, TargetKind
 from gridiface.domain.fleet import Device, Group
-from gridiface.domain.performance import PerformanceReport
+from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.ports import FleetView
 from gridiface.domain.telemetry import Reading
 from gridiface.domain.timeline import TERMINAL, state_at
@@ -157,7 +157,6 @@ def control_detail(
         part = parts.setdefault(outcome.device_id, {"device": outcome.device_id, "steps": {}, "reason": ""})
         part["steps"].setdefault(step, outcome.at)
         part["reason"] = outcome.reason or part["reason"]
-    report = status.control_report(control.id, reports)
     row = status.control_row(control, now)
     counts = dict.fromkeys(row["responses"], 0)
     for part in parts.values():
@@ -176,8 +175,31 @@ def control_detail(
         "devices": [part for _, part in by_name(parts)],
         "steps": whole,
         "decisions": [decision_row(one) for one in decisions][:SHOWN],
-        "report": {"targets": plain(report["targets"])},
+        "report": {"targets": [plain(target_report(report)) for report in reports]},
     }
+
+
+#: The powers of an account.
+_POWERS = ("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delivered_w")
+
+
+def target_report(report: PerformanceReport) -> dict[str, Any]:
+    """One target's account: `report_head` with its intervals."""
+    return {**report_head(report), "intervals": [interval_row(one) for one in report.intervals]}
+
+
+def report_head(report: PerformanceReport) -> dict[str, Any]:
+    """What one target's account comes to."""
+    return {
+        "target": report.target_id,
+        "mean": {name: report.mean(name) for name in _POWERS},
+        "known": report.known,
+    }
+
+
+def interval_row(one: PerformanceInterval) -> dict[str, Any]:
+    """One interval of an account."""
+    return {"start": one.start, "end": one.end, **{name: getattr(one, name) for name in (*_POWERS, "known", "reason")}}
 
 
 def overlaps(control: Control, status: Status, now: Instant) -> list[Overlap]:

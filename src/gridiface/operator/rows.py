@@ -197,7 +197,7 @@ class ReportAnswer(TypedDict):
     """Requested, accepted, allocated, acknowledged and delivered power of one control.
 
     `known` of a target, and of an interval: the part of its time for which the delivered power was measured, 0 to 1;
-    `delivered_w` is the mean over that part.
+    `delivered_w` is the mean over that part. `reason` of an interval: why nothing is known of it, empty otherwise.
     """
 
     control: str

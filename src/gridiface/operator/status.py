@@ -22,7 +22,6 @@ from gridiface.domain.controls import (
     TargetKind,
 )
 from gridiface.domain.fleet import Device, Group
-from gridiface.domain.performance import PerformanceReport
 from gridiface.domain.ports import FleetSurvey, PerformanceView
 from gridiface.domain.telemetry import GroupTotal, Quality
 from gridiface.domain.timeline import TERMINAL, state_at
@@ -34,7 +33,6 @@ from gridiface.operator.rows import (
     DeviceRow,
     GroupRow,
     OutcomeRow,
-    ReportAnswer,
     StatusAnswer,
 )
 
@@ -143,24 +141,11 @@ class Status:
             "counters": dict(self.counters()),
         }
 
-    def control_report(self, control_id: str, reports: Sequence[PerformanceReport]) -> ReportAnswer:
-        """Requested, accepted, allocated, acknowledged, delivered per interval and target of one control."""
-        return {
-            "control": control_id,
-            "responses": self._responses(control_id),
-            "targets": [
-                {
-                    "target": report.target_id,
-                    "mean": {name: report.mean(name) for name in _POWERS},
-                    "known": report.known,
-                    "intervals": [
-                        {"start": i.start, "end": i.end, **{name: getattr(i, name) for name in (*_POWERS, "known")}}
-                        for i in report.intervals
-                    ],
-                }
-                for report in reports
-            ],
-        }
+    def responses(self, control_id: str) -> dict[str, int]:
+        """How many devices took each step; the control as a whole is not counted."""
+        steps = self._outcomes.get(control_id)
+        counts = {} if steps is None else steps.counts
+        return {kind.name.lower(): counts.get(kind, 0) for kind in OutcomeKind}
 
     def qualities(self, now: Instant) -> Mapping[str, Quality | None]:
         """The quality of each device's newest data, None without any; looked at anew when it is a second old.
@@ -253,21 +238,15 @@ class Status:
             "end": None if end == float("inf") else end,
             "state": state_at(control, now).value,
             "over": state_at(control, now) in TERMINAL,
-            "responses": self._responses(control.id),
+            "responses": self.responses(control.id),
         }
 
     def has_run(self, control: Control) -> bool:
         """Whether a control was carried out by some device, or is accounted for: by this server or the one before."""
         if control.is_default or control.is_test or INFORMING_MODES.issuperset(control.values):
             return False
-        started = self._responses(control.id)[OutcomeKind.STARTED.name.lower()] > 0
+        started = self.responses(control.id)[OutcomeKind.STARTED.name.lower()] > 0
         return started or self.performance.latest(control.id) is not None
-
-    def _responses(self, control_id: str) -> dict[str, int]:
-        """How many devices took each step; the control as a whole is not counted."""
-        steps = self._outcomes.get(control_id)
-        counts = {} if steps is None else steps.counts
-        return {kind.name.lower(): counts.get(kind, 0) for kind in OutcomeKind}
 
     def newest_outcomes(self) -> list[OutcomeRow]:
         """The newest steps of all controls, the newest first; bounded."""
@@ -298,9 +277,6 @@ def delivery_row(delivery: Delivery | None) -> DeliveryRow | None:
         "detail": delivery.detail,
         "controls": list(delivery.setpoint.control_ids),
     }
-
-
-_POWERS = ("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delivered_w")
 
 
 def newest_first(controls: Iterable[Control]) -> list[Control]:

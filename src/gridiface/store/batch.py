@@ -180,6 +180,7 @@ def performance_row(interval: PerformanceInterval) -> Row:
         number(interval.delivered_w),
         interval.quality.value,
         interval.known,
+        interval.reason,
     )
 
 

@@ -90,6 +90,7 @@ def performance(row: Row[Any]) -> PerformanceInterval:
         delivered_w=row.delivered_w,
         quality=Quality(row.quality),
         known=row.known,
+        reason=row.reason,
     )
 
 

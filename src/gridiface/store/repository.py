@@ -254,6 +254,14 @@ class Store:
         rows = await self._rows(select(performance).where(performance.c.control_id == control_id))
         return sorted(map(decode.performance, rows), key=lambda interval: (interval.target_id, interval.start))
 
+    async def accounted_until(self, control_ids: Sequence[str]) -> dict[str, Instant]:
+        """Where the accounts of these controls on their own targets end; without those that have none."""
+        found: dict[str, Instant] = {}
+        for first in range(0, len(control_ids), MOST_NAMES):
+            rows = await self._rows(spans.ends_of(control_ids[first : first + MOST_NAMES]))
+            found.update((row.control_id, row.until) for row in rows)
+        return found
+
     async def accounted(
         self,
         start: Instant,

@@ -74,6 +74,14 @@ async def accounted(
             yield Accounted(found[name], began=tuple(Began(row.device_id, row.received, row.at) for row in held))
 
 
+def ends_of(names: Sequence[str]) -> Select[Any]:
+    """Where the account of each of these controls on its own target ends, as `until`."""
+    table = performance.c
+    joined = performance.join(controls, controls.c.id == table.control_id)
+    ones = select(table.control_id, func.max(table.end).label("until")).select_from(joined)
+    return ones.where(table.control_id.in_(names), table.target_id == controls.c.target_id).group_by(table.control_id)
+
+
 def _by_reach(names: Iterable[str], reach: Callable[[str], Reach]) -> Iterator[tuple[Reach, list[str]]]:
     """Those of which the same is wanted, together: most are wanted whole, or not at all."""
     alike: dict[Reach, list[str]] = {}

@@ -108,6 +108,7 @@ performance = Table(
     Column("delivered_w", Double),
     Column("quality", Text, nullable=False),
     Column("known", Double, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 #: `setpoint` is the whole set-point as JSON.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
+from aiohttp import web
 from pydantic import Field
 from typing_extensions import TypedDict
 
@@ -18,6 +19,7 @@ from gridiface.operator.desk import Desk
 from gridiface.operator.idempotency import key_of
 from gridiface.operator.present import SHOWN, control_detail, decision_row, plain
 from gridiface.operator.problems import Refused
+from gridiface.operator.reporting import written
 from gridiface.operator.routing import ROOT, Area, Call, Reply, get, post, unknown
 from gridiface.operator.rows import ControlDetail, ControlRow, DecisionRow, ReportAnswer
 from gridiface.operator.schema import LONGEST_ID, OF_IDS, Asked, NoBody, NoQuery, Page, Reason
@@ -167,14 +169,16 @@ class ControlsArea(Area):
         "Requested, accepted, allocated, acknowledged and delivered power per interval and target",
         confined=True,
         problems=(404,),
+        answer=ReportAnswer,
     )
-    async def get_report(self, call: Call[NoQuery, NoBody]) -> ReportAnswer:
+    async def get_report(self, call: Call[NoQuery, NoBody]) -> web.StreamResponse:
         """One control's performance."""
         control = await self._control(call.id, call.caller)
-        report = self._status.control_report(call.id, await self._desk.measured.reports(control))
-        if not report["targets"] and not any(report["responses"].values()):
+        reports, responses = await self._desk.measured.reports(control), self._status.responses(call.id)
+        if not reports and not any(responses.values()):
             raise unknown("control", call.id, "there is a report from the control's start on")
-        return report
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        return web.Response(body=written(call.id, responses, reports), headers=headers)
 
     @post("/controls/shares", "Who would get what of a control, which is not sent", scope="control", confined=True)
     async def preview_shares(self, call: Call[NoQuery, NewControl]) -> SharesAnswer:

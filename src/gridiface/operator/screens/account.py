@@ -62,6 +62,12 @@ def device_lines(detail: ControlDetail, members: Iterable[str], status: Status) 
     return lines
 
 
+def gaps(detail: ControlDetail) -> list[dict[str, Any]]:
+    """The times of which nothing is known of the control's own target, each with its reason."""
+    own = next((one for one in detail["report"]["targets"] if one["target"] == detail["target"]), None)
+    return [] if own is None else [one for one in own["intervals"] if one["reason"]]
+
+
 def power_columns(detail: ControlDetail) -> list[list[float | None]]:
     """(times, requested, allocated, delivered) of the control's own target, for a plot."""
     own = next((one for one in detail["report"]["targets"] if one["target"] == detail["target"]), None)

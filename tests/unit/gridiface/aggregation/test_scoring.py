@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from gridiface.aggregation.columns import Columns
-from gridiface.aggregation.scoring import Account, Sample
+from gridiface.aggregation.scoring import KEEP_S, Account, Sample
 from gridiface.domain.fleet import Device, Nameplate
+from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.telemetry import Quality
 
 
@@ -112,3 +113,57 @@ def test_an_interval_ends_where_nothing_is_known_any_more_and_none_stands_for_th
     (second,) = closed(account, columns, 120.0)
     spans = [(one.start, one.end, one.delivered_w) for one in (first, second)]
     assert spans == [(0.0, 10.0, 80.0), (110.0, 120.0, 60.0)]
+
+
+def gap(start, end):
+    return PerformanceInterval(
+        control_id="c",
+        target_id="g",
+        start=start,
+        end=end,
+        requested_w=None,
+        accepted_w=None,
+        allocated_w=None,
+        acknowledged_w=None,
+        delivered_w=None,
+        quality=Quality.BAD,
+        known=0.0,
+        reason="away",
+    )
+
+
+def test_a_long_interval_is_durable_as_it_is_every_few_seconds_and_its_devices_with_it(columns):
+    account, kept = Account("c", "g", 0.0, 60.0), []
+    for now in range(13):
+        kept += account.sample(sample(100.0, 10.0 * now, devices=rows(0)), columns, float(now))
+        if account.news is not None:
+            (line,) = account.news.intervals()
+            assert (line.start, line.end) == (kept[-1].start, kept[-1].end)
+            account.news = None
+    assert [(one.start, one.end) for one in kept] == [(0.0, KEEP_S), (0.0, 2 * KEEP_S)]
+    assert [one.delivered_w for one in kept] == [pytest.approx(20.0), pytest.approx(45.0)]
+    (report, _) = account.reports()  # in memory it is one
+    assert [(one.start, one.end) for one in report.intervals] == [(0.0, 12.0)]
+    assert account.due == 3 * KEEP_S
+    (whole, *_) = account.sample(sample(100.0, 0.0, devices=rows(0)), columns, 60.0)
+    assert (whole.start, whole.end) == (0.0, 60.0)  # takes their place
+
+
+def test_a_gap_leads_the_account_and_ends_with_the_first_sample(columns):
+    account = Account("c", "g", 50.0, 10.0, gap=gap(20.0, 50.0), latest=53.0)
+    assert account.sample(None, columns, 51.0) == []
+    (found,) = account.sample(sample(1.0, 1.0), columns, 52.0)
+    assert (found.start, found.end, found.reason) == (20.0, 52.0, "away")
+    (report,) = account.reports()
+    assert [one.start for one in report.intervals] == [20.0]
+    (interval,) = account.sample(None, columns, 55.0)
+    assert (interval.start, interval.end) == (52.0, 55.0)
+
+
+@pytest.mark.parametrize("first", [None, 54.0])
+def test_a_gap_is_no_longer_than_is_known(columns, first):
+    account = Account("c", "g", 50.0, 10.0, gap=gap(20.0, 50.0), latest=53.0)
+    account.sample(None, columns, 51.0)
+    held = None if first is None else sample(1.0, 1.0)
+    found = account.sample(held, columns, 54.0) if first else account.close(columns, 52.0)[0]
+    assert [(one.start, one.end) for one in found] == [(20.0, 50.0)]

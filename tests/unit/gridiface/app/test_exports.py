@@ -54,7 +54,10 @@ def test_golden_csv() -> None:
         "ev,m,2026-07-01T00:15:00Z,2026-07-01T00:30:00Z,-1000.0,,,500.0,,good,10-of-10,1\n"
     )
     text = exports.csv_text([INTERVAL])
-    assert text.splitlines()[1] == "c,t,1970-01-01T00:00:00Z,1970-01-01T00:00:05.500Z,100.0,100.0,100.0,,90.0,0.1,good"
+    assert (
+        text.splitlines()[1]
+        == "c,t,1970-01-01T00:00:00Z,1970-01-01T00:00:05.500Z,100.0,100.0,100.0,,90.0,0.1,good,1.0,"
+    )
     assert exports.csv_text([]).count("\n") == 1
 
 

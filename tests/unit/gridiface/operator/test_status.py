@@ -38,13 +38,6 @@ def test_everything_is_json(status: Status) -> None:
     assert json.loads(json.dumps(status.at(100.0)))["counters"] == {"readings": 7}
 
 
-def test_report_of_a_control_has_means_and_intervals(status: Status) -> None:
-    target = status.control_report("c1", status.performance.report("c1"))["targets"][0]
-    assert target["mean"]["delivered_w"] == 2900.0
-    assert target["intervals"][0]["requested_w"] == 3000.0
-    assert status.control_report("other", status.performance.report("other"))["targets"] == []
-
-
 def test_all_devices_are_looked_at_once_a_second_and_after_a_set_clock(status: Status) -> None:
     looked = []
     qualities = status.fleet.qualities

@@ -106,3 +106,14 @@ async def test_devices_that_began_in_the_span_with_when_they_were_told_of_it(fil
     await filled.commit(steps)
     found = [one async for part in filled.accounted(25.0, 40.0) for one in part.began]
     assert found == [Began("a", 8.0, 30.0), Began("b", None, 31.0)]
+
+
+async def test_where_accounts_of_controls_on_their_own_targets_end(filled: Store) -> None:
+    names = ["old", "now", "next", "alone", "nobody"]
+    assert await filled.accounted_until(names) == {"old": 10.0, "now": 100.0, "alone": 100.0}
+    await filled.commit([AppendPerformance((interval("now", "a", 100.0, 200.0),))])
+    assert (await filled.accounted_until(["now"])) == {"now": 100.0}
+    assert await filled.accounted_until([]) == {}
+    [gone] = [replace(interval("next", "g", 100.0, 101.0), known=0.0, reason="nobody was there")]
+    await filled.commit([AppendPerformance((gone,))])
+    assert await filled.performance("next") == [gone]
