@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from gridiface.wording import worded
 from gridiface_southbound.points import table as points
 from gridiface_southbound.points.problems import Wrong
 from gridiface_southbound.points.scalar import ScalarPoint
@@ -22,7 +23,7 @@ STANDARD, EXTENDED = 0x7FF, 0x1FFF_FFFF
 class Frame(points.Part):
     """One frame of up to eight bytes."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    name: str = Field(pattern=worded(r"^[a-z][a-z0-9_]{0,63}$", "1 to 64 small letters, digits and _, a letter first"))
     id: int = Field(ge=0, le=EXTENDED, description="Identifier, without flags.")
     extended: bool = Field(default=False, description="29 bits.")
     length: int = Field(8, ge=1, le=8, description="Bytes.")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from gridiface.wording import worded
 from gridiface_southbound.points import table as points
 from gridiface_southbound.points.problems import Wrong
 from gridiface_southbound.points.scalar import ScalarPoint
@@ -46,9 +47,12 @@ class Pages(points.Part):
 class Request(points.Part):
     """One request; `{name}` in it is a point that is written, or a parameter."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    name: str = Field(pattern=worded(r"^[a-z][a-z0-9_]{0,63}$", "1 to 64 small letters, digits and _, a letter first"))
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
-    path: str = Field(pattern=r"^/[^?#\s]*$", description="From the base URL; without a query.")
+    path: str = Field(
+        pattern=worded(r"^/[^?#\s]*$", "a path that begins with /, without blanks, query and fragment"),
+        description="From the base URL; without a query.",
+    )
     query: dict[str, str] = Field(default_factory=dict, max_length=64)
     headers: dict[str, str] = Field(default_factory=dict, max_length=32)
     body: Any = Field(None, description="JSON; a text that is nothing but a placeholder becomes the value itself.")
@@ -92,7 +96,7 @@ class Point(ScalarPoint):
     request: str | None = Field(None, description="The request whose answer shows it; none: it is written only.")
     pointer: str = Field(
         "",
-        pattern=r"^(/.*)?$",
+        pattern=worded(r"^(/.*)?$", "empty or a JSON Pointer, which begins with /"),
         description="JSON Pointer (RFC 6901), [key=value] picks from a list; empty: the whole answer.",
     )
     write: WriteRule | None = None

@@ -9,14 +9,17 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from gridiface.drivers.api import placed
 from gridiface.protocols.mms.control_values import OriginCategory
+from gridiface.wording import worded
 from gridiface_southbound.iec61850.loading import load_table
 from gridiface_southbound.iec61850.table import ReferenceTable
 from gridiface_southbound.points.config import PointsConfig, check_parameters
 from gridiface_southbound.points.template import Scalar
 
 #: Octets as hexadecimal digits.
-Selector = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{2}){0,16}$")]
-ObjectId = Annotated[str, Field(pattern=r"^([0-2](\.\d{1,9}){1,15})?$")]
+Selector = Annotated[
+    str, Field(pattern=worded(r"^([0-9a-fA-F]{2}){0,16}$", "up to 16 octets, two hexadecimal digits each"))
+]
+ObjectId = Annotated[str, Field(pattern=worded(r"^([0-2](\.\d{1,9}){1,15})?$", "an object identifier, as 1.1.1.999"))]
 
 _PORT, _TLS_PORT = 102, 3782
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from gridiface.drivers.api import NO_FILE, placed
+from gridiface.wording import worded
 from gridiface_southbound.mqtt.loading import load_table
 from gridiface_southbound.mqtt.table import TopicTable
 from gridiface_southbound.points.config import PointsConfig, check_parameters
@@ -51,7 +52,7 @@ class MqttConfig(PointsConfig):
     keepalive_s: int = Field(30, ge=5, le=3600, description="A broker silent for longer is lost, seconds.")
     status_topic: str = Field(
         "",
-        pattern=r"^[^+#\x00]*$",
+        pattern=worded(r"^[^+#\x00]*$", "a topic without the wildcards + and #"),
         description="Where this side says online, and its last will offline, retained.",
         json_schema_extra=NO_FILE,
     )

@@ -11,20 +11,27 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from gridiface.wording import worded
 from gridiface_southbound.points import table as points
 from gridiface_southbound.points.problems import Wrong
 from gridiface_southbound.points.scalar import ScalarPoint
 from gridiface_southbound.points.template import MAX_DEPTH, Scalar, Success, depth, names_in
 
 #: A topic without wildcards; `{name}` in it is a parameter.
-Topic = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^+#\x00]+$")]
+Topic = Annotated[
+    str, Field(min_length=1, max_length=1024, pattern=worded(r"^[^+#\x00]+$", "a topic without the wildcards + and #"))
+]
 
 
 class Availability(points.Part):
     """The topic by which the device, or the broker in its place (its last will), says whether it is there."""
 
     topic: Topic
-    pointer: str = Field("", pattern=r"^(/.*)?$", description="JSON Pointer; empty: the whole payload.")
+    pointer: str = Field(
+        "",
+        pattern=worded(r"^(/.*)?$", "empty or a JSON Pointer, which begins with /"),
+        description="JSON Pointer; empty: the whole payload.",
+    )
     online: tuple[str, ...] = Field(("online",), min_length=1, description="Payloads that mean: there.")
 
 
@@ -59,7 +66,11 @@ class Point(ScalarPoint):
     """One value of the device."""
 
     topic: Topic | None = Field(None, description="The topic that tells it; none: it is written only.")
-    pointer: str = Field("", pattern=r"^(/.*)?$", description="JSON Pointer (RFC 6901); empty: the whole payload.")
+    pointer: str = Field(
+        "",
+        pattern=worded(r"^(/.*)?$", "empty or a JSON Pointer, which begins with /"),
+        description="JSON Pointer (RFC 6901); empty: the whole payload.",
+    )
     write: WriteRule | None = None
 
 

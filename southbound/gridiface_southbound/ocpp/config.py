@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Self
 from pydantic import Field, field_validator, model_validator
 
 from gridiface.drivers.api import NO_FILE, DriverConfig
+from gridiface.wording import worded
 
 Version = Literal["1.6", "2.0.1", "2.1"]
 
@@ -35,12 +36,13 @@ class OcppConfig(DriverConfig):
     listen: str = Field(description="Address and port that charging points call, the same for all of one listener.")
     path: str = Field(
         "/ocpp",
-        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        pattern=worded(r"^(/[A-Za-z0-9._~-]+)*$", "empty or a path such as /ocpp"),
         description="Path before the charging point's id.",
         json_schema_extra=NO_FILE,
     )
     charge_point: str = Field(
-        pattern=r"^[A-Za-z0-9*=:+|@._-]{1,48}$", description="Its id, the last part of the URL it calls."
+        pattern=worded(r"^[A-Za-z0-9*=:+|@._-]{1,48}$", "1 to 48 letters, digits and * = : + | @ . _ -"),
+        description="Its id, the last part of the URL it calls.",
     )
     security_profile: Literal[0, 1, 2, 3] = Field(
         description="1: password; 2: password in TLS; 3: certificates on both sides; 0: nothing, for trying only."

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from gridiface.drivers.api import KeyProblems, Place
 from gridiface.plainyaml import line_of, read_nodes
+from gridiface.wording import said
 from gridiface_southbound.points.table import Table
 
 #: No table of a real device comes near.
@@ -124,7 +125,7 @@ class Loader(Generic[T]):
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
             yield loc, f"{where}: unknown key; {hint}"
         else:
-            message = str(entry["msg"]).removeprefix("Value error, ")
+            message = said(entry)
             yield loc, f"{where}: {message}" if where else message
 
 

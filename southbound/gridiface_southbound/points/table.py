@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from gridiface.domain.fleet import DeviceKind
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState
+from gridiface.wording import worded
 from gridiface_southbound.points.meanings import (
     CONTROLS,
     DIMENSION,
@@ -82,7 +83,7 @@ class WriteRule(Part):
 class Point(Part):
     """One value of the device."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    name: str = Field(pattern=worded(r"^[a-z][a-z0-9_]{0,63}$", "1 to 64 small letters, digits and _, a letter first"))
     meaning: Meaning | None = None
     phase: Phase | None = None
     scale: float = Field(1.0, allow_inf_nan=False)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
+from gridiface.wording import worded
 from gridiface_southbound.points.image import Write
 from gridiface_southbound.points.table import Part, Point
 
@@ -28,7 +29,11 @@ MISSING = object()
 class Success(Part):
     """What an answer must show to be one: many devices answer everything politely."""
 
-    pointer: str = Field("", pattern=r"^(/.*)?$", description="JSON Pointer (RFC 6901) of the value.")
+    pointer: str = Field(
+        "",
+        pattern=worded(r"^(/.*)?$", "empty or a JSON Pointer, which begins with /"),
+        description="JSON Pointer (RFC 6901) of the value.",
+    )
     one_of: tuple[int | str | bool, ...] = Field(min_length=1, description="The values that mean: done.")
     busy: tuple[int | str | bool, ...] = Field((), description="The values that mean: try again later.")
 

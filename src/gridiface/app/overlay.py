@@ -21,6 +21,7 @@ from gridiface.app.members import SEP2
 from gridiface.domain.definitions import Block, DeviceEntry, GroupEntry, as_title
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.errors import ConfigError
+from gridiface.wording import said
 
 #: Where the changes are kept: by device, and by group.
 DEVICES, GROUPS = "app/fleet/device", "app/fleet/group"
@@ -92,7 +93,7 @@ def client_of(entry: DeviceEntry) -> Client:
     except ValidationError as problem:
         fault = problem.errors(include_url=False)[0]
         where = ".".join(str(step) for step in fault["loc"])
-        text = f"connection.{where}: {fault['msg'].removeprefix('Value error, ')}"
+        text = f"connection.{where}: {said(fault)}"
         raise ConfigError(f"{text}; a device of the driver sep2 has lfdi and, if need be, pin") from problem
     return Client(name=entry.name, lfdi=found.lfdi, device=entry.id, pin=found.pin)
 

@@ -13,11 +13,12 @@ import typer
 
 from gridiface.cli.audit_place import audit_at
 from gridiface.cli.direct import DirectOption
+from gridiface.cli.place import checked
 from gridiface.cli.progress import working
 from gridiface.cli.remote import JsonOption, TokenFileOption, UrlOption
 from gridiface.cli.showing import many, show_json, show_table, utc
 from gridiface.errors import ConfigError
-from gridiface.operator.areas.audit import AuditFilter, table
+from gridiface.operator.areas.audit import AuditFilter, VerifyQuery, table
 
 app = typer.Typer(no_args_is_help=True, help="Search, export and verify the log of who changed what.")
 
@@ -84,7 +85,8 @@ def verify_audit(
     Example: gridiface audit verify --config gridiface.yaml --expect 9f86d0...
     """
     with working("holding the audit log against its seals", quiet=as_json):
-        found = audit_at(url, config, token_file).verified(expect, key)
+        noted = checked(VerifyQuery, {"expect": expect.strip().lower()}, "--").expect
+        found = audit_at(url, config, token_file).verified(noted, key)
     if as_json:
         show_json(found)
     else:
@@ -132,7 +134,7 @@ def export_audit(
 
 def _filter(who: str, what: str, subject: str, since: str, until: str) -> AuditFilter:
     times = {name: _instant(text) for name, text in (("since", since), ("until", until)) if text}
-    return AuditFilter.model_validate({"who": who, "what": what, "subject": subject, **times})
+    return checked(AuditFilter, {"who": who, "what": what, "subject": subject, **times}, "--")
 
 
 def _instant(text: str) -> float:

@@ -5,17 +5,15 @@ Both places take and give the same: bodies and answers of the REST API's area `f
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import ValidationError
-
 from gridiface.app.config import load_config
 from gridiface.app.fleet_desk import FleetDesk, stored_desk
 from gridiface.cli.direct import me, on_store
-from gridiface.cli.place import Plain, chosen
+from gridiface.cli.place import Plain, checked, chosen
 from gridiface.cli.remote import Remote
 from gridiface.domain.definitions import DeviceEntry, GroupEntry
 from gridiface.errors import ConfigConflict, ConfigError
@@ -113,11 +111,11 @@ class StoredFleet:
 
         async def add(desk: FleetDesk, store: Store, now: float) -> Plain:
             if kind == "devices":
-                device = _checked(DeviceEntry, body)
+                device = checked(DeviceEntry, body)
                 entry = _entry(now, "device.add", device.id, None, {**body, "group": group}, reason)
                 await desk.add_device(device, now, group=group, along=[entry.change()])
                 return _shown(desk, kind, device.id)
-            made = _checked(GroupEntry, body)
+            made = checked(GroupEntry, body)
             entry = _entry(now, "group.add", made.id, None, body, reason)
             await desk.add_group(made, now, along=[entry.change()])
             return _shown(desk, kind, made.id)
@@ -131,10 +129,10 @@ class StoredFleet:
             before = _shown(desk, kind, name)
             if kind == "devices":
                 entry = _entry(now, "device.change", name, before, body)
-                await desk.change_device(_checked(DeviceEntry, body), now, along=[entry.change()])
+                await desk.change_device(checked(DeviceEntry, body), now, along=[entry.change()])
             else:
                 entry = _entry(now, "group.change", name, before, body)
-                await desk.change_group(_checked(GroupEntry, body), now, along=[entry.change()])
+                await desk.change_group(checked(GroupEntry, body), now, along=[entry.change()])
             return _shown(desk, kind, name)
 
         return self._do(change)
@@ -184,20 +182,6 @@ def _shown(desk: FleetDesk, kind: str, name: str) -> Plain:
     if found is None:
         raise ConfigError(f"no such {kind.removesuffix('s')}: {name!r}; look for it in the configuration")
     return found
-
-
-def _checked(kind: Any, body: Mapping[str, Any]) -> Any:
-    """A definition.
-
-    Raises:
-        ConfigError: it is not right.
-    """
-    try:
-        return kind.model_validate(body)
-    except ValidationError as problem:
-        fault = problem.errors(include_url=False)[0]
-        where = ".".join(str(step) for step in fault["loc"])
-        raise ConfigError(f"{where}: {fault['msg'].removeprefix('Value error, ')}") from problem
 
 
 def _entry(now: float, what: str, subject: str, before: Any, after: Any, reason: str = "") -> Entry:

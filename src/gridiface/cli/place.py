@@ -6,14 +6,21 @@ audit_place); verbs know the protocol only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from gridiface.cli.direct import is_direct
 from gridiface.cli.remote import Remote
+from gridiface.errors import ConfigError
+from gridiface.wording import said
 
 #: A body or an answer of the REST API; both places take and give the same.
 Plain = dict[str, Any]
+
+Asked = TypeVar("Asked", bound=BaseModel)
 
 
 def chosen(url: str | None, config: Path | None, token_file: Path | None) -> Path | Remote:
@@ -25,3 +32,22 @@ def chosen(url: str | None, config: Path | None, token_file: Path | None) -> Pat
     if config is not None and is_direct(config, token_file):
         return config
     return Remote.of(url, config, token_file)
+
+
+def checked(kind: type[Asked], given: Mapping[str, Any], prefix: str = "") -> Asked:
+    """What was asked for, held against the rules that the REST API has.
+
+    Args:
+        kind: a body or a query of the REST API.
+        given: its fields.
+        prefix: before the name of a field that is wrong; "--" where options have the names of the fields.
+
+    Raises:
+        ConfigError: the first field that is not right.
+    """
+    try:
+        return kind.model_validate(given)
+    except ValidationError as problem:
+        fault = problem.errors(include_url=False)[0]
+        where = prefix + ".".join(str(step) for step in fault["loc"])
+        raise ConfigError(f"{where}: {said(fault)}") from problem

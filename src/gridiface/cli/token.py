@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from gridiface.cli.direct import DirectOption
+from gridiface.cli.place import checked
 from gridiface.cli.remote import JsonOption, TokenFileOption, UrlOption
 from gridiface.cli.showing import show_json, show_table, utc
 from gridiface.cli.token_place import tokens_at
@@ -62,17 +62,8 @@ def create(
 
     Example: gridiface token create ops --scope admin --config gridiface.yaml --out ops.token
     """
-    try:
-        asked = NewToken.model_validate(
-            {
-                "name": name,
-                "scopes": [s.value for s in scope or [ScopeChoice.READ]],
-                "days": days,
-                "groups": group or None,
-            }
-        )
-    except ValidationError as problem:
-        raise ConfigError(f"the token cannot be made: {problem.errors()[0]['msg']}") from problem
+    wanted = {"name": name, "scopes": [s.value for s in scope or [ScopeChoice.READ]], "days": days}
+    asked = checked(NewToken, {**wanted, "groups": group or None})
     place = None if out is None else _new_file(out)
     try:
         made = tokens_at(url, config, token_file).create(asked)

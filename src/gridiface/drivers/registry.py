@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from gridiface.domain.clock import Clock
 from gridiface.drivers.api import (
@@ -24,6 +25,7 @@ from gridiface.drivers.api import (
     Place,
 )
 from gridiface.errors import ConfigError
+from gridiface.wording import said
 
 
 class KeysRefused(ConfigError):
@@ -155,7 +157,7 @@ def _create_of(loaded: object) -> object:
     return getattr(loaded, "create", None)
 
 
-def _explained(entry: Mapping[str, Any], known: list[str]) -> Iterator[tuple[Place, str]]:
+def _explained(entry: ErrorDetails, known: list[str]) -> Iterator[tuple[Place, str]]:
     """What one finding of pydantic says, each with its place."""
     loc: Place = tuple(entry["loc"])
     where = ".".join(str(part) for part in loc)
@@ -168,5 +170,5 @@ def _explained(entry: Mapping[str, Any], known: list[str]) -> Iterator[tuple[Pla
         hint = f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
         yield loc, f"unknown key {where!r}{hint}"
     else:
-        message = str(entry["msg"]).removeprefix("Value error, ")
+        message = said(entry)
         yield loc, f"{where}: {message}" if where else message

@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from gridiface.errors import GridifaceError
+from gridiface.wording import said
 
 MEDIA = "application/problem+json"
 
@@ -67,9 +68,9 @@ def problem(
 def of_validation(error: ValidationError, where: str) -> Refused:
     """What pydantic found, one entry per fault; `where` is "body" or "query"."""
     faults = [
-        {"at": "/" + "/".join(str(step) for step in fault["loc"]), "detail": fault["msg"]}
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)[:_FAULTS_SHOWN]
+        {"at": "/" + "/".join(str(step) for step in fault["loc"]), "detail": said(fault)}
+        for fault in error.errors(include_url=False, include_input=False)[:_FAULTS_SHOWN]
     ]
-    said = "; ".join(f"{fault['at']}: {fault['detail']}" for fault in faults[:3])
+    told = "; ".join(f"{fault['at']}: {fault['detail']}" for fault in faults[:3])
     fix = "see /api/v1/openapi.json for each field's type, unit and range"
-    return Refused(422 if where == "body" else 400, f"the {where} is not right: {said}", fix, errors=faults)
+    return Refused(422 if where == "body" else 400, f"the {where} is not right: {told}", fix, errors=faults)

@@ -11,14 +11,16 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
+from gridiface.wording import worded
+
 #: Text for people: no control characters, so that logs and terminals show it as it is.
-PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+PRINTABLE = worded(r"^[^\x00-\x1f\x7f-\x9f]*$", "text without line ends, tabs and other control characters")
 
 #: Longest id of anything: a control of OpenADR is called after its VTN, event, signal and target.
 LONGEST_ID = 1024
 
 #: What an id may be made of: peers choose theirs, and XML carries line ends and blanks of every width.
-OF_IDS = r"^[^\x00]*$"
+OF_IDS = worded(r"^[^\x00]*$", "text without the character NUL")
 
 Text = Annotated[str, Field(max_length=256, pattern=PRINTABLE)]
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=PRINTABLE)]

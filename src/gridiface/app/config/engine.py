@@ -17,6 +17,7 @@ from gridiface.domain.controls import ControlMode, ModeValue, Target, TargetKind
 from gridiface.domain.definitions import Block, Day, LocalTime, days_of, seconds_of
 from gridiface.domain.local_time import DailyWindow
 from gridiface.domain.schedule import LocalSchedule
+from gridiface.wording import worded
 
 
 def _zone(name: str) -> str:
@@ -33,7 +34,12 @@ Zone = Annotated[str, AfterValidator(_zone)]
 class ScheduleEntry(Block):
     """One line of the local schedule: what holds each day in a window while nobody else says anything of its kind."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="unique among schedules")
+    id: str = Field(
+        pattern=worded(
+            r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", "1 to 64 letters, digits and . _ -, a letter or digit first"
+        ),
+        description="unique among schedules",
+    )
     group: str | None = Field(default=None, description="the group it speaks of; or give `device`")
     device: str | None = Field(default=None, description="the device it speaks of")
     start: LocalTime = Field(description='local time, "HH:MM"')

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from gridiface.app.config.model import Config
 from gridiface.errors import ConfigError
 from gridiface.plainyaml import line_of
+from gridiface.wording import said
 
 #: Mistakes that are told at once.
 _MOST_TOLD = 50
@@ -109,7 +110,7 @@ def of_model(path: Path, root: yaml.Node | None, error: ErrorDetails) -> Wrong:
         return wrong(f"unknown key; {hint}")
     if error["type"] == "missing":
         return wrong(f"missing; add it{_described(place)}")
-    text = error["msg"].removeprefix("Value error, ")
+    text = said(error)
     fix = next((fix for kind, fix in _OF_TYPES.items() if error["type"].startswith(kind)), "")
     wanted = f"; {fix}{_described(place)}" if fix else ""
     return wrong(f"{text} (found {_shown(error['input'])}){wanted}")

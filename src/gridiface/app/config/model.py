@@ -20,6 +20,7 @@ from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.config.operator import Operator
 from gridiface.app.config.upstream import Upstream
 from gridiface.domain.definitions import Block, DeviceEntry, GroupEntry, Identifier
+from gridiface.wording import worded
 
 
 def _lfdi(text: str) -> str:
@@ -245,7 +246,10 @@ class OtelBlock(Block):
 
     endpoint: str = Field(
         default="http://127.0.0.1:4318",
-        pattern=r"^https?://[^\s?#]{1,500}$",
+        pattern=worded(
+            r"^https?://[^\s?#]{1,500}$",
+            "an address that begins with http:// or https://, without blanks, query and fragment",
+        ),
         description="the collector; /v1/traces and /v1/metrics are appended",
     )
     service_name: str = Field(default="gridiface", min_length=1, max_length=256, description="service.name")

@@ -8,9 +8,10 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from gridiface.app.config.base import place_like
+from gridiface.wording import worded
 
 _JID = re.compile(r"[^\s@/\"&'<>:]{1,256}@[A-Za-z0-9.-]{1,253}/[^\s]{1,256}")
-DOMAIN = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
+DOMAIN = worded(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$", "the name of a domain")
 _FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){9}")
 
 

@@ -12,9 +12,10 @@ from gridiface.domain.definitions import Block, Identifier
 from gridiface.operator.access import is_loopback
 from gridiface.operator.alarm_kinds import KINDS, Severity
 from gridiface.operator.scopes import Role
+from gridiface.wording import worded
 
 #: An address as people write it; no sign that could end a header.
-_MAIL = r"^[^\s@<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}$"
+_MAIL = worded(r"^[^\s@<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,190}$", "an e-mail address, as ops@grid.example")
 
 
 class OperatorTls(Block):
@@ -60,7 +61,10 @@ class Told(Block):
 class WebhookEntry(Told):
     """An address that alarms are posted to."""
 
-    url: str = Field(description="https://...; http:// only with private_addresses", pattern=r"^https?://\S{3,500}$")
+    url: str = Field(
+        description="https://...; http:// only with private_addresses",
+        pattern=worded(r"^https?://\S{3,500}$", "an address that begins with http:// or https://, without blanks"),
+    )
     secret: Path | None = Field(
         default=None, description="file with a secret; notices are signed with it (HMAC-SHA256)"
     )
@@ -90,13 +94,16 @@ class MailEntry(Told):
 class OidcBlock(Block):
     """An OpenID Connect provider at which people may sign in, beside names and passwords here."""
 
-    issuer: str = Field(description="the provider's identifier, https://...", pattern=r"^https?://\S{3,500}$")
+    issuer: str = Field(
+        description="the provider's identifier, https://...",
+        pattern=worded(r"^https?://\S{3,500}$", "an address that begins with http:// or https://, without blanks"),
+    )
     client_id: str = Field(min_length=1, max_length=256, description="what the provider calls this server")
     client_secret: Path | None = Field(default=None, description="file with the client's secret; none: a public client")
     url: str = Field(
         description="where browsers reach this server, https://NAME[:PORT]; the provider sends them back to "
         "`/api/v1/session/oidc/callback` there",
-        pattern=r"^https?://[^\s/]{1,255}$",
+        pattern=worded(r"^https?://[^\s/]{1,255}$", "http:// or https:// and a host, without a path"),
     )
     title: str = Field(default="OpenID", min_length=1, max_length=64, description="what the button on the page says")
     scopes: tuple[str, ...] = Field(default=("openid", "profile", "email"), description="what is asked for")

@@ -48,6 +48,7 @@ from gridiface.protocols.dnp3.authentication_roles import OPTIONAL_CRITICAL
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
 from gridiface.streams.acceptor import nothing_spare
+from gridiface.wording import said
 
 #: Role numbers of IEC 62351-8 as DNP3 uses them.
 ROLE_NUMBERS = {
@@ -217,7 +218,7 @@ def read_points(path: Path) -> tuple[Dnp3Point, ...]:
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"]) or "the file"
-        raise ConfigError(f"{path}: {place}: {first['msg']}") from problem
+        raise ConfigError(f"{path}: {place}: {said(first)}") from problem
 
 
 def point_entry(point: Dnp3Point) -> PointEntry:

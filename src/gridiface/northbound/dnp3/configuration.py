@@ -20,6 +20,7 @@ from gridiface.errors import ConfigError, LocalProtocolError
 from gridiface.northbound.dnp3.points import PointMap
 from gridiface.protocols.dnp3.files import FileStatus
 from gridiface.protocols.dnp3.points import PointConfig
+from gridiface.wording import said
 
 _log = logging.getLogger("gridiface.dnp3")
 
@@ -117,7 +118,7 @@ class Configuration:
             rows = _File.model_validate_json(octets).points
         except ValidationError as problem:
             first = problem.errors(include_url=False)[0]
-            raise ConfigError(f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}") from problem
+            raise ConfigError(f"{'.'.join(map(str, first['loc'])) or 'the file'}: {said(first)}") from problem
         found: dict[str, PointConfig] = {}
         for row in rows:
             known = self._known.get(row.name)

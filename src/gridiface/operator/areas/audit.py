@@ -20,6 +20,7 @@ from gridiface.operator.present import iso
 from gridiface.operator.routing import Area, Call, get
 from gridiface.operator.schema import LONGEST_ID, OF_IDS, PRINTABLE, Asked, NoBody, Page
 from gridiface.tablecells import inert
+from gridiface.wording import worded
 
 #: Documents read at once while entries are searched.
 _CHUNK = 1_000
@@ -54,7 +55,9 @@ class VerifyQuery(Asked):
     """What to hold against the log."""
 
     expect: str = Field(
-        default="", pattern="^([0-9a-f]{64})?$", description="a hash that was noted before and must still be there"
+        default="",
+        pattern=worded(r"^([0-9a-f]{64})?$", "a hash as verifying prints it, 64 hexadecimal digits in small letters"),
+        description="a hash that was noted before and must still be there",
     )
 
 

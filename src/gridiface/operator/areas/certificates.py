@@ -14,6 +14,7 @@ from gridiface.operator.certificates import Purpose
 from gridiface.operator.desk import Desk
 from gridiface.operator.routing import Area, Call, get, post
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Text
+from gridiface.wording import worded
 
 Pem = Annotated[str, Field(min_length=1, max_length=15_000, description="PEM; a chain has the peer's own first")]
 
@@ -30,8 +31,17 @@ class Sign(Asked):
     """A request to be signed."""
 
     pem: Pem
-    profile: str = Field(default="device", pattern=r"^[a-z]{1,32}$", description="device, aggregator, utility, server")
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="file name; also the serial number")
+    profile: str = Field(
+        default="device",
+        pattern=worded(r"^[a-z]{1,32}$", "one of device, aggregator, utility, server"),
+        description="device, aggregator, utility, server",
+    )
+    name: str = Field(
+        pattern=worded(
+            r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", "1 to 64 letters, digits and . _ -, a letter or digit first"
+        ),
+        description="file name; also the serial number",
+    )
     hosts: list[Text] = Field(default=[], max_length=16, description="DNS names and addresses of a server")
 
 

@@ -19,6 +19,7 @@ from gridiface.operator.schema import PRINTABLE, Asked, NoBody
 from gridiface.operator.signin import SignIn
 from gridiface.operator.throttle import Throttle
 from gridiface.operator.users import User
+from gridiface.wording import worded
 
 #: Who changes users here, for the audit log.
 _BY = "OpenID provider"
@@ -38,7 +39,10 @@ class Onward(Asked):
     """Where the reader wanted to go."""
 
     next: str = Field(
-        default="/", max_length=512, pattern=r"^/[A-Za-z0-9/_.~%-]*$", description="a page of this server"
+        default="/",
+        max_length=512,
+        pattern=worded(r"^/[A-Za-z0-9/_.~%-]*$", "a path of this server that begins with /"),
+        description="a page of this server",
     )
 
 

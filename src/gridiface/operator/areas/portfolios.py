@@ -18,6 +18,7 @@ from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, delete, get, post, put, unknown
 from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery, Search
+from gridiface.wording import worded
 
 #: Longest body: about 20,000 assets.
 _MOST_BYTES = 4 * 1024 * 1024
@@ -66,7 +67,12 @@ class NewAsset(Asked):
     asset_type: Literal["battery", "ev", "pv", "pv_battery", "generator", "load", "other"] = Field(
         description="what it is"
     )
-    zip: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]{1,11}$", description="postal code of where it is")
+    zip: str = Field(
+        pattern=worded(
+            r"^[A-Za-z0-9][A-Za-z0-9 -]{1,11}$", "2 to 12 letters, digits, blanks and -, a letter or digit first"
+        ),
+        description="postal code of where it is",
+    )
     capacity_kwh: Kw = Field(description="usable energy, kWh; 0 for what stores nothing")
     max_discharge_kw: Kw = Field(description="the most it delivers, or takes less, kW")
     metering_interval_s: float | None = Field(

@@ -14,6 +14,7 @@ from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, delete, get, post, put, unknown
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Reason, Search
 from gridiface.operator.sep2_desk import DevicesPort, acted, first_of, next_of
+from gridiface.wording import worded
 
 _LFDI = re.compile(r"[0-9A-Fa-f]{40}")
 _LISTED = "GET /api/v1/sep2/end-devices lists them"
@@ -109,7 +110,11 @@ class Sep2Subscriptions(TypedDict):
 class PathOf(Asked):
     """One resource of the server."""
 
-    path: str = Field(max_length=512, pattern=r"^/[A-Za-z0-9/]*$", description="its href")
+    path: str = Field(
+        max_length=512,
+        pattern=worded(r"^/[A-Za-z0-9/]*$", "a path that begins with /, of letters, digits and /"),
+        description="its href",
+    )
 
 
 class ResetDone(TypedDict):

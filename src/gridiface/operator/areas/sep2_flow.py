@@ -12,8 +12,16 @@ from gridiface.domain.ports import Change
 from gridiface.operator.routing import Area, Call, get, post
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Reason, Search, Text
 from gridiface.operator.sep2_desk import acted, first_of, next_of, shown
+from gridiface.wording import worded
 
-RequestPath = Annotated[str, Field(max_length=64, pattern=r"^/edev/\d+/frq/\d+$", description="href of the request")]
+RequestPath = Annotated[
+    str,
+    Field(
+        max_length=64,
+        pattern=worded(r"^/edev/\d+/frq/\d+$", "the href of a flow reservation request, as /edev/2/frq/1"),
+        description="href of the request",
+    ),
+]
 
 
 class FlowPort(Protocol):

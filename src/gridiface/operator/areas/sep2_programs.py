@@ -12,6 +12,7 @@ from gridiface.domain.ports import Change
 from gridiface.operator.routing import Area, Call, Reply, delete, etag_of, get, post, put, unknown
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Search, Text
 from gridiface.operator.sep2_desk import acted, first_of, next_of
+from gridiface.wording import worded
 
 Words = dict[str, Any]
 
@@ -147,8 +148,12 @@ class NewDerControl(OfProgram):
     duration: int = Field(default=3600, ge=1, le=0xFFFFFFFF, description="s")
     randomize_start: int = Field(default=0, ge=-3600, le=3600, description="s")
     randomize_duration: int = Field(default=0, ge=-3600, le=3600, description="s")
-    category: str | None = Field(default=None, pattern=r"^[0-9A-Fa-f]{8}$", description="deviceCategory in hex")
-    responses: str = Field(default="03", pattern=r"^[0-9A-Fa-f]{2}$", description="responseRequired in hex")
+    category: str | None = Field(
+        default=None, pattern=worded(r"^[0-9A-Fa-f]{8}$", "8 hexadecimal digits"), description="deviceCategory in hex"
+    )
+    responses: str = Field(
+        default="03", pattern=worded(r"^[0-9A-Fa-f]{2}$", "2 hexadecimal digits"), description="responseRequired in hex"
+    )
     description: Text = Field(default="", description="for people")
 
 

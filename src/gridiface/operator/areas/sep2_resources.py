@@ -16,11 +16,19 @@ from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, Reply, etag_of, get, post
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Text
 from gridiface.operator.sep2_desk import acted, shown
+from gridiface.wording import worded
 
 Words = dict[str, Any]
 #: Longest file that is handed in, as base64: 18 million octets.
 _FILE_TEXT = 24_000_000
-Path = Annotated[str, Field(max_length=512, pattern=r"^/[A-Za-z0-9/]*$", description="href on the server")]
+Path = Annotated[
+    str,
+    Field(
+        max_length=512,
+        pattern=worded(r"^/[A-Za-z0-9/]*$", "a path that begins with /, of letters, digits and /"),
+        description="href on the server",
+    ),
+]
 
 
 class ResourcesPort(Protocol):
@@ -147,7 +155,11 @@ class NewDrEvent(Timed):
     """A demand response event."""
 
     asked: Words = Field(description="DutyCycle, Offset, SetPoint, TargetReduction, ApplianceLoadReduction: values")
-    category: str = Field(default="00000000", pattern=r"^[0-9A-Fa-f]{8}$", description="deviceCategory in hex; 0: all")
+    category: str = Field(
+        default="00000000",
+        pattern=worded(r"^[0-9A-Fa-f]{8}$", "8 hexadecimal digits"),
+        description="deviceCategory in hex; 0: all",
+    )
     mandatory: bool = Field(default=False, description="drProgramMandatory")
     primacy: int = Field(default=0, ge=0, le=255, description="of its program")
     randomize_start: int = Field(default=0, ge=-3600, le=3600, description="s")
@@ -160,7 +172,11 @@ class NewFile(Whom):
     model: Text = Field(description="mfModel that it is for")
     version: str = Field(max_length=16, description="mfVer")
     maker: int = Field(default=0, ge=0, le=0xFFFFFFFF, description="mfID, an IANA enterprise number")
-    type: str = Field(default="00", pattern=r"^[0-9A-Fa-f]{2,4}$", description="00 software, 01 credential")
+    type: str = Field(
+        default="00",
+        pattern=worded(r"^[0-9A-Fa-f]{2,4}$", "2 to 4 hexadecimal digits"),
+        description="00 software, 01 credential",
+    )
     activate: int | None = Field(default=None, ge=0, description="when it is to be activated, s since 1970 UTC")
     content: str = Field(max_length=_FILE_TEXT, description="its octets, base64")
 

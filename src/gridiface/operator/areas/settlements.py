@@ -21,6 +21,7 @@ from gridiface.operator.present import reached
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, delete, get, post, unknown
 from gridiface.operator.schema import Asked, Id, Name, NoBody, NoQuery, Number, Page, Search, Text
+from gridiface.wording import worded
 
 _LISTED = "GET /api/v1/settlements lists them"
 
@@ -72,7 +73,10 @@ class NewSettlement(Asked):
     """What is settled. With `control` its time and its devices need not be said."""
 
     event: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$", description="its name; the same again makes a new revision"
+        pattern=worded(
+            r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$", "1 to 128 letters, digits and . _ : -, a letter or digit first"
+        ),
+        description="its name; the same again makes a new revision",
     )
     control: Id | None = Field(default=None, description="the control that is settled")
     group: Name | None = Field(default=None, description="settle the devices of this group")

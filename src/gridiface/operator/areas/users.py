@@ -15,13 +15,16 @@ from gridiface.operator.routing import Area, Call, Reply, delete, etag_of, get, 
 from gridiface.operator.schema import Asked, Groups, NoBody, NoQuery, Reason, Text
 from gridiface.operator.scopes import Role
 from gridiface.operator.users import TICKET_S, Invited, User, UserRow
+from gridiface.wording import worded
 
 
 class NewUser(Asked):
     """A user to be made."""
 
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$",
+        pattern=worded(
+            r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$", "1 to 64 letters, digits and . _ @ -, a letter or digit first"
+        ),
         description="unique without regard to case; letters, digits, ._@-",
     )
     role: Role = Field(

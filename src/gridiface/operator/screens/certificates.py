@@ -14,6 +14,7 @@ from gridiface.operator.problems import Refused
 from gridiface.operator.screens.forms import acting, form_of
 from gridiface.operator.screens.house import House
 from gridiface.operator.server import Page
+from gridiface.wording import said
 
 _PURPOSES: dict[str, Purpose] = {
     "sep2": "sep2",
@@ -70,7 +71,7 @@ class CertificatesScreen:
             )
             made = await sign(self._house.desk, asked, acting(request, "configure").name)
         except ValidationError as error:
-            refused = Refused(422, f"the form is not right: {error.errors()[0]['msg']}", "correct the name")
+            refused = Refused(422, f"the form is not right: {said(error.errors()[0])}", "correct the name")
             return self._page(request, pem, "sep2", strict=False, refused=refused)
         except Refused as refused:
             return self._page(request, pem, "sep2", strict=False, refused=refused)

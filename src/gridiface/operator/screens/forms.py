@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from gridiface.operator.access import CALLER, Caller
 from gridiface.operator.problems import Refused
 from gridiface.streams.bodies import BodyTooLarge, whole_body
+from gridiface.wording import said
 
 #: Largest form, most fields, and how long it may take to come, s.
 MAX_BYTES, MAX_FIELDS, WITHIN_S = 256 * 1024, 64, 10.0
@@ -95,11 +96,9 @@ def checked(model: type[_Model], body: Mapping[str, Any]) -> _Model:
     try:
         return model.model_validate(dict(body))
     except ValidationError as error:
-        found = [
-            {"at": "/" + "/".join(map(str, fault["loc"])), "detail": str(fault["msg"])} for fault in error.errors()[:8]
-        ]
-        said = "; ".join(f"{one['at'].strip('/').replace('/', '.')}: {one['detail']}" for one in found[:3])
-        raise Refused(422, f"the form is not right: {said}"[:400], "correct the field", errors=found) from error
+        found = [{"at": "/" + "/".join(map(str, fault["loc"])), "detail": said(fault)} for fault in error.errors()[:8]]
+        told = "; ".join(f"{one['at'].strip('/').replace('/', '.')}: {one['detail']}" for one in found[:3])
+        raise Refused(422, f"the form is not right: {told}"[:400], "correct the field", errors=found) from error
 
 
 def faults_of(refused: Refused | None, says: Mapping[str, Sequence[str]]) -> dict[str, str]:

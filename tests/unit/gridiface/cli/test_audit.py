@@ -65,3 +65,25 @@ def test_listed_and_exported(config: Path, tmp_path: Path) -> None:
     assert rows[0]["what"] == "token.create"
     with pytest.raises(ConfigError, match="no time"):
         RUN.invoke(app, ["audit", "list", "--config", str(config), "--since", "soon"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("noted", ["9f86d0...", "0" * 63, "see the log", "g" * 64])
+def test_what_is_no_hash_is_told_as_such_and_not_as_a_broken_log(config: Path, noted: str) -> None:
+    with pytest.raises(ConfigError, match="--expect: must be a hash as verifying prints it, 64 hexadecimal digits"):
+        RUN.invoke(app, ["audit", "verify", "--config", str(config), "--expect", noted], catch_exceptions=False)
+
+
+def test_a_noted_hash_may_be_in_capitals_or_have_blanks_around_it(config: Path) -> None:
+    on_store(config, seal)
+    words = ["audit", "verify", "--config", str(config)]
+    noted = RUN.invoke(app, words).stdout.strip().rpartition(" ")[2]
+    assert RUN.invoke(app, [*words, "--expect", f" {noted.upper()} "]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [("--who", "x" * 300, "at most 256"), ("--what", "a\x01", "without line ends"), ("--subject", "x" * 1100, "1024")],
+)
+def test_a_filter_that_cannot_be_is_told_by_its_option(config: Path, option: str, value: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=f"{option}: .*{told}"):
+        RUN.invoke(app, ["audit", "list", "--config", str(config), option, value], catch_exceptions=False)

@@ -58,5 +58,5 @@ def test_file_is_its_owners_and_never_overwritten(config: Path, tmp_path: Path) 
 
 
 def test_names_that_hide_something_are_refused(config: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be made"):
+    with pytest.raises(ConfigError, match="name: must be text without line ends"):
         RUN.invoke(app, ["token", "create", "a\x1b[2J", "--config", str(config)], catch_exceptions=False)

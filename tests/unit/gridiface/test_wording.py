@@ -1,0 +1,77 @@
+"""A text that has not its form is told in words."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+from gridiface.wording import said, worded
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Thing(BaseModel):
+    told: str = Field(default="ab", pattern=worded(r"^[ab]{2}$", "two letters of a and b"))
+    others: tuple[Annotated[str, Field(pattern="^x$")], ...] = ()
+    even: int = 2
+
+    @field_validator("even")
+    @classmethod
+    def _even(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError("must be even; add one")
+        return value
+
+
+def fault(**given: object) -> str:
+    with pytest.raises(ValidationError) as caught:
+        Thing.model_validate(given)
+    return said(caught.value.errors(include_url=False)[0])
+
+
+def test_a_pattern_is_told_in_its_words() -> None:
+    assert fault(told="abc") == "must be two letters of a and b"
+
+
+def test_a_pattern_without_words_is_told_as_it_is() -> None:
+    """Drivers of others may have such."""
+    assert fault(others=("y",)) == "must be of the form ^x$"
+
+
+def test_what_a_validator_says_stands_alone_and_the_rest_is_pydantic_s() -> None:
+    assert fault(even=3) == "must be even; add one"
+    assert "valid integer" in fault(even="a few")
+
+
+def test_a_pattern_has_one_set_of_words() -> None:
+    assert worded(r"^[ab]{2}$", "two letters of a and b") == r"^[ab]{2}$"
+    with pytest.raises(ValueError, match="has words already"):
+        worded(r"^[ab]{2}$", "something else")
+
+
+def _bare(path: Path) -> list[str]:
+    """Where pydantic's Field is given a pattern as it stands."""
+    tree = ast.parse(path.read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Field"]
+    given = [word.value for call in calls for word in call.keywords if word.arg == "pattern"]
+    named = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return [
+        f"{path.relative_to(ROOT)}:{value.lineno}"
+        for value in (named.get(one.id, one) if isinstance(one, ast.Name) else one for one in given)
+        if isinstance(value, ast.Constant)
+    ]
+
+
+def test_every_pattern_of_ours_has_words() -> None:
+    found = [one for part in ("src", "southbound") for path in (ROOT / part).rglob("*.py") for one in _bare(path)]
+    assert not found
