@@ -10,6 +10,9 @@ from pydantic_core import ErrorDetails
 #: What a pattern asks for, by the pattern.
 _WORDS: dict[str, str] = {}
 
+#: How a list that is too short or too long is told: pydantic speaks of tuples, items and validation.
+_LENGTHS = {"too_short": ("least", "min_length"), "too_long": ("most", "max_length")}
+
 
 def worded(pattern: str, words: str) -> str:
     """A pattern for pydantic's `pattern=`, with what it asks for.
@@ -25,8 +28,14 @@ def worded(pattern: str, words: str) -> str:
 
 def said(fault: ErrorDetails) -> str:
     """What pydantic found wrong with a value, for people; a regular expression only where nobody gave it words."""
+    given = fault.get("ctx", {})
     if fault["type"] == "string_pattern_mismatch":
-        pattern = str(fault.get("ctx", {}).get("pattern"))
-        words = _WORDS.get(pattern, f"of the form {pattern}")
-        return f"must be {words}"
+        pattern = str(given.get("pattern"))
+        return f"must be {_WORDS.get(pattern, f'of the form {pattern}')}"
+    if fault["type"] in _LENGTHS:
+        words, name = _LENGTHS[fault["type"]]
+        most = given.get(name)
+        return f"must have at {words} {most} {'entry' if most == 1 else 'entries'}"
+    if fault["type"] == "tuple_type":
+        return "must be a list"
     return fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")

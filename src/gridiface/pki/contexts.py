@@ -167,6 +167,8 @@ def pem_files(paths: Sequence[Path]) -> list[Path]:
 
 def _load(context: ssl.SSLContext, key_pairs: Sequence[KeyPair], trusted: Sequence[Path]) -> None:
     for pair in key_pairs:
+        _look(pair.certificate, "the certificate")
+        _look(pair.key, "the key")
         try:
             context.load_cert_chain(pair.certificate, pair.key, password=_no_password)
         except (OSError, ValueError) as error:
@@ -179,6 +181,17 @@ def _load(context: ssl.SSLContext, key_pairs: Sequence[KeyPair], trusted: Sequen
             context.load_verify_locations(path)
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path}: {plainly(error)}; wanted is a PEM file of CA certificates") from error
+
+
+def _look(path: Path, what: str) -> None:
+    """OpenSSL does not say which of the two files it could not read."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: {what} cannot be read: {plainly(error)}; correct its name or its rights "
+            "(`gridiface pki issue` makes a pair for trials)"
+        ) from error
 
 
 def _no_password() -> str:

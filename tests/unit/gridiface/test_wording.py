@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 class Thing(BaseModel):
     told: str = Field(default="ab", pattern=worded(r"^[ab]{2}$", "two letters of a and b"))
-    others: tuple[Annotated[str, Field(pattern="^x$")], ...] = ()
+    others: tuple[Annotated[str, Field(pattern="^x$")], ...] = Field(default=("x",), min_length=1, max_length=2)
     even: int = 2
 
     @field_validator("even")
@@ -45,6 +45,12 @@ def test_a_pattern_without_words_is_told_as_it_is() -> None:
 def test_what_a_validator_says_stands_alone_and_the_rest_is_pydantic_s() -> None:
     assert fault(even=3) == "must be even; add one"
     assert "valid integer" in fault(even="a few")
+
+
+def test_lists_are_called_lists() -> None:
+    assert fault(others=()) == "must have at least 1 entry"
+    assert fault(others=("x", "x", "x")) == "must have at most 2 entries"
+    assert fault(others=7) == "must be a list"
 
 
 def test_a_pattern_has_one_set_of_words() -> None:

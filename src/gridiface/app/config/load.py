@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from gridiface.app.config.checks import cross_checks, driver_checks, extra_checks
-from gridiface.app.config.mistakes import Place, Wrong, dotted, of_model, of_yaml, refused
+from gridiface.app.config.mistakes import Place, Wrong, dotted, of_model, of_yaml, refused, telling
 from gridiface.app.config.model import Config
 from gridiface.errors import ConfigError
 from gridiface.plainyaml import line_of, read_nodes
@@ -62,7 +62,7 @@ def parse_config(text: str, path: Path, *, drivers: bool = False) -> Config:
     try:
         config = Config.model_validate(data)
     except ValidationError as problem:
-        raise refused(of_model(path, root, error) for error in problem.errors(include_url=False)) from problem
+        raise refused(of_model(path, root, error) for error in telling(problem)) from problem
     config = _absolute(config, path.resolve().parent)
     mistakes = chain(cross_checks(config), *((extra_checks(config), driver_checks(config)) if drivers else ()))
     first = next(mistakes, None)

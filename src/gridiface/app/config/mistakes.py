@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gridiface.app.config.model import Config
@@ -94,6 +94,18 @@ def dotted(place: Iterable[int | str]) -> str:
     """A place in the file as people write it: devices[0].id."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return text.removeprefix(".") or "the file"
+
+
+def telling(problem: ValidationError) -> list[ErrorDetails]:
+    """What pydantic found, without lists that it calls too short because entries of theirs are wrong."""
+    found = problem.errors(include_url=False)
+    places = [one["loc"] for one in found]
+    return [
+        one
+        for one in found
+        if one["type"] != "too_short"
+        or not any(len(at) > len(one["loc"]) and at[: len(one["loc"])] == one["loc"] for at in places)
+    ]
 
 
 def of_model(path: Path, root: yaml.Node | None, error: ErrorDetails) -> Wrong:

@@ -156,3 +156,11 @@ def test_a_folder_of_roots_gives_its_certificate_files(tmp_path: Path) -> None:
     for name in ("b.pem", "a.crt", "c.key", "readme.txt"):
         (tmp_path / name).write_text("")
     assert [path.name for path in pem_files([tmp_path, tmp_path / "c.key"])] == ["a.crt", "b.pem", "c.key"]
+
+
+@pytest.mark.parametrize("lost", ["certificate", "key"])
+def test_a_file_that_is_not_there_is_named_alone_with_what_makes_one(lost: str, files: Path) -> None:
+    both = {"certificate": files / "server.pem", "key": files / "server.key"} | {lost: files / "none"}
+    told = rf"none: the {lost} cannot be read: No such file or directory; correct its name.*pki issue"
+    with pytest.raises(ConfigError, match=told):
+        server_context("strict", key_pairs=[KeyPair(**both)], roots=[files / "serca.pem"])

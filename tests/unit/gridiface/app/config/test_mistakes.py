@@ -54,3 +54,14 @@ def test_no_more_mistakes_are_told_than_somebody_reads() -> None:
         parse_config(f"devices:\n{entries}", Path("g.yaml"))
     assert str(caught.value).splitlines()[-1] == "and more mistakes"
     assert len(caught.value.details["errors"]) == 50
+
+
+def test_a_list_is_not_too_short_because_its_entries_are_wrong(tmp_path: Path) -> None:
+    """Pydantic counts those that are right."""
+    text = "dnp3:\n  outstations:\n    - {name: a, adress: 10, group: fleet}\n  endpoints: []\n"
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, tmp_path / "g.yaml")
+    told = str(caught.value)
+    assert "did you mean 'address'?" in told
+    assert "dnp3.outstations: " not in told
+    assert "dnp3.endpoints: must have at least 1 entry" in told

@@ -86,7 +86,7 @@ def test_a_point_file_stands_between_profile_and_hand(tmp_path):
     ("text", "words"),
     [
         ("- {type: analog input, index: -1, measure: w}", "0.index"),
-        ("nonsense", "valid tuple"),
+        ("nonsense", "must be a list"),
         ("[", "cannot be read"),
         (None, "cannot be read"),
     ],
