@@ -23,10 +23,14 @@ class Pages(points.Part):
     """How a list that comes in pages goes on."""
 
     items: str = Field(
-        "", pattern=r"^(/.*)?$", description="The list, JSON Pointer (RFC 6901); empty: the whole answer."
+        "",
+        pattern=worded(r"^(/.*)?$", "empty or a JSON Pointer, which begins with /"),
+        description="The list, JSON Pointer (RFC 6901); empty: the whole answer.",
     )
     next: str | None = Field(
-        None, pattern=r"^/.*$", description="What leads to the next page; nothing there: the last."
+        None,
+        pattern=worded(r"^/.*$", "a JSON Pointer, which begins with /"),
+        description="What leads to the next page; nothing there: the last.",
     )
     query: str | None = Field(None, min_length=1, description="The query that takes `next`; none: it is a path or URL.")
     number: str | None = Field(None, min_length=1, description="Instead: the query that takes the page's number.")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-from pathlib import Path
 from typing import Annotated
 
 import pytest
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from gridiface.wording import said, worded
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 class Thing(BaseModel):
@@ -57,27 +53,3 @@ def test_a_pattern_has_one_set_of_words() -> None:
     assert worded(r"^[ab]{2}$", "two letters of a and b") == r"^[ab]{2}$"
     with pytest.raises(ValueError, match="has words already"):
         worded(r"^[ab]{2}$", "something else")
-
-
-def _bare(path: Path) -> list[str]:
-    """Where pydantic's Field is given a pattern as it stands."""
-    tree = ast.parse(path.read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Field"]
-    given = [word.value for call in calls for word in call.keywords if word.arg == "pattern"]
-    named = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    return [
-        f"{path.relative_to(ROOT)}:{value.lineno}"
-        for value in (named.get(one.id, one) if isinstance(one, ast.Name) else one for one in given)
-        if isinstance(value, ast.Constant)
-    ]
-
-
-def test_every_pattern_of_ours_has_words() -> None:
-    found = [one for part in ("src", "southbound") for path in (ROOT / part).rglob("*.py") for one in _bare(path)]
-    assert not found
