@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 from gridiface.errors import GridifaceError
+from gridiface.simulation.load.figures import cpu_s
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 
@@ -46,6 +47,11 @@ class Beside:
         self._process.join(_END_S)
         if self._process.is_alive():
             self._process.kill()
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time that the process has taken so far, s; 0 where the system does not tell."""
+        return cpu_s(self._process.pid or 0)
 
     def ask(self, what: dict[str, Any]) -> None:
         """One request to the process."""

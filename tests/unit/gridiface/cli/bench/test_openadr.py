@@ -14,4 +14,7 @@ async def test_an_event_reaches_every_ven_and_is_acknowledged(tmp_path: Path) ->
 
 
 async def test_signed_polls_are_answered(tmp_path: Path) -> None:
-    assert await openadr._polls("ours", tmp_path / "x", openadr._Pki(tmp_path), 0.2, 2) > 0
+    rate, cpu_us = await openadr._polls("ours", tmp_path / "x", openadr._Pki(tmp_path), 0.2, 2)
+    assert rate > 0
+    # No more processor time than there was: one core, for as long as a poll took.
+    assert 0 < cpu_us <= 2e6 / rate
