@@ -101,7 +101,8 @@ class TickResult:
     `setpoints`, `outcomes` and `performance` may make their members on access (see `setpoints.SetpointBatch`,
     `late.Late`); iterate the first once. `moved`: the controls that took a step themselves, not only for a device.
     `lines`: what is known of the devices of running controls, to be made durable together with the first part of
-    `performance`; of those that are over, the last such, whose intervals are in `performance`.
+    `performance`; of those that are over, the last such, whose intervals are in `performance`. Of an interval that is
+    long it has what there is so far every few seconds: the next of the same control, target and start takes its place.
     """
 
     setpoints: Sequence[Setpoint] = ()

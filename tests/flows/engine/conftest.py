@@ -175,7 +175,9 @@ class World:
         """Carry the set-points out and say what became of them."""
         self.outcomes.extend(result.outcomes)
         self.decisions.extend(result.decisions)
-        self.intervals.extend(result.performance)
+        # As the store does: an interval that is told again takes the place of what was told of it.
+        kept = {(one.control_id, one.target_id, one.start): one for one in (*self.intervals, *result.performance)}
+        self.intervals = list(kept.values())
         deliveries = []
         for setpoint in result.setpoints:
             unit = self.units[setpoint.device_id]

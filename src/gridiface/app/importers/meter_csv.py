@@ -94,7 +94,7 @@ def parse_meter_csv(data: bytes, path: Path, form: CsvForm) -> MeterImport:
 def _separator(text: str) -> str:
     """What stands between the columns' names: a comma, or what spreadsheets write where that is the decimal mark."""
     header = text.lstrip("\r\n").partition("\n")[0]
-    return next((one for one in (",", ";", "\t") if one in header), ",")
+    return next((one for one in (",", ";", "\t", "|") if one in header), ",")
 
 
 class _Reader:
@@ -131,6 +131,9 @@ class _Reader:
     def _header(self, row: list[str], line: int) -> None:
         names = [cell.strip().lower() for cell in row]
         values = [name for name in names if name in _VALUES]
+        if len(names) == 1:
+            fix = "separate columns by commas, semicolons, tabs or vertical bars"
+            raise self._wrong(line, "the first line holds one column alone", fix)
         if "time" not in names or len(values) != 1:
             fix = "the first line must name `time`, one of w, kw, wh, kwh, and may name `meter` and `quality`"
             raise self._wrong(line, "the columns are not those of a meter file", fix)

@@ -120,7 +120,6 @@ class Day:
         result = self.engine.tick(now)
         self.record.decisions += result.decisions
         self.record.outcomes += result.outcomes
-        self.record.intervals += result.performance
         sent = list(result.setpoints)
         self.record.setpoints += len(sent)
         if sent:

@@ -14,7 +14,6 @@ from gridiface.aggregation.settlement.rows import SettlementEvent, SettlementRow
 from gridiface.aggregation.settlement.series import MeterSeries
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Decision, Outcome
-from gridiface.domain.performance import PerformanceInterval
 from gridiface.simulation.fleet.make import Plan
 from gridiface.simulation.fleet.physics import SimulatedFleet
 
@@ -56,7 +55,6 @@ class Record:
     samples: list[Sample] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    intervals: list[PerformanceInterval] = field(default_factory=list)
     answers: list[Acceptance] = field(default_factory=list)
     setpoints: int = 0
     _energy: dict[int, FloatArray] = field(default_factory=dict)

@@ -43,7 +43,7 @@ def test_golden_file() -> None:
     assert found.notes == ("columns not read: remark", "energies of 900 s became mean powers")
 
 
-@pytest.mark.parametrize("between", [";", "\t"])
+@pytest.mark.parametrize("between", [";", "\t", "|"])
 def test_a_spreadsheet_whose_decimal_mark_is_a_comma(between: str) -> None:
     text = "meter;time;kw\na;2026-07-01T00:00:00Z;1,5\na;2026-07-01T00:15:00Z;-2\na;2026-07-01T00:30:00Z;0.25\n"
     (one,) = read(text.replace(";", between)).series
@@ -120,6 +120,7 @@ def test_gaps_are_listed() -> None:
         ("meter,time,w\n", {}, "no values"),
         ("a,b\n", {}, "m.csv:1: the columns are not those"),
         ("meter,time,w,kw\n", {}, "the columns are not those"),
+        ("meter:time:w\n", {}, "m.csv:1: the first line holds one column alone; separate columns by commas, semi"),
         ("time,w\n", {}, "no column `meter`"),
         ("meter,time,w,time\n", {}, "a column stands twice"),
         ("meter,time,w\na,2026-07-01T00:00Z\n", {}, "m.csv:2: 2 fields for 3 columns"),
