@@ -35,6 +35,9 @@ TIMEOUTS_TO_CLOSE = 2
 #: Connections in a row that the device closed amid several requests, after which it is asked one at a time.
 CUTS_TO_FIND_OUT = 2
 
+#: Exchanges in a row of which only the first requests were answered and a write was not, after which it is so, too.
+HALVES_TO_FIND_OUT = 2
+
 
 class Link(Protocol):
     """What drivers need of a Modbus link, whatever carries it."""
@@ -114,6 +117,7 @@ class TcpLink:
         self._turn = Gate()
         self._timeouts = 0
         self._cuts = 0
+        self._halves = 0
         self._deadlines: Deadlines | None = None
 
     @property
@@ -155,9 +159,10 @@ class TcpLink:
         except DeviceTimeout:
             missing = self._missing_reads(connection, exchange, fresh=fresh)
             if not missing:
+                self._half_done(exchange)
                 raise
         else:
-            self._timeouts = self._cuts = 0
+            self._all_there(exchange)
             return exchange.replies
         finally:
             connection.leave(exchange)
@@ -192,9 +197,11 @@ class TcpLink:
         """As `Owner.settled`."""
         connection = self._connection
         if problem is None:
-            self._timeouts = self._cuts = 0
+            self._all_there(exchange)
         elif connection is not None and (missing := self._missing_reads(connection, exchange, fresh=False)):
             self._found_out(connection, missing)
+        else:
+            self._half_done(exchange)
         if connection is not None:
             connection.leave(exchange)
         self._turn.give()
@@ -248,6 +255,17 @@ class TcpLink:
         """One request at a time from now on: of a device that left others unanswered, or closed for them twice."""
         self._cuts += connection.cut and missing[0] > 0
         if not connection.cut or self._cuts >= CUTS_TO_FIND_OUT:
+            self.pipelined = False
+
+    def _all_there(self, exchange: Exchange) -> None:
+        self._timeouts = self._cuts = 0
+        if len(exchange.requests) > 1:
+            self._halves = 0
+
+    def _half_done(self, exchange: Exchange) -> None:
+        """What may have written is not asked again; that only the first were answered is remembered all the same."""
+        self._halves += min(exchange.positions.values(), default=0) > 0
+        if self._halves >= HALVES_TO_FIND_OUT:
             self.pipelined = False
 
     async def _living(self, connection: Connection) -> Connection:

@@ -19,6 +19,7 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from gridiface.errors import DeviceRejected, DeviceTimeout, LocalProtocolError
 from gridiface_southbound.modbus.config import ModbusConfig
+from gridiface_southbound.modbus.rtu import Hearing
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link
 from gridiface_southbound.modbus_pdu import ExceptionReply, Request, from_unit
@@ -239,13 +240,20 @@ def _client_maker(config: ModbusConfig) -> Callable[[], Client]:
             reconnect_delay=0,
             timeout=patience,
             retries=0,
+            trace_packet=Hearing(),
         )
     if config.carrier == "tls":
         context = tls_context(config.ca_file, config.cert_file, config.key_file)
         return lambda: AsyncModbusTlsClient(
             config.host, port=config.tcp_port, sslctx=context, reconnect_delay=0, timeout=patience, retries=0
         )
-    framer = FramerType.RTU if config.carrier == "rtu_over_tcp" else FramerType.SOCKET
+    framed = config.carrier == "rtu_over_tcp"
     return lambda: AsyncModbusTcpClient(
-        config.host, port=config.tcp_port, framer=framer, reconnect_delay=0, timeout=patience, retries=0
+        config.host,
+        port=config.tcp_port,
+        framer=FramerType.RTU if framed else FramerType.SOCKET,
+        reconnect_delay=0,
+        timeout=patience,
+        retries=0,
+        trace_packet=Hearing() if framed else None,
     )

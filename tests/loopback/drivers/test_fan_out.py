@@ -98,13 +98,24 @@ async def test_dead_slow_and_lying_devices_hurt_only_themselves(fleet: Fleet, cl
     sick = {"off": range(0, 5), "hang": range(20, 25), "ignore": range(40, 45), "reject": range(120, 125)}
     for fault, units in sick.items():
         await fleet.ask(unit=list(units), fault=fault)
+    # What answers nonsense, takes turns badly or wants a rest, each of both kinds.
+    odd = ("garbage", "wrong_transaction", "wrong_unit", "bad_length", "drop", "busy")
+    sick |= {fault: range(64 + 3 * at, 66 + 3 * at) for at, fault in enumerate(odd)}
+    for fault in odd:
+        await fleet.ask(unit=list(sick[fault]), fault=fault)
     await fleet.ask(unit=[60, 160], fault="slow", seconds=0.1)
+    await fleet.ask(unit=[61, 161], fault="one_at_a_time")
     bad = {unit for units in sick.values() for unit in units}
     deliveries = await dispatcher.apply([told(d, 500.0) for d in fleet.drivers], deadline=time.time() + 5)
     healthy = [d for n, d in enumerate(deliveries) if n not in bad]
     assert {d.outcome for d in healthy} == {DeliveryOutcome.ACKNOWLEDGED}
-    assert {d.attempts for d in healthy} == {1}
+    # One that takes one request at a time is found out, late where several writes went out together.
+    assert [n for n, d in enumerate(deliveries) if d.attempts > 1 and n not in bad] == [161]
     outcomes = {fault: {deliveries[unit].outcome for unit in units} for fault, units in sick.items()}
+    assert {outcome for fault in odd for outcome in outcomes.pop(fault)} <= {
+        DeliveryOutcome.REJECTED,
+        DeliveryOutcome.TIMEOUT,
+    }
     assert outcomes == {
         "off": {DeliveryOutcome.TIMEOUT},
         "hang": {DeliveryOutcome.TIMEOUT},

@@ -176,6 +176,11 @@ def echoed(device: OddDevice, request: bytes, answer: bytes) -> list[float | byt
     return [request + crc(request) if device.rtu else answer, answer]
 
 
+def after_another_unit(device: OddDevice, request: bytes, answer: bytes) -> list[float | bytes]:
+    """Unit 2, whose time is over, speaks first."""
+    return [*by_another_unit(device, request, answer), answer]
+
+
 def noise_before(device: OddDevice, request: bytes, answer: bytes) -> list[float | bytes]:
     """The line rings when the driver of the device is switched on."""
     return [b"\x00\xff", answer]

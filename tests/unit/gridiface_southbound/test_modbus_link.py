@@ -157,6 +157,25 @@ async def test_an_answer_that_nobody_asked_for_closes_the_connection() -> None:
     assert link.transports[0].aborted
 
 
+async def test_a_device_that_answers_the_first_of_several_writes_only_is_found_out_the_second_time() -> None:
+    segments: list[int] = []
+
+    def device(transaction: int, unit: int, pdu: bytes) -> bytes:
+        here = sum(len(one.segments) for one in link.transports)
+        first = here not in segments
+        segments.append(here)
+        return encode_frame(transaction, unit, pdu[:5]) if first else b""
+
+    link = MemoryLink(device)
+    writes = [write_request(1, b"\0\1"), write_request(9, b"\0\2")]
+    for _ in range(2):
+        with pytest.raises(DeviceTimeout):
+            await link.exchange(1, writes, timeout_s=0.05)
+    assert await link.exchange(1, writes, timeout_s=1) == [b"", b""]
+    sent = [len(segment) for transport in link.transports for segment in transport.segments]
+    assert sent == [30, 30, 15, 15]
+
+
 async def test_a_second_answer_to_a_request_is_dropped() -> None:
     link = MemoryLink(lambda t, u, pdu: (encode_frame(t - 1, u, b"\x83\x02") if t > 1 else b"") + echo(t, u, pdu))
     assert await link.exchange(1, [ONE], timeout_s=1) == [b"\0\1"]
