@@ -204,6 +204,26 @@ async def test_who_may_not_be_controlled_is_opted_out_and_in_again(make_house, e
     assert vtn.core.delivery(name, "F").opt == "optOut"
 
 
+async def test_what_was_never_taken_is_not_opted_in_when_somebody_may_again(make_house, eventually):
+    """Opted in by the operator's standing word, refused by the engine, and then left to the engine."""
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID, "registration")
+    name = ven.core.registration.venID
+    for device in site.batteries.watts:
+        site.engine.desk.block(device, True, site.clock.now())
+    await ven.always("optIn")
+    event = replace(dispatch_event("E", float(int(site.clock.now()) - 1), -6.0), comment="it is hot")
+    await opted(vtn, eventually, name, event, "optIn")
+    await eventually(lambda: ven.book._bindings.get("E").lost, "it was handed in and refused")
+    await ven.always("")
+    ven.wake()
+    await eventually(lambda: vtn.core.delivery(name, "E").opt == "optOut", "the engine's word")
+    for device in site.batteries.watts:
+        site.engine.desk.block(device, False, site.clock.now())
+    await opted(vtn, eventually, name, dispatch_event("F", float(int(site.clock.now()) - 1), -2.0), "optIn")
+    assert vtn.core.delivery(name, "E").opt == "optOut"
+
+
 async def test_bids_alone_are_opted_in_recorded_and_move_nobody(make_house, eventually):
     _, vtn, site, ven = await pair(make_house)
     await eventually(lambda: ven.core.registration.venID, "registration")

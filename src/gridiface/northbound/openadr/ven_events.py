@@ -312,6 +312,8 @@ class EventBook:
             reasons = [self._fleet.barred(target) for target in self._acting(known, binding.serial)[0]]
             if bool(reasons and all(reasons)) is binding.barred:
                 continue
+            if binding.barred and all(informs(name) for name in set(binding.controls).difference(binding.lost)):
+                continue  # Nothing of it is in force any more: there is nothing to opt into.
             word = Verdict(_OPT_IN) if binding.barred else Verdict(_OPT_OUT, int(Code.OK), reasons[0])
             binding.barred = self._say(event_id, word) is not binding.barred
             self._bindings.touch(event_id)
