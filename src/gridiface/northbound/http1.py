@@ -63,11 +63,26 @@ def malformed(reason: str) -> RemoteProtocolError:
     return RemoteProtocolError(f"malformed request: {reason}")
 
 
+def too_long(begun: bytes) -> RemoteProtocolError:
+    """What a head without an end is answered with.
+
+    Args:
+        begun: as much of it as a head may have.
+
+    Returns:
+        414 where not even the request line has an end (RFC 9112, section 3), else 431 (RFC 6585, section 5).
+    """
+    if b"\r\n" not in begun:
+        return RemoteProtocolError("the request line is too long", answer=414)
+    return RemoteProtocolError("the header fields are too long", answer=431)
+
+
 def parse_head(raw: bytes, path_of: Callable[[str], str] = str) -> Head:
     """The head in `raw`, which ends with the empty line; `path_of` gives a target's path.
 
     Raises:
-        RemoteProtocolError: 400, 501 for a transfer coding that nobody here knows, 505 for another version of HTTP.
+        RemoteProtocolError: 400, 431 for too many fields, 501 for a transfer coding that nobody here knows, 505 for
+            another version of HTTP.
     """
     first, *lines = raw[: -len(END_OF_HEAD)].split(b"\r\n")
     line = _REQUEST_LINE.fullmatch(first)
@@ -76,7 +91,7 @@ def parse_head(raw: bytes, path_of: Callable[[str], str] = str) -> Head:
     if line[3] not in _VERSIONS:
         raise RemoteProtocolError("not HTTP/1.0 or 1.1", answer=505)
     if len(lines) > _MOST_FIELDS:
-        raise malformed("too many header fields")
+        raise RemoteProtocolError("too many header fields", answer=431)
     headers: dict[str, str] = {}
     for text in lines:
         found = _FIELD.fullmatch(text)

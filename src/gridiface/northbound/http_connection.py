@@ -19,7 +19,7 @@ from http import HTTPStatus
 from typing import Any, Generic, Protocol, TypeVar
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.http1 import END_OF_HEAD, LONGEST_HEAD, Body, Head, Heads, malformed
+from gridiface.northbound.http1 import END_OF_HEAD, LONGEST_HEAD, Body, Head, Heads, malformed, too_long
 from gridiface.northbound.http_deadlines import Timed
 from gridiface.northbound.tls_transport import CONNECTION
 
@@ -250,7 +250,7 @@ class HttpConnection(asyncio.Protocol, Generic[_W]):
         end = waiting.find(END_OF_HEAD, max(0, self._looked_at - 3), LONGEST_HEAD)
         if end < 0:
             if len(waiting) >= LONGEST_HEAD:
-                self._refuse(malformed("the head is too long"))
+                self._refuse(too_long(bytes(waiting[:LONGEST_HEAD])))
             elif _BARE_LINE_FEED.search(waiting, max(0, self._looked_at - 1)):
                 self._refuse(malformed("a line ends with a bare line feed"))
             self._looked_at = len(waiting)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.http1 import Body, Heads, parse_head
+from gridiface.northbound.http1 import LONGEST_HEAD, Body, Heads, parse_head, too_long
 
 HEAD = b"POST /edev?l=9 HTTP/1.1\r\nHost: x:443\r\nAccept: a\r\nACCEPT: b \r\nContent-Length: 5\r\n\r\n"
 
@@ -44,7 +44,6 @@ REFUSED = (
     b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
     b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
     b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
-    b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 101 + b"\r\n",
     *(
         b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
         for host in (
@@ -77,6 +76,15 @@ def test_what_two_readers_could_understand_differently_is_refused(raw: bytes) ->
     with pytest.raises(RemoteProtocolError) as refused:
         parse_head(raw)
     assert refused.value.answer == 400
+
+
+def test_a_head_that_is_too_long_says_what_of_it_is() -> None:
+    assert len(parse_head(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 100 + b"\r\n").headers["a"]) == 298
+    with pytest.raises(RemoteProtocolError) as refused:
+        parse_head(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 101 + b"\r\n")
+    assert refused.value.answer == 431
+    assert too_long(b"GET /" + b"a" * LONGEST_HEAD).answer == 414
+    assert too_long(b"GET / HTTP/1.1\r\na: " + b"b" * LONGEST_HEAD).answer == 431
 
 
 @pytest.mark.parametrize(

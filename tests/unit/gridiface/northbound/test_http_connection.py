@@ -184,7 +184,9 @@ async def test_what_cannot_be_read_is_refused_and_ends_the_connection() -> None:
     for sent, status in (
         (b"nonsense\r\n\r\n" + GET, 400),
         (b"GET / HTTP/1.1\nHost: x\n\n", 400),
-        (b"GET / HTTP/1.1\r\nX: " + b"y" * 20_000, 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"y" * 20_000, 431),
+        (b"GET / HTTP/1.1\r\n" + b"".join(b"X%d: y\r\n" % n for n in range(101)) + b"\r\n", 431),
+        (b"GET /" + b"y" * 20_000, 414),
         (POST.replace(b": 3", b": 17"), 413),
         (b"PUT /e HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         (b"PUT /e HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),

@@ -55,12 +55,10 @@ class SubscriptionWrites:
         wish, resource = self._wish(call)
         async with self._s.locks.hold(call.node.path):
             still_there(self._s, call.node)
-            mine = list(self._subscriptions.below(call.node.path))
-            for known in mine:
-                if (known.resource, known.wish.notificationURI) == (resource, wish.notificationURI):
-                    await self._store(known.item.path, wish, resource, record, call)
-                    return changed(known.item.path)
-            if len(mine) >= self._s.settings.limits.subscriptions_per_device:
+            for known in self._like(call.node.path, wish, resource):
+                await self._store(known.item.path, wish, resource, record, call)
+                return changed(known.item.path)
+            if len(list(self._subscriptions.below(call.node.path))) >= self._s.settings.limits.subscriptions_per_device:
                 raise limit_reached("subscription")
             number, changes = self._s.state.counters.take(f"sub/{record.number}")
             path = f"{call.node.path}/{number}"
@@ -73,14 +71,17 @@ class SubscriptionWrites:
         """Replace what is asked for.
 
         Raises:
-            RemoteProtocolError: as for `post`, and 404.
+            RemoteProtocolError: as for `post`, 404, and 409 where another subscription asks for the same.
             StoreUnavailable: nothing was changed.
         """
         record = require_owner(call.caller, record_of(call.node))
         wish, resource = self._wish(call)
         async with self._s.locks.hold(f"{record.path}/sub"):
             still_there(self._s, call.node)
-            await self._store(call.node.path, wish, resource, record, call)
+            path = item_of(call.node).path
+            if any(known.item.path != path for known in self._like(f"{record.path}/sub", wish, resource)):
+                raise RemoteProtocolError("another subscription tells the same receiver of this", answer=409)
+            await self._store(path, wish, resource, record, call)
         return changed()
 
     async def delete(self, call: Call) -> Reply:
@@ -100,6 +101,11 @@ class SubscriptionWrites:
             self._subscriptions.forget(path)
             self._s.tree.remove(path)
         return changed()
+
+    def _like(self, listing: str, wish: Subscription, resource: str) -> list[Subscriber]:
+        """The subscriptions of a list that tell the same receiver of the same resource: one at most."""
+        asked = (resource, wish.notificationURI)
+        return [one for one in self._subscriptions.below(listing) if (one.resource, one.wish.notificationURI) == asked]
 
     def _wish(self, call: Call) -> tuple[Subscription, str]:
         """What is asked for, and the path of the resource."""

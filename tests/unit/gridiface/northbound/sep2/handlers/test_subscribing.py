@@ -143,3 +143,19 @@ async def test_while_the_store_cannot_write_nothing_changes(kit: Any) -> None:
     assert (await kit.send("DELETE", place, by="inv-1")).status == 503
     kit.ledger.down = False
     assert (await kit.get(kit.edev("inv-1") + "/sub?l=9", by="inv-1")).all == 1
+
+
+async def test_no_two_subscriptions_tell_one_receiver_of_the_same(kit: Any) -> None:
+    """By PUT neither: else it would be told of each change twice."""
+    edev = kit.edev("inv-1")
+    first, second = await post(kit, edev), await post(kit, f"{edev}/fsa")
+    before = kit.documents()
+    put = await kit.send("PUT", second.headers["Location"], wish(edev), by="inv-1")
+    assert (put.status, kit.documents()) == (409, before)
+    for path, resource, uri in (
+        (first.headers["Location"], edev, URI),  # its own again
+        (second.headers["Location"], f"{edev}/fsa", f"{URI}/2"),
+        (second.headers["Location"], edev, f"{URI}/2"),
+    ):
+        assert (await kit.send("PUT", path, wish(resource, uri=uri), by="inv-1")).status == 204
+    assert (await kit.get(f"{edev}/sub?l=9", by="inv-1")).all == 2
