@@ -78,6 +78,11 @@ class OcppConfig(DriverConfig):
     meter_interval_s: int = Field(10, ge=0, le=86_400, description="How often it tells meter values; 0: as it likes.")
     heartbeat_s: int = Field(300, ge=10, le=86_400, description="How often it says that it lives.")
     trigger: bool = Field(default=True, description="Ask for meter values at each reading, where it can be asked.")
+    read_back: bool = Field(
+        default=True,
+        description="Whether GetCompositeSchedule must show a limit; false: of a station that answers it wrongly "
+        "its Accepted counts.",
+    )
     stale_after_s: float = Field(180.0, gt=0, le=86_400, description="Meter values older than this are stale.")
     first_connection_s: float = Field(5.0, gt=0, le=600, description="How long opening waits for it to call.")
 

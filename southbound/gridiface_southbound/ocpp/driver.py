@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -23,6 +22,7 @@ from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.ocpp import profiles
 from gridiface_southbound.ocpp.config import OcppConfig
+from gridiface_southbound.ocpp.doing import Doing, seconds_of
 from gridiface_southbound.ocpp.listener import Listener, Seat, leave, listener_for, numbers
 from gridiface_southbound.ocpp.rpc import Json
 from gridiface_southbound.ocpp.session import Session
@@ -152,7 +152,7 @@ class OcppDriver:
             return await self._let_go(command.let_go)
         async with self._writing:
             session = self._session()
-            ack = _Doing(self._id, [f"{mode}: not written by this driver" for mode in command.passed])
+            ack = Doing(self._id, [f"{mode}: not written by this driver" for mode in command.passed])
             for name, value in (("ceiling", command.ceiling_w), ("reactive_power", command.reactive_power_var)):
                 if value is not None:
                     ack.skipped.append(f"{name}: a charging point has none")
@@ -180,7 +180,7 @@ class OcppDriver:
     async def _let_go(self, let_go: frozenset[ControlMode]) -> Ack:
         async with self._writing:
             session = self._session()
-            ack = _Doing(self._id, [])
+            ack = Doing(self._id, [])
             await self._clear(session, ack)
             if self._switched or self._to_be_switched_on(let_go):
                 await self._switch(session, ack, on=True)
@@ -199,7 +199,7 @@ class OcppDriver:
 
     # Commands ------------------------------------------------------------------------------------------------------
 
-    async def _limit(self, session: Session, ack: _Doing, command: Setpoint, watts: float) -> None:
+    async def _limit(self, session: Session, ack: Doing, command: Setpoint, watts: float) -> None:
         config, now = self._config, self._clock.now()
         gives = self.station.gives(config.connector)
         take = min(config.max_charge_w, max(-gives, -watts))
@@ -207,7 +207,7 @@ class OcppDriver:
             most = f"it takes at most {config.max_charge_w:g} W and gives at most {gives:g} W"
             ack.notes.append(f"active_power held to {-take:g} W: {most}")
         limit = profiles.limit_of(take, config)
-        seconds = _seconds(command, config.revert_s, now)
+        seconds = seconds_of(command, config.revert_s, now)
         transaction = self.station.at(config.connector).transaction
         if config.purpose == "transaction" and transaction is None:
             raise DeviceBusy("no session runs that a profile could be given to", device_id=self._id)
@@ -226,7 +226,7 @@ class OcppDriver:
         ack.active_power_w = -limit * config.watts_per_unit + 0.0
         ack.revert_s = seconds
 
-    async def _limit_next(self, session: Session, ack: _Doing, limit: float, seconds: float | None) -> None:
+    async def _limit_next(self, session: Session, ack: Doing, limit: float, seconds: float | None) -> None:
         """The same limit for whoever plugs in next: a session's own profile ends with it (1.6 3.13.1, 2.0.1 K02)."""
         payload = profiles.set_profile(
             session.version, self._config, limit, transaction=None, seconds=seconds, now=self._clock.now()
@@ -236,12 +236,15 @@ class OcppDriver:
         except DeviceRejected as error:
             ack.notes.append(f"a session that begins later is not limited: {error.reason}")
 
-    async def _composite(self, session: Session, ack: _Doing) -> float | None:
+    async def _composite(self, session: Session, ack: Doing) -> float | None:
         """The limit that it shows; None where it cannot show any.
 
         Raises:
             DeviceBusy: it can, and shows none.
         """
+        if not self._config.read_back:
+            ack.notes.append("not read back: as configured")
+            return None
         payload = profiles.ask_composite(session.version, self._config)
         try:
             answer = await self._call(session, "GetCompositeSchedule", payload)
@@ -256,13 +259,13 @@ class OcppDriver:
             raise DeviceBusy("GetCompositeSchedule shows no limit after one was set", device_id=self._id)
         return seen
 
-    async def _clear(self, session: Session, ack: _Doing) -> None:
+    async def _clear(self, session: Session, ack: Doing) -> None:
         for payload in profiles.clear_profiles(session.version, self._config):
             # Unknown: there is none, which is what was asked for.
             await self._accepted(session, "ClearChargingProfile", payload, also=("Unknown",))
         ack.written["ClearChargingProfile"] = ack.read_back["ClearChargingProfile"] = float(self._config.profile_id)
 
-    async def _switch(self, session: Session, ack: _Doing, *, on: bool) -> None:
+    async def _switch(self, session: Session, ack: Doing, *, on: bool) -> None:
         payload = profiles.availability(session.version, self._config, on=on)
         self._switched = True
         status = await self._accepted(session, "ChangeAvailability", payload, also=("Scheduled",))
@@ -356,40 +359,6 @@ class OcppDriver:
         except DeviceError as error:
             error.device_id = self._id
             raise
-
-
-class _Doing:
-    """What a command has done so far."""
-
-    def __init__(self, device_id: str, skipped: list[str]) -> None:
-        self.written: dict[str, float] = {}
-        self.read_back: dict[str, float] = {}
-        self.notes: list[str] = []
-        self.skipped = skipped
-        self.active_power_w: float | None = None
-        self.revert_s: float | None = None
-        self._id = device_id
-
-    def done(self, now: float) -> Ack:
-        """As an Ack; what could not be read back was confirmed by the protocol's own status."""
-        return Ack(
-            device_id=self._id,
-            at=now,
-            written=self.written,
-            read_back=self.written | self.read_back,
-            active_power_w=self.active_power_w,
-            revert_s=self.revert_s,
-            notes=tuple(self.notes),
-            skipped=tuple(self.skipped),
-        )
-
-
-def _seconds(command: Setpoint, revert_s: float | None, now: float) -> float | None:
-    """How long the limit holds: as configured, but not beyond the command's own end."""
-    if command.valid_until is None or math.isinf(command.valid_until):
-        return revert_s
-    left = max(1.0, float(math.ceil(command.valid_until - now)))
-    return left if revert_s is None else min(revert_s, left)
 
 
 async def _until(seat: Seat, condition: Callable[[], bool]) -> None:

@@ -57,6 +57,8 @@ class Charger:
         self.profiles: list[dict[str, Any]] = []
         self.operative = True
         self.composite = True
+        #: It says Rejected when it is asked for its schedule, whatever holds.
+        self.mute = False
         self.wished = 11_000.0
         self.transaction: Any = None
         self.link: Any = None
@@ -258,7 +260,7 @@ def point16(charger: Charger) -> type:
             await charger.busy()
             if not charger.composite:
                 raise NotThere(description="not here")
-            limit = charger.limit()
+            limit = None if charger.mute else charger.limit()
             if limit is None:
                 return result16.GetCompositeSchedule(status="Rejected")
             schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
@@ -337,7 +339,7 @@ def point2(charger: Charger, base: type, result: Any) -> type:
         @on("GetCompositeSchedule")
         async def on_composite(self, duration: int, evse_id: int, **_: Any) -> Any:
             await charger.busy()
-            limit = charger.limit()
+            limit = None if charger.mute else charger.limit()
             if limit is None:
                 return result.GetCompositeSchedule(status="Rejected")
             schedule = {"evseId": 1, "duration": 60, "scheduleStart": stamp(), "chargingRateUnit": "W",

@@ -145,3 +145,23 @@ async def _wrote(driver: Any, watts: float) -> bool:
 
 def _power(driver: Any) -> float | None:
     return driver.station.power([1])[0]  # type: ignore[no-any-return]
+
+
+async def test_a_charger_that_shows_no_schedule_whatever_holds(
+    version: str, simulate: Any, driver_for: Any, free_port: Any
+) -> None:
+    """It answers Rejected, as one does that has no limit: only who configures it so takes its word."""
+    async with simulate(version, free_port()) as charger:
+        charger.mute = True
+        for read_back in (True, False):
+            driver = driver_for(charger, timeout_s=5, first_connection_s=10, read_back=read_back)
+            await until_open(driver)
+            if read_back:
+                with pytest.raises(DeviceBusy, match="shows no limit after one was set"):
+                    await driver.write(told(-4000))
+            else:
+                ack = await driver.write(told(-4000))
+                assert (ack.active_power_w, ack.verified) == (-4000, True)
+                assert "not read back: as configured" in ack.notes
+            assert charger.limit() == 4000
+            await driver.end()
