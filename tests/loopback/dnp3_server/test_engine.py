@@ -89,6 +89,7 @@ class House:
             }
         )
         members = Members(config)
+        self.store = store
         self.engine = Engine()
         self.dispatch = Dispatch(self.engine, store, SystemClock(), members=members)
         self.batteries = Batteries(self.engine)
@@ -140,6 +141,28 @@ def rival(authority, watts):
         interval=Interval(now, None),
         created=now,
     )
+
+
+async def test_49_a_signal_beyond_the_rating_is_told_in_the_read_back_and_in_the_record(running, dial):
+    async with running() as house, dial(house.server.port) as master:
+        assert await master.operate(0, AnalogOutput(1.5)) is CommandStatus.SUCCESS
+        await house.step()
+        assert await master.operate(1, AnalogOutput(5.0)) is CommandStatus.SUCCESS
+        await house.step()
+        await master.poll()
+        # 2 MW less the 1.5 MW of the set-point around which it is.
+        assert (master.value(AO, 1), master.value(AI, 17)) == (5.0, pytest.approx(0.5))
+        (decision,) = [one for one in await house.store.decisions() if one.verdict == "partial"]
+        assert (decision.signal, decision.value) == ("regulation", pytest.approx(0.5e6))
+
+
+async def test_49_where_so_configured_a_signal_beyond_the_rating_is_out_of_range(running, dial):
+    async with running(out_of_range_above_ratings=True) as house, dial(house.server.port) as master:
+        for select in (True, False):
+            assert await master.operate(1, AnalogOutput(5.0), select=select) is CommandStatus.OUT_OF_RANGE
+        await house.step()
+        await master.poll()
+        assert (master.value(AO, 1), master.value(AI, 17)) == (0.0, 0.0)
 
 
 async def test_66_a_set_point_moves_the_fleet_and_megawatts_follow_unasked(running, dial):
