@@ -209,6 +209,7 @@ def _settled(
         calendar=calendar,
         event_days=frozenset(asked["event_days"]),
         own_event_days=_event_days(others, {one.meter_id for one in series}, event.start - BEFORE_S, calendar),
+        own_events=_events(others, {one.meter_id for one in series}, event.start, calendar),
     )
     return settlement_of(event.id, event.end, rows, now, previous=earlier, reopen=asked["reopen"])
 
@@ -223,3 +224,16 @@ def _event_days(
             if row.start >= after and row.resource_id in devices:
                 found.setdefault(row.resource_id, set()).add(calendar.day(row.start))
     return {name: frozenset(days) for name, days in found.items()}
+
+
+def _events(
+    settlements: list[Settlement], devices: set[str], start: Instant, calendar: Calendar
+) -> Mapping[str, list[tuple[Instant, Instant]]]:
+    """The times at which each device took part in one of these events on the day of `start`."""
+    found: dict[str, list[tuple[Instant, Instant]]] = {}
+    for settlement in settlements:
+        for row in settlement.rows:
+            near = abs(row.start - start) < 2 * 86_400 and row.resource_id in devices
+            if near and calendar.day(row.start) == calendar.day(start):
+                found.setdefault(row.resource_id, []).append((row.start, row.end))
+    return found

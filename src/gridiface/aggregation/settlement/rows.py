@@ -68,6 +68,10 @@ class SettlementEvent:
         return ALL_METHODS[name]
 
 
+#: [start, end) of something, s since 1970.
+Span = tuple[Instant, Instant]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettlementRow:
     """One event, one resource, one interval. W, + delivered; None = not known."""
@@ -104,6 +108,7 @@ def settle(
     calendar: Calendar,
     event_days: frozenset[date] = frozenset(),
     own_event_days: Mapping[str, frozenset[date]] = MappingProxyType({}),
+    own_events: Mapping[str, Sequence[Span]] = MappingProxyType({}),
 ) -> tuple[SettlementRow, ...]:
     """The rows of one event over the meters given, by resource, then time.
 
@@ -113,6 +118,8 @@ def settle(
         calendar: of the place.
         event_days: days of earlier events, which are left out of baselines.
         own_event_days: the same for single resources: days of events in which only some took part.
+        own_events: of single resources the times of other events: a load is not as usual then, so that they do not
+            count in the same-day adjustment.
 
     Raises:
         ConfigError: unknown method, commitments for a resource without a meter or of the wrong number, or intervals
@@ -136,7 +143,8 @@ def settle(
             base, quality = _flat(members, event, starts.size, method)
         else:
             excluded = [event_days | own_days | own_event_days.get(one.meter_id, frozenset()) for one in members]
-            base, quality = _like(members, starts, calendar, excluded, method)
+            others = [own_events.get(one.meter_id, ()) for one in members]
+            base, quality = _like(members, starts, calendar, excluded, others, method)
         for row, one in enumerate(members):
             rows.extend(_rows(event, one, starts, base[row], quality[row]))
     return tuple(sorted(rows, key=lambda row: (row.resource_id, row.start)))
@@ -175,11 +183,16 @@ def _flat(
 
 
 def _like(
-    members: list[MeterSeries], starts: FloatArray, calendar: Calendar, excluded: list[frozenset[date]], method: Method
+    members: list[MeterSeries],
+    starts: FloatArray,
+    calendar: Calendar,
+    excluded: list[frozenset[date]],
+    others: list[Sequence[Span]],
+    method: Method,
 ) -> tuple[FloatArray, QualityArray]:
     """Baselines from like days, day by day; the first day's adjustment holds for the whole event.
 
-    `excluded`: of each member the days that cannot stand for another.
+    `excluded`: of each member the days that cannot stand for another; `others`: the times of other events.
     """
     interval_s = members[0].interval_s
     base = np.full((len(members), starts.size), np.nan)
@@ -197,13 +210,27 @@ def _like(
         likely = {days: like_days(calendar, table.days, day, days, method.look_back_days) for days in set(excluded)}
         eligible = np.array([likely[days] for days in excluded])
         inside = slice(int(slots[at].min()), int(slots[at].max()) + 1)
-        found = day_baseline(table, eligible, inside, method, actual=table.day(day) if number == 0 else None)
+        usual = None if number else _as_usual(table.day(day), others, calendar, day, interval_s)
+        found = day_baseline(table, eligible, inside, method, actual=usual)
         if number == 0:
             factor = found.factor
         scale = 1.0 if number == 0 else factor[:, None]
         base[:, at] = found.w[:, slots[at]] * scale
         quality[:, at] = found.quality[:, slots[at]]
     return base, quality
+
+
+def _as_usual(
+    actual: FloatArray, others: list[Sequence[Span]], calendar: Calendar, day: date, interval_s: float
+) -> FloatArray:
+    """What each meter shows of a day, (M, T), NaN in each slot that another event touches."""
+    shown = actual.copy()
+    for row, spans in enumerate(others):
+        for start, end in spans:
+            for at in (*np.arange(start, end, interval_s).tolist(), end - 1e-3):
+                if calendar.day(at) == day:
+                    shown[row, calendar.slot(at, interval_s)] = np.nan
+    return shown
 
 
 def _rows(

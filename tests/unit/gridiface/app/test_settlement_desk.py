@@ -109,6 +109,17 @@ async def test_days_on_which_the_device_took_part_in_another_settled_event_are_n
         assert await baselines(desk, "again", 1.0) == [-2000.0, -2000.0]
 
 
+async def test_hours_of_another_settled_event_of_the_day_do_not_count_in_the_adjustment(tmp_path: Path) -> None:
+    async with await Store.open(f"sqlite:///{tmp_path}/s.sqlite") as store:
+        await filled(store, through=END + DAY)
+        desk = SettlementDesk(store)
+        evening = 4 / 24
+        # From 16 to 19 h 1, 1 and 2 kW of 2 kW each: clipped to 0.8; without the event's hours one of three is left.
+        assert await baselines(desk, "evening", evening) == [-1600.0, -1600.0]
+        await desk.settle(ASKED, END + 60, along=[])
+        assert await baselines(desk, "again", evening) == [-2000.0, -2000.0]
+
+
 async def test_holidays_are_left_out_of_working_days(tmp_path: Path) -> None:
     async with await Store.open(f"sqlite:///{tmp_path}/s.sqlite") as store:
         await filled(store, through=END + DAY)

@@ -82,6 +82,28 @@ def test_golden_adjustment_inside_an_event() -> None:
     assert [row.performance for row in rows] == [None, None]
 
 
+@pytest.mark.parametrize(
+    ("hours", "others", "base", "quality"),
+    [
+        # The window is 12 to 15 h: 1000 + 3000 + 3000 W of 9000 W is 0.78, clipped to 0.8.
+        ([12], [], -2400.0, Quality.GOOD),
+        ([12], [(12, 13)], -3000.0, Quality.GOOD),  # the two hours that are left show 3000 W
+        ([12, 13], [(12, 14)], -3000.0, Quality.ESTIMATED),  # one hour of three is not enough
+        ([12], [(12.5, 12.75)], -3000.0, Quality.GOOD),  # a part of an hour is not as usual, either
+        ([12, 13], [(12.75, 13.25)], -3000.0, Quality.ESTIMATED),
+        ([12], [(36, 37), (-12, -11)], -2400.0, Quality.GOOD),  # another day's hours are not this day's
+    ],
+)
+def test_hours_of_another_event_of_the_day_do_not_count_in_the_adjustment(
+    hours: list[int], others: list[tuple[float, float]], base: float, quality: Quality
+) -> None:
+    house = meter("house", -3000.0, dict.fromkeys(hours, -1000.0))
+    spans = [(MIDNIGHT + start * HOUR, MIDNIGHT + end * HOUR) for start, end in others]
+    rows = settle(event(), [house], calendar=CALENDAR, own_events={"house": spans})
+    assert [row.baseline_w for row in rows] == [pytest.approx(base)] * 2
+    assert {row.quality for row in rows} == {quality}
+
+
 def test_earlier_event_days_do_not_count() -> None:
     house = meter("m", -1000.0, {16: -400.0})
     yesterday = DAY - timedelta(days=1)
