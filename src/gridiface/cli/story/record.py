@@ -19,6 +19,7 @@ from gridiface.simulation.fleet.physics import SimulatedFleet
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 #: The way to the target counts as the event's ramp: tracking is judged from here on, s after the start.
 RAMP_S = 60.0
@@ -31,7 +32,7 @@ _CENT_WH = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One moment, W. `dropped`: what devices of the feeder took that died since the moment before."""
+    """One moment, W. `jumped`: how much more the feeder gives as devices died or came back on it since the last one."""
 
     at: Instant
     asked: float | None
@@ -40,7 +41,7 @@ class Sample:
     feeder: float
     online: int
     kinds: tuple[float, float, float, float]
-    dropped: float = 0.0
+    jumped: float = 0.0
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class Record:
     _energy: dict[int, FloatArray] = field(default_factory=dict)
     _seconds: dict[int, float] = field(default_factory=dict)
     _rows: dict[str, IntArray] = field(default_factory=dict)
-    _powers: FloatArray = field(default_factory=lambda: np.empty(0))
+    _before: tuple[FloatArray, BoolArray] | None = None
 
     def rows_of(self, feeder: str) -> IntArray:
         """The places of a feeder's devices in the fleet."""
@@ -88,15 +89,18 @@ class Record:
                 float(fleet.w[self.rows_of(self.limited)].sum()),
                 int((~fleet.dead & ~fleet.away).sum()),
                 (kinds[0], kinds[1], kinds[2], kinds[3]),
-                self._dropped(),
+                self._jumped(),
             )
         )
 
-    def _dropped(self) -> float:
-        """What devices of the limited feeder took at the moment before that are dead now, W."""
-        before, self._powers = self._powers, self.fleet.w.copy()
-        rows = self.rows_of(self.limited)
-        return float(np.maximum(-before[rows], 0.0)[self.fleet.dead[rows]].sum()) if before.size else 0.0
+    def _jumped(self) -> float:
+        """What those of the limited feeder give more than at the moment before who died since, or came back, W."""
+        fleet, rows = self.fleet, self.rows_of(self.limited)
+        before, self._before = self._before, (fleet.w[rows], fleet.dead[rows])
+        if before is None:
+            return 0.0
+        more = np.maximum(fleet.w[rows] - before[0], 0.0)
+        return float(more[fleet.dead[rows] != before[1]].sum())
 
     def _feasible(self, asked: float, now: Instant) -> float:
         """The nearest to what is asked that the devices as they really are could do under the limit, W."""
@@ -124,22 +128,23 @@ class Record:
         }
 
     def limit_kept(self) -> dict[str, float]:
-        """How far the limited feeder was above its limit at most, W, and how far nothing that just died explains.
+        """How far the limited feeder was above its limit at most, W, and how far nothing explains that jumped.
 
-        Once its ramp was over. What a device takes that dies is there at once, and is seen when it is read: until the
-        next step the feeder is above its limit by so much at most, see docs/decisions/0011.
+        Once its ramp was over. What a device took that dies, or gives that comes back and has forgotten what it was
+        told, is there at once, and is seen when it is read: until the next step the feeder is above its limit by so
+        much at most, see docs/decisions/0011.
         """
         if self.limit is None:
-            return {"limit_w": 0.0, "most_w": 0.0, "above_w": 0.0, "dropped_w": 0.0, "unexplained_w": 0.0}
+            return {"limit_w": 0.0, "most_w": 0.0, "above_w": 0.0, "jumped_w": 0.0, "unexplained_w": 0.0}
         (start, end), watts = self.limit
         seen = [s for s in self.samples if start + 10 < s.at < end]
         most = max(seen, key=lambda s: s.feeder, default=None)
-        unexplained = max((s.feeder - s.dropped - watts for s in seen), default=0.0)
+        unexplained = max((s.feeder - s.jumped - watts for s in seen), default=0.0)
         return {
             "limit_w": watts,
             "most_w": round(0.0 if most is None else most.feeder, 1),
             "above_w": round(0.0 if most is None else max(0.0, most.feeder - watts), 1),
-            "dropped_w": round(0.0 if most is None else most.dropped, 1),
+            "jumped_w": round(0.0 if most is None else most.jumped, 1),
             "unexplained_w": round(max(0.0, unexplained), 1),
         }
 

@@ -20,7 +20,7 @@ from gridiface.cli.story.drawing import svg, terminal
 from gridiface.cli.story.record import Record
 
 #: What must hold: error of the fleet's total against what is feasible, and how far the limited feeder is above its
-#: limit beside what died on it in the same step, percent.
+#: limit beside what died on it or came back in the same step, percent.
 TRACKING_PCT, LIMIT_PCT = 2.0, 0.1
 
 #: Steps between two looks at the live lines.
@@ -142,7 +142,7 @@ def _of_limit(limit: dict[str, float]) -> str:
     text = f"{limit['limit_w'] / 1e6:.3f} MW on one feeder, {limit['most_w'] / 1e6:.3f} MW at most"
     if not limit["above_w"]:
         return text
-    return f"{text}, in the step in which {limit['dropped_w'] / 1e6:.3f} MW of load died on it"
+    return f"{text}, in the step in which {limit['jumped_w'] / 1e6:.3f} MW jumped as devices died or came back"
 
 
 @contextlib.contextmanager

@@ -111,19 +111,19 @@ def test_a_fleet_that_does_not_follow_is_not_called_fine(evening, monkeypatch):
     assert not result["ok"]
 
 
-def test_a_feeder_may_be_above_its_limit_by_what_just_died_on_it_and_by_nothing_else(evening):
+def test_a_feeder_may_be_above_its_limit_by_what_just_died_or_came_back_and_by_nothing_else(evening):
     day, record, _ = evening
     (start, end), watts = record.limit
     at = [at for at, one in enumerate(record.samples) if start + 10 < one.at < end][3]
     kept, own = record.samples[at], 0.001 * watts
     try:
-        for feeder, dropped, fine in (
+        for feeder, jumped, fine in (
             (watts + 0.9 * own, 0.0, True),
             (watts + 1.5 * own, 0.0, False),
             (watts + 50.0 * own, 50.0 * own, True),
             (watts + 55.0 * own, 50.0 * own, False),
         ):
-            record.samples[at] = replace(kept, feeder=feeder, dropped=dropped)
+            record.samples[at] = replace(kept, feeder=feeder, jumped=jumped)
             result = summary(day, record)
             assert result["checks"]["limit"] is fine
             assert result["limit"]["above_w"] == pytest.approx(feeder - watts, abs=0.1)
@@ -131,20 +131,28 @@ def test_a_feeder_may_be_above_its_limit_by_what_just_died_on_it_and_by_nothing_
         record.samples[at] = kept
 
 
-def test_what_dies_on_the_limited_feeder_is_told_from_all_else():
+def test_what_dies_on_the_limited_feeder_or_comes_back_is_told_from_all_else():
     day = Day(devices=120, times=replace(EVENING, end=EVENING.begin + 600.0))
-    record = day.run()
-    assert not any(one.dropped for one in record.samples)
+    record, fleet = day.run(), day.fleet
+    assert not any(one.jumped for one in record.samples)
     rows = record.rows_of("feeder-2")
-    loads = [row for row in rows.tolist() if day.fleet.load[row]]
-    elsewhere = next(row for row in np.flatnonzero(day.fleet.load).tolist() if row not in rows)
-    took = -float(day.fleet.w[loads[0]])
-    assert took > 0.0
-    day.fleet.fail([day.fleet.ids[loads[0]], day.fleet.ids[elsewhere]])
-    for dropped in (took, 0.0):
-        day.fleet.advance(4.0, EVENING.begin + 604.0)
-        record.sample(EVENING.begin + 604.0, 4.0, None)
-        assert record.samples[-1].dropped == pytest.approx(dropped)
+    load, roof = (next(row for row in rows.tolist() if of[row] and fleet.w[row]) for of in (fleet.load, fleet.sun))
+    elsewhere = next(row for row in np.flatnonzero(fleet.load).tolist() if row not in rows)
+    took, at = -float(fleet.w[load]), EVENING.begin + 604.0
+    names = [fleet.ids[row] for row in (load, roof, elsewhere)]
+
+    def jumped():
+        fleet.advance(4.0, at)
+        record.sample(at, 4.0, None)
+        return record.samples[-1].jumped
+
+    fleet.fail(names)
+    assert jumped() == pytest.approx(took)  # that the roof is gone makes it less
+    assert jumped() == 0.0
+    fleet.heal(names)
+    assert jumped() == pytest.approx(float(fleet.w[roof]))
+    assert fleet.w[roof] > 0.0
+    assert jumped() == 0.0
 
 
 def test_what_the_programs_send_is_translated_with_their_signs():
