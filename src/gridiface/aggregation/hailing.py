@@ -147,7 +147,11 @@ class Hailing:
                 part, left = sign * cap[seen], max(room, 0.0)
                 total = float(part.sum())
                 if total > left:
-                    cap[seen] = sign * part * (left / total)
+                    # Who did not answer last time is told its part, but may go on: the others leave room for that.
+                    mute = self._c.hails[seen] > 0
+                    there, goes_on = np.where(mute, 0.0, part), float(part[mute].sum())
+                    share = max(left - goes_on, 0.0) / max(total - goes_on, 1e-9)
+                    cap[seen] = sign * np.where(mute, part * (left / total), there * share)
                 if room < 0.0:
                     cap[behind] = 0.0
 

@@ -197,3 +197,19 @@ def test_what_one_that_is_not_believed_may_give_leaves_no_room_to_take(bench):
     world.deaf.clear()
     world.step(1, steps=11)
     assert world.told["a"] == pytest.approx(-1_000.0)
+
+
+def test_who_answers_leaves_room_for_who_is_told_in_vain(bench):
+    """Of three silent devices under a stricter limit two do not answer and go on: the third gives up theirs, too."""
+    world = bench(*map(battery, "abc"), **QUIET)
+    world.submit(ask(set_w=6_000.0))
+    world.step(1, steps=10)
+    world.silent |= {"a", "b", "c"}
+    world.deaf |= {"a", "b"}
+    world.outcome |= dict.fromkeys("ab", DeliveryOutcome.TIMEOUT)
+    for name in "abc":
+        world.lies[name] = 2_000.0
+    world.submit(ask("c2", group="all", generation_limit=5_000.0, created=T0 + 20))
+    world.step(1, steps=12)
+    assert (world.told["a"], world.told["b"]) == (2_000.0, 2_000.0)
+    assert world.told["c"] == pytest.approx(1_000.0)
