@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from gridiface.aggregation import twin
+from gridiface.aggregation.allocate.problem import FloatArray
 from gridiface.aggregation.coarse import snapped
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
@@ -43,17 +44,24 @@ def look_ahead(
     if c.stepped and changed.any():
         safe = snapped(c, np.arange(c.count), safe)
     solution.watts = safe
+    planned = np.where(np.isfinite(safe), safe, solution.will)
     for root in plan.roots:
         for node in root.walk():
             if node.limits.any:
-                held_back = _hold_back(c, node, bounds, residuals[node.id], solution, config)
+                held_back = _hold_back(c, node, bounds, residuals[node.id], solution, planned, config)
                 if held_back:
                     reason = "devices of different ramps would pass the limit on their way: the quick ones wait"
                     log.add(now, group_target(node.id), "look-ahead", "corrected", reason, value=held_back)
 
 
 def _hold_back(
-    c: Columns, node: Node, bounds: Envelope, beside: Beside, solution: Solution, config: EngineConfig
+    c: Columns,
+    node: Node,
+    bounds: Envelope,
+    beside: Beside,
+    solution: Solution,
+    planned: FloatArray,
+    config: EngineConfig,
 ) -> float:
     """Powers and ceilings of a group with which its total is inside its limits on the way, too; how much changed, W."""
     led = np.isfinite(solution.watts[node.rows])
@@ -65,14 +73,16 @@ def _hold_back(
     rest = np.setdiff1d(node.rows, rows, assume_unique=True)
     by_ceiling, ceilings = capped[led | capped], solution.ceilings[rows]
     wanted = np.where(by_ceiling, solution.will[rows], solution.watts[rows])
+    held = float(bounds.held[rest].sum())
     safe = twin.overshoot(
         c,
         rows,
         bounds.position[rows],
         wanted,
-        float(bounds.held[rest].sum()),
+        held,
         node.limits.members(beside),
         able=(bounds.near_lo[rows], bounds.near_hi[rows]),
+        planned=held + float(planned[rows].sum()),
         horizon_s=config.lookahead_s,
         response_s=config.response_s,
     )

@@ -138,6 +138,7 @@ def overshoot(
     bounds: tuple[float, float],
     *,
     able: tuple[FloatArray, FloatArray],
+    planned: float,
     horizon_s: float,
     response_s: float,
 ) -> FloatArray:
@@ -145,7 +146,8 @@ def overshoot(
 
     Devices of different ramps cross on the way: those that rise are quicker than those that fall, and the total
     shoots over. The quick ones then get only the part of their move for which there is room now. Where the total is
-    outside already, the quick ones bring it back as far as they can, and come back when the slow ones are there.
+    outside already on its way inside, the quick ones bring it back as far as they can, and come back when the slow ones
+    are there. A total that is planned to stay outside stays there: what limits in it allow was gone through before.
 
     Args:
         columns: the fleet.
@@ -154,6 +156,7 @@ def overshoot(
         held: what the rest of the group contributes, W.
         bounds: (low, high) of the total, W, + delivered.
         able: (lo, hi) of each, W.
+        planned: the total when all is over, before anything was corrected, W.
         horizon_s, response_s: look-ahead and time constant.
 
     Returns:
@@ -161,8 +164,8 @@ def overshoot(
     """
     low, high = bounds
     ramp, lag = columns.ramp_w_per_s[rows], columns.latency_s[rows] + response_s
-    begin, end = held + float(start.sum()), held + float(wanted.sum())
-    top, bottom = max(high, begin, end), min(low, begin, end)
+    begin = held + float(start.sum())
+    top, bottom = max(high, begin, planned), min(low, begin, planned)
     rise, fall = np.maximum(wanted - start, 0.0), np.maximum(start - wanted, 0.0)
     cut = False
     for probe in PROBES:
@@ -180,9 +183,10 @@ def overshoot(
         reach = ramp * np.maximum(soon - lag, 0.0)
         there = power_after(start, safe, ramp, lag, soon)
         total = held + float(there.sum())
-        if total > high:
+        slack = 1e-6 * max(abs(planned), 1.0) + 1e-3
+        if total > high >= planned - slack:
             return _further(safe, there, np.maximum(able[0], start - reach), high - total)
-        if total < low:
+        if total < low <= planned + slack:
             return _further(safe, there, np.minimum(able[1], start + reach), low - total)
     return safe
 

@@ -55,6 +55,7 @@ def test_the_quick_wait_for_the_slow_where_a_limit_would_be_passed():
     columns = fleet(None, 100.0)
     start, wanted = np.array([0.0, 5_000.0]), np.array([5_000.0, 0.0])
     rows, kwargs = np.array([0, 1]), {"able": (np.full(2, -1e4), np.full(2, 1e4)), "horizon_s": 5.0, "response_s": 0.0}
+    kwargs["planned"] = 5_000.0
     safe = twin.overshoot(columns, rows, start, wanted, 0.0, (-1e12, 5_000.0), **kwargs)
     ramp = columns.ramp_w_per_s
     for seconds in (1.25, 2.5, 5.0):
@@ -84,14 +85,16 @@ def test_who_is_ahead_of_its_ramp_lacks_nothing(shown, lack, sign):
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_outside_of_a_limit_the_quick_go_further_until_the_slow_are_there(sign):
+@pytest.mark.parametrize(("planned", "quick"), [(0.0, 125.0), (500.0, 5_000.0)], ids=["inside", "outside"])
+def test_outside_of_a_limit_the_quick_go_further_until_the_slow_are_there(sign, planned, quick):
+    """But not where the total is to stay outside: limits in it leave no more."""
     columns = fleet(None, 100.0)
     start, wanted = np.array([6_000.0, 0.0]) * sign, np.array([5_000.0, -5_000.0]) * sign
     able = np.array([0.0, -1e4]), np.array([1e4, 1e4])
     able = able if sign > 0 else (-able[1], -able[0])
-    limits = (-1e12, 0.0) if sign > 0 else (0.0, 1e12)
+    limits, times = (-1e12, 0.0) if sign > 0 else (0.0, 1e12), {"horizon_s": 5.0, "response_s": 0.0}
     safe = twin.overshoot(
-        columns, np.array([0, 1]), start, wanted, 0.0, limits, able=able, horizon_s=5.0, response_s=0.0
+        columns, np.array([0, 1]), start, wanted, 0.0, limits, able=able, planned=sign * planned, **times
     )
     # in 1.25 s the slow one moves by 125 W: so much the quick one may do by then
-    assert safe == pytest.approx(np.array([125.0, -5_000.0]) * sign)
+    assert safe == pytest.approx(np.array([quick, -5_000.0]) * sign)
