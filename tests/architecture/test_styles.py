@@ -39,3 +39,11 @@ def test_every_colour_is_used(name: str) -> None:
 def test_the_sheet_was_found() -> None:
     assert len(CLASSES) > 50
     assert len(COLOURS) > 5
+
+
+def test_paper_is_light() -> None:
+    """Whoever reads in the dark prints black on white."""
+    parts = re.split(r"(?<!-)color-scheme: dark", SHEET)
+    assert len(parts) == 3
+    for before in parts[:-1]:
+        assert re.search(r"@media screen[^{}]*\{\s*:root[^{}]*\{\s*$", before)

@@ -45,6 +45,9 @@ from gridiface.operator.sessions import csrf_of
 
 _TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "txt": "text/plain"}
 
+#: To who sends a form after a session is over.
+_SIGN_IN_AGAIN = "sign in in another window, go back here (what you wrote is still there), and send it again"
+
 #: The files that a browser may load.
 STATIC = frozenset({"app.css", "app.js", "icon.svg", "plots.js", "theme.js"})
 VENDOR = frozenset({"htmx.min.js", "idiomorph.min.js", "uplot.min.css", "uplot.min.js"})
@@ -140,7 +143,9 @@ class Pages:
         self._closed = frozenset(page.path for page in self.pages() if not page.confined and page.scope is not None)
 
     def refused(self, request: web.Request, status: int, detail: str, fix: str) -> web.Response:
-        """What a browser is shown at an address that is none of ours, and on its way back from a provider."""
+        """What a browser is shown: no page, a page or a form that is refused, the way back from a provider."""
+        if status == 401 and request.method == "POST":
+            detail, fix = "you are not signed in any more: nothing was done", _SIGN_IN_AGAIN
         return self._house.refusal(request, status, detail, "the menu has every page" if status == 404 else fix)
 
     def extend(self, app: web.Application) -> None:

@@ -260,11 +260,18 @@ class OperatorServer:
         return page
 
     def _is_browser(self, request: web.Request, route: str) -> bool:
-        """Whether somebody looks for a page: at one, at none of our routes, or on the way from a provider."""
+        """Whether somebody looks for a page (also at no route of ours, and on the way from a provider) or sends a form.
+
+        What a script of ours sends says so; it shows refusals itself.
+        """
+        if "text/html" not in request.headers.get("Accept", ""):
+            return False
+        if request.method == "POST":
+            return route in self._paths and request.headers.get("HX-Request") != "true"
         sought = route in self._paths or route.startswith(_PROVIDER)
         if not route:
             sought = not request.path.startswith("/api/")
-        return sought and request.method == "GET" and "text/html" in request.headers.get("Accept", "")
+        return sought and request.method == "GET"
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -21,6 +21,8 @@ $("theme")?.addEventListener("click", () => {
   repaint();
 });
 dark.addEventListener("change", repaint);
+// Paper is light; charts are drawn anew in its colours, and back.
+matchMedia("print").addEventListener("change", repaint);
 repaint();
 
 // --- menu -------------------------------------------------------------------------------------------------------

@@ -156,3 +156,24 @@ async def test_a_browser_at_no_page_of_ours_is_shown_one_and_a_program_the_probl
     for method, path, sent in (("GET", "/nothing", {}), ("GET", "/api/v1/nothing", browser), ("POST", "/no", browser)):
         status, said, headers = await house.ask(method, path, headers=sent)
         assert (status, headers["Content-Type"]) == (404, "application/problem+json; charset=utf-8"), said
+
+
+async def test_a_form_that_is_refused_is_told_people_as_a_page_and_scripts_the_problem(
+    make_house: Any, signed_in: Any
+) -> None:
+    """A session that ended while somebody wrote, a store that is away: no JSON before people's eyes."""
+    house = await make_house()
+    form = {"Accept": "text/html,*/*;q=0.8", "Content-Type": "application/x-www-form-urlencoded"}
+    status, page, headers = await house.ask("POST", "/controls/new", headers=form, data="a=b")
+    assert (status, headers["Content-Type"]) == (401, "text/html; charset=utf-8")
+    assert "You are not signed in any more: nothing was done." in page
+    assert "Bearer" not in page
+    script = form | {"HX-Request": "true"}
+    for sent in (script, {"Content-Type": form["Content-Type"]}):
+        status, _, headers = await house.ask("POST", "/controls/new", headers=sent, data="a=b")
+        assert (status, headers["Content-Type"]) == (401, "application/problem+json; charset=utf-8")
+    browser = await signed_in(house, "operator")
+    house.clock.at += 61
+    house.records.down = True
+    status, page, headers = await browser.ask("POST", "/controls/new", headers=form, data="a=b")
+    assert (status, headers["Content-Type"]) == (503, "text/html; charset=utf-8"), page
