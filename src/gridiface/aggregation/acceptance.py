@@ -96,8 +96,8 @@ def effective_interval(control: Control, now: Instant, seed: int) -> Interval:
         return drawn
     draw = random.Random(f"{seed}:{control.id}").random  # noqa: S311 - as above, the same draws again
     start = max(control.interval.start, now) + draw() * abs(start_s)
-    left = max(0.0, control.interval.end - start)
-    return Interval(start, max(0.0, left + draw() * duration_s))
+    end = control.interval.end + draw() * duration_s
+    return Interval(start, max(0.0, end - start))
 
 
 def with_effective(control: Control, now: Instant, seed: int) -> Control:

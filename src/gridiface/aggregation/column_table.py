@@ -118,6 +118,10 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "soc_reported": (np.float64, NAN),
     "soc_doubt": (np.bool_, 0),
     "soc_strikes": (np.int64, 0),
+    "soc_half": (np.float64, 0.0),  # in doubt: half of what lies between what was believed and what is said
+    "soc_offset": (np.float64, 0.0),  # in doubt: what is said less the estimate
+    "soc_claimed": (np.float64, NAN),  # in doubt: what was reported when it began
+    "soc_moved": (np.float64, 0.0),  # charge given since, of the energy
     # operator
     "blocked": (np.bool_, 0),
     # health

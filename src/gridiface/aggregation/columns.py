@@ -115,6 +115,10 @@ class Columns:
     soc_reported: FloatArray
     soc_doubt: BoolArray
     soc_strikes: IntArray
+    soc_half: FloatArray
+    soc_offset: FloatArray
+    soc_claimed: FloatArray
+    soc_moved: FloatArray
     blocked: BoolArray
     down: BoolArray
     down_at: FloatArray

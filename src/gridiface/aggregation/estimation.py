@@ -2,7 +2,8 @@
 
 Between reports the estimate follows the measured power; a report corrects it by the ratio of the two variances. A
 report that is further than the residual limit from what the device's own power explains puts the device in doubt:
-it is derated, and asked for recalibration, until its reports agree with its power again.
+it is derated, and asked for recalibration, until enough charge was moved to show that its reports agree with its power
+again; so long what it has, and what it can take, is the less of what it says and of what was believed before.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ REPORT_VARIANCE = 0.01**2
 COUNT_ERROR = 0.05
 REST_VARIANCE_PER_S = 1e-10
 
-#: Reports in a row that must agree (within half the limit) before a doubt is lifted.
+#: Reports in a row that must agree (within half the limit) before a doubt is lifted. At rest every lie agrees: as much
+#: charge as the limit must have been moved besides, and the reports with it.
 AGREEING_REPORTS = 3
 
 #: Longest time bridged by counting with one measured power, s.
@@ -43,6 +45,7 @@ def count_coulombs(columns: Columns, now: Instant, rows: IntArray | slice = ALL)
         return
     moved[~known] = 0.0
     c.soc[rows] = np.clip(c.soc[rows] - moved, 0.0, 1.0)
+    c.soc_moved[rows] += moved
     c.soc_variance[rows] += (COUNT_ERROR * moved) ** 2 + REST_VARIANCE_PER_S * np.where(known, elapsed, 0.0)
     c.soc_at[rows] = np.where(known, np.maximum(c.soc_at[rows], now), c.soc_at[rows])
 
@@ -77,21 +80,33 @@ def correct(
         (rows newly in doubt, rows whose doubt was lifted).
     """
     c = columns
-    before = c.soc[rows]
-    first = np.isnan(before)
+    half = c.soc_half[rows]
+    new = np.isnan(c.soc[rows])
+    before = c.soc[rows] + c.soc_offset[rows]
+    # Without an energy or a power nothing can be counted: what is reported is all that is known.
+    first = new | np.isnan(c.energy_wh[rows]) | np.isnan(c.w[rows])
     residual = np.where(first, 0.0, reported - before)
-    off = np.abs(residual) > limit
-    agrees = np.abs(residual) <= limit / 2
-    doubted = c.soc_doubt[rows]
+    doubted = c.soc_doubt[rows] & ~new
+    # Of who is in doubt: how far the reports and the charge moved since have gone apart.
+    apart = np.where(doubted, reported - c.soc_claimed[rows] + c.soc_moved[rows], 0.0)
+    off = (np.abs(residual) > limit) | (np.abs(apart) > limit)
+    agrees = (np.abs(residual) <= limit / 2) & (np.abs(apart) <= limit / 2)
+    strikes = np.where(off, 0, np.where(agrees, c.soc_strikes[rows] + 1, 0))
+    lifted = doubted & ~off & (strikes >= AGREEING_REPORTS) & (np.abs(c.soc_moved[rows]) >= limit - 1e-9)
     gain = c.soc_variance[rows] / (c.soc_variance[rows] + REPORT_VARIANCE)
     # Coulombs cannot be had back: a report that is far off is taken over as a new start, and watched from there.
-    c.soc[rows] = np.where(first | off, reported, before + gain * residual)
-    c.soc_variance[rows] = np.where(first | off, REPORT_VARIANCE, (1.0 - gain) * c.soc_variance[rows])
-    c.soc_at[rows] = now
-    c.soc_reported[rows] = reported
-    strikes = np.where(off, 0, np.where(agrees, c.soc_strikes[rows] + 1, 0))
-    c.soc_strikes[rows] = strikes
-    fresh = off & ~doubted
-    lifted = doubted & ~off & (strikes >= AGREEING_REPORTS)
+    said = np.where(first | off, reported, before + gain * residual)
+    variance = np.where(first | off, REPORT_VARIANCE, (1.0 - gain) * c.soc_variance[rows])
+    # The truth lies anywhere between what was believed, as charge carried it on, and what is said.
+    low = np.where(off, np.minimum(c.soc[rows] - half, reported), c.soc[rows] - half)
+    high = np.where(off, np.maximum(c.soc[rows] + half, reported), c.soc[rows] + half)
+    sure = first | lifted | ~(doubted | off)
+    c.soc_half[rows] = np.where(sure, 0.0, (high - low) / 2.0)
+    c.soc[rows] = np.where(sure, said, (high + low) / 2.0)
+    c.soc_offset[rows] = said - c.soc[rows]
+    c.soc_variance[rows] = np.maximum(variance, (c.soc_half[rows] / 2.0) ** 2)
+    c.soc_at[rows], c.soc_reported[rows], c.soc_strikes[rows] = now, reported, strikes
+    c.soc_claimed[rows] = np.where(off, reported, c.soc_claimed[rows])
+    c.soc_moved[rows] = np.where(off, 0.0, c.soc_moved[rows])
     c.soc_doubt[rows] = (doubted | off) & ~lifted
-    return rows[fresh], rows[lifted]
+    return rows[off & ~doubted], rows[lifted]

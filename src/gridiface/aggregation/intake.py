@@ -16,7 +16,7 @@ from gridiface.aggregation.allocate import FloatArray, IntArray
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.doubt import seen as seen_to_follow
-from gridiface.aggregation.estimation import correct, count_coulombs
+from gridiface.aggregation.estimation import LONGEST_STEP_S, correct, count_coulombs
 from gridiface.aggregation.limits import known_or_zero
 from gridiface.aggregation.log import DecisionLog, device_target
 from gridiface.domain.clock import Instant
@@ -152,7 +152,8 @@ class Intake:
         c.usable[rows], c.lost[rows], c.local[rows] = usable, False, local
         c.parted[rows] = [snapshot.connected is False for snapshot in taken]
         c.hails[rows[heard_again]], c.hail_at[rows[heard_again]] = 0, now
-        c.soc[rows[news & c.leaves[rows]]] = np.nan  # who returns may have driven far, or be another one
+        # A vehicle that returns may have driven far, or be another one; of who was long silent nothing was counted.
+        c.soc[rows[(news & c.leaves[rows]) | (now - c.received[rows] > LONGEST_STEP_S)]] = np.nan
         return changed
 
     def _values(self, rows: IntArray, taken: list[Snapshot], now: Instant) -> bool:

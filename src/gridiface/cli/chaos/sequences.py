@@ -1,12 +1,14 @@
 """R21: events that come late, twice, out of order, cancelled, superseding and randomised, against a reference model.
 
 The model says in a few lines what one program's events must come to; the engine must say the same, in the same order,
-also when it is restarted in between.
+also when it is restarted in between. Times that are drawn by chance are the engine's: they must lie in what the sender
+allows, be the same whenever they are drawn, and outlive a restart.
 """
 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 from gridiface.aggregation.engine import Engine
@@ -31,8 +33,10 @@ class Model:
 
     def submit(self, event: Control, now: Instant) -> bool:
         """Whether an event is taken: not twice, not too late, not ruled out by a later one that runs."""
-        ruled = any(e.created > event.created and _overlap(e, event) for e in self._running())
-        if event.id in self.log or event.span.end <= now or ruled:
+        # What chance makes of its times is nothing to the answer: it is superseded later where it comes under another.
+        sent = replace(event, effective=None)
+        ruled = any(_newer(e, sent) and _overlap(e, sent) for e in self._running())
+        if event.id in self.log or event.interval.end <= now or ruled:
             return False
         self.events[event.id] = event
         self.log[event.id] = ["RECEIVED"]
@@ -49,7 +53,8 @@ class Model:
         edges = {edge for e in self.events.values() for edge in (e.span.start, e.span.end) if edge <= now}
         for edge in sorted(edges | {now}):
             for event in [one for one in self.events.values() if one.span.end <= edge]:
-                self.log[event.id].append("COMPLETED")
+                # Chance may leave nothing of a short one: it is not carried out, and nobody is told that it was.
+                self.log[event.id].append("FAILED" if event.span.start >= event.span.end else "COMPLETED")
                 del self.events[event.id]
             self.begun.update(event.id for event in self.events.values() if event.span.start <= edge)
             self._supersede()
@@ -61,12 +66,17 @@ class Model:
     def _supersede(self) -> None:
         for ruler in self._running():
             for other in list(self.events.values()):
-                if ruler.id in self.events and ruler.created > other.created and _overlap(ruler, other):
+                if ruler.id in self.events and _newer(ruler, other) and _overlap(ruler, other):
                     self.log[other.id].append("SUPERSEDED")
                     del self.events[other.id]
 
     def _running(self) -> list[Control]:
         return [event for event in self.events.values() if event.id in self.begun]
+
+
+def _newer(one: Control, other: Control) -> bool:
+    """Whether one was made later than another; of two made together the one with the larger id."""
+    return (one.created, one.id) > (other.created, other.id)
 
 
 def _overlap(one: Control, other: Control) -> bool:
@@ -84,7 +94,7 @@ class Sequence:
         self.durable: dict[str, Control] = {}
         self.now = START
         self.engine = self._fresh()
-        self.restarts = 0
+        self.restarts = self.randomised = self.older = 0
 
     def run(self) -> str:
         """Live through it; what differs, or nothing."""
@@ -121,15 +131,19 @@ class Sequence:
         known = bool(self.durable) and self._dice.random() < 0.15
         name = self._dice.choice(sorted(self.durable)) if known else f"c{number:02d}"
         start = self.now + self._dice.choice([-6.0, -1.0, 0.7, 3.0, 6.0])
-        event = ask(
-            name,
-            start,
-            self._dice.choice([3.0, 7.0]),
-            program="p",
-            created=START + number,
-            set_w=100.0 * number,
+        # Some were made before others that came before them, some together with them.
+        made = START + max(0, number - self._dice.choice([0, 0, 0, 1, 4]))
+        event = replace(
+            ask(name, start, self._dice.choice([3.0, 7.0]), program="p", created=made, set_w=100.0 * number),
+            randomize_start_s=self._dice.choice([0.0, 0.0, -2.0, 3.0]),
+            randomize_duration_s=self._dice.choice([0.0, 0.0, -2.0, 3.0]),
         )
         answer, drawn, _ = self.engine.decide(event, self.now)
+        self.older += event.created < max((one.created for one in self.model.events.values()), default=START)
+        if answer.will_run and drawn.span != event.interval:
+            self.randomised += 1
+            if not _inside(event, drawn, self.now) or self.engine.decide(event, self.now)[1].span != drawn.span:
+                return f"{name}: {event.interval} was drawn as {drawn.span}"
         if answer.will_run != self.model.submit(drawn, self.now):
             return f"{name} at {self.now - START:.1f} s: {answer.verdict}, {answer.reason}"
         if answer.will_run:
@@ -166,6 +180,18 @@ class Sequence:
         return engine
 
 
+def _inside(event: Control, drawn: Control, now: Instant) -> bool:
+    """Whether what was drawn is what the sender allows: the start by its part at most, the end by both at most."""
+    start_s, duration_s = event.randomize_start_s, event.randomize_duration_s
+    began, ends = drawn.span.start, drawn.span.end
+    late = max(event.interval.start, now) + abs(start_s)
+    earliest, latest = event.interval.start + min(start_s, 0.0), max(event.interval.start + max(start_s, 0.0), late)
+    least, most = event.interval.end + min(duration_s, 0.0), event.interval.end + max(duration_s, 0.0)
+    return earliest <= began <= latest and (
+        least + min(start_s, 0.0) <= ends <= most + max(start_s, 0.0) or ends == began
+    )
+
+
 def _seen(device: Device, now: Instant) -> Snapshot:
     return Snapshot(device_id=device.id, source_time=now, received=now, w=0.0, soc=0.5)
 
@@ -174,11 +200,13 @@ def run(plan: Plan) -> Finding:
     """2,000 sequences, in the full form 100,000."""
     count = plan.count(2_000, 100_000)
     differences: list[dict[str, Any]] = []
-    restarts = events = 0
+    restarts = events = randomised = older = 0
     for seed in range(plan.seed, plan.seed + count):
         sequence = Sequence(seed)
         problem = sequence.run()
         restarts += sequence.restarts
+        randomised += sequence.randomised
+        older += sequence.older
         events += len(sequence.model.log)
         if problem:
             differences.append({"seed": seed, "what": problem[:300]})
@@ -188,6 +216,8 @@ def run(plan: Plan) -> Finding:
             "sequences": count,
             "events": events,
             "restarts": restarts,
+            "randomised": randomised,
+            "out_of_order": older,
             "differences": len(differences),
             "first": differences[:3],
         },

@@ -52,16 +52,18 @@ def test_a_limit_of_the_grid_comes_before_a_departure(bench):
 
 
 def test_a_vehicle_that_nobody_commands_is_told_to_charge_in_time_and_let_go_when_it_is_ready(bench):
-    world = bench(battery("ev", constraints=Constraints(departure=leaving(0.5))))
+    world = bench(battery("ev", constraints=Constraints(departure=leaving(0.25))), socs={"ev": 0.7})
     world.step(steps=2)
     assert world.told["ev"] == pytest.approx(-5_000.0)
-    world.socs["ev"] = 0.9
     sent = []
-    for _ in range(40):
-        world.now += 1
+    for _ in range(85):  # 14 minutes; 12 fill it
+        world.now += 10
+        world.socs["ev"] -= (world.told["ev"] or 0.0) * 10 / 3_600 / 10_000
         world.look()
         sent += world.tick()
-    assert [point.release for point in sent] == [True]
+    assert [point.release for point in sent][-1:] == [True]
+    assert world.told["ev"] is None
+    assert world.socs["ev"] == pytest.approx(0.8, abs=0.01)
 
 
 def test_a_charge_curve_bounds_charging_by_state_of_charge(bench):
@@ -81,7 +83,9 @@ def test_a_daily_cap_ends_the_throughput_until_midnight(bench):
     world.submit(ask(set_w=4_000.0))
     really_wh = 0.0
     for _ in range(20):
-        really_wh += (world.told.get("a") or 0.0) / 60
+        moved_wh = (world.told.get("a") or 0.0) / 60
+        really_wh += moved_wh
+        world.socs["a"] = world.socs.get("a", 0.5) - moved_wh / 10_000.0
         world.step(60.0)
     assert world.told["a"] == pytest.approx(0.0, abs=100.0)
     assert 900 < really_wh <= 1_001

@@ -48,6 +48,8 @@ def test_r21_event_sequences_agree_with_the_reference_model(part):
     assert finding.figures["sequences"] == count
     assert finding.figures["events"] > 5 * count
     assert finding.figures["restarts"] > count // 2
+    assert finding.figures["randomised"] > count
+    assert finding.figures["out_of_order"] > count // 4
 
 
 def test_r18_clocks_that_are_set():
