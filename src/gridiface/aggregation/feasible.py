@@ -76,7 +76,8 @@ class Feasibility:
             return Prospect()
         span_s = control.span.end - max(control.span.start, now)
         hold_s = max(self._config.hold_time_s, span_s) if np.isfinite(span_s) else self._config.hold_time_s
-        bounds = lasting_envelope(self._c, hold_s, self._config.soc_derate)
+        begins, margin = max(control.span.start, now), self._config.departure_margin
+        bounds = lasting_envelope(self._c, hold_s, self._config.soc_derate, at=begins, margin=margin)
         if control.service_class in FAST:
             bounds = quick_only(self._c, rows, bounds, control.service_class)
         beside_w = self._metering.known(control.target)
@@ -109,7 +110,10 @@ class Feasibility:
         prospect, rows = self.of(control, now), self._fleet.rows_of(control.target)
         if prospect.feasible_w is None:
             return []
-        bounds = lasting_envelope(self._c, self._config.hold_time_s, self._config.soc_derate)
+        config = self._config
+        bounds = lasting_envelope(
+            self._c, config.hold_time_s, config.soc_derate, at=now, margin=config.departure_margin
+        )
         beside_w = self._metering.known(control.target)
         counted = rows[self._c.counts[rows]]
         free, held = counted[bounds.free[counted]], counted[~bounds.free[counted]]

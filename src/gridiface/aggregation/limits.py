@@ -59,6 +59,14 @@ class Envelope:
     holding: int = 0
     at: Instant = -np.inf
 
+    def promised(self) -> FloatArray:
+        """The most that each can be counted on for, W: who must charge for its departure gives nothing."""
+        if not self.floors.size:
+            return self.hi
+        most = self.hi.copy()
+        most[self.floors] = np.minimum(most[self.floors], self.near_hi[self.floors])
+        return most
+
 
 def envelope(
     columns: Columns,
@@ -99,10 +107,23 @@ def envelope(
     return Envelope(*hard, near_lo, near_hi, c.base, c.weight, c.free, c.held, position, floors, holding, now)
 
 
-def lasting_envelope(columns: Columns, hold_time_s: float, soc_derate: float) -> Envelope:
-    """The hard envelope for another hold time, ramps left out. Keeps nothing and changes nothing."""
+def lasting_envelope(
+    columns: Columns, hold_time_s: float, soc_derate: float, *, at: Instant | None = None, margin: float = 0.05
+) -> Envelope:
+    """The hard envelope for another hold time, ramps left out. Keeps nothing and changes nothing.
+
+    Args:
+        columns: the fleet.
+        hold_time_s, soc_derate: as of `envelope`.
+        at: when it begins: who cannot wait from then on for so long with charging for its departure is held to that;
+            None: departures do not count.
+        margin: see `timed.departure_floor`.
+    """
     c = columns
     lo, hi, base, held = _hard(c, hold_time_s, soc_derate)
+    if at is not None and c.departing:
+        timed.keep_departures(c, at, lo, hi, span_s=hold_time_s, margin=margin)
+        np.clip(base, lo, hi, out=base)
     weight = np.maximum(c.export_w + c.import_w, 1.0)
     return Envelope(lo, hi, lo, hi, base, weight, askable(c), held, known_or_zero(c.w))
 

@@ -133,7 +133,7 @@ def roll_up(
     counted = rows[c.counts[rows]]
     free = counted[bounds.free[counted]]
     now_w = np.where(np.isfinite(c.w[free]), c.w[free], bounds.position[free])
-    up = float(np.maximum(bounds.hi[free] - now_w, 0.0).sum())
+    up = float(np.maximum(bounds.promised()[free] - now_w, 0.0).sum())
     down = float(np.maximum(now_w - bounds.lo[free], 0.0).sum())
     low, high = limits_w
     stored = counted[np.isfinite(c.energy_wh[counted]) & np.isfinite(c.soc[counted])]

@@ -21,7 +21,7 @@ from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.limits import Envelope
-from gridiface.aggregation.log import DecisionLog
+from gridiface.aggregation.log import DecisionLog, device_target
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan, empty_plan
 from gridiface.aggregation.planner import Planner
@@ -93,6 +93,7 @@ class Running:
         self.plan: Plan = empty_plan(columns)
         self.replan = True
         self.starting: list[Entry] = []
+        self._log = log
         self._here: tuple[int, Collection[str]] = (-1, ())
         self._moved = Moved()
 
@@ -120,6 +121,7 @@ class Running:
         step = self._stepper.run(self.plan, self._demands, now)
         if not np.array_equal(self._stepper.floors, self.plan.floors):
             self.replan = True
+        self._note_floors(now)
         self._singles.look(self.plan, step.wanted.watts, now)
         self._begin_devices(step, now)
         self._note_shortfalls(now)
@@ -267,6 +269,16 @@ class Running:
             return _Asked(node.ruling, requested, requested)
         accepted = min(max(requested, result.low), result.high)
         return _Asked(node.ruling, requested, accepted, result.low, result.high)
+
+    def _note_floors(self, now: Instant) -> None:
+        """Say who must charge for its departure from now on: once for each departure."""
+        c = self._c
+        for row in self._stepper.floors.tolist():
+            leaves = float(c.leave_at[row])
+            if self._log.news("departure", c.ids[row], value=leaves):
+                goal = f"{c.leave_soc[row]:.0%} in {(leaves - now) / 60:.0f} min"
+                reason = f"it must charge from now on to be at {goal}: set-points give way to that"
+                self._log.add(now, device_target(c.ids[row]), "departure", "charging", reason)
 
     def _note_shortfalls(self, now: Instant) -> None:
         for node in self.plan.nodes():

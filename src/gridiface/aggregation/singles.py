@@ -52,7 +52,9 @@ class Singles:
         c, rows = self._c, self._rows
         asked, told = plan.device_w[rows], watts[rows]
         low = np.maximum(c.hard_lo[rows], plan.device_low[rows])
-        reachable = np.minimum(np.maximum(asked, low), np.minimum(c.hard_hi[rows], plan.device_high[rows]))
+        leaving = np.isin(rows, plan.floors) & np.isfinite(told)
+        most = np.where(leaving, np.minimum(told, c.hard_hi[rows]), c.hard_hi[rows])
+        reachable = np.minimum(np.maximum(asked, low), np.minimum(most, plan.device_high[rows]))
         short = np.abs(asked - reachable) > np.maximum(self._config.shortfall_rel * np.abs(asked), 1.0)
         full = np.abs(told - asked) <= 0.02 * np.maximum(np.abs(asked), 1.0)
         state = np.where(np.isfinite(told), np.where(short, _SHORT, np.where(full, _FULL, _NOTHING)), _NOTHING)
@@ -61,6 +63,7 @@ class Singles:
             if state[place] == _SHORT:
                 gap = float(asked[place] - reachable[place])
                 reason = f"{asked[place]:.0f} W were asked, {reachable[place]:.0f} W can be reached"
+                reason += ": it must charge to be ready for its departure" if leaving[place] else ""
                 self._log.about(now, control, "shortfall", reason, value=gap)
             else:
                 self._log.about(now, control, "allocated", f"{asked[place]:.0f} W in full", value=float(asked[place]))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Constraints, Departure, DeviceKind, DriverTraits
 from gridiface.domain.local_time import DailyTime
 
@@ -140,3 +141,38 @@ def test_a_disabled_device_is_known_and_not_controlled(bench):
     world.now += 1
     world.look()
     assert [(p.device_id, p.release) for p in world.tick() if p.release] == [("off", True)]
+
+
+def test_who_must_charge_for_its_departure_is_not_promised_and_the_record_says_why(bench):
+    world = bench(battery("ev", constraints=Constraints(departure=leaving(0.25))), battery("home"), socs={"ev": 0.7})
+    snapshot = world.step(steps=2).engine.snapshot(Target(TargetKind.GROUP, "all"))
+    assert world.told["ev"] == pytest.approx(-5_000.0)
+    assert snapshot.available_up_w == pytest.approx(5_000.0)  # of `home` alone, and nothing of what the vehicle takes
+    answer = world.submit(ask(set_w=8_000.0, duration=60.0))
+    assert (answer.verdict, answer.feasible_w) == ("partial", pytest.approx(0.0))
+    assert sum(share.w or 0.0 for share in world.engine.shares(ask("p", set_w=8_000.0, duration=60.0), world.now)) == (
+        pytest.approx(0.0)
+    )
+    assert [reason for verdict, reason in told_of(world, "departure") if verdict == "charging"] == [
+        "it must charge from now on to be at 80% in 15 min: set-points give way to that"
+    ]
+    world.socs["ev"] = 0.74
+    later = ask("later", start=3_600.0, set_w=8_000.0, duration=60.0)
+    assert world.submit(later).feasible_w == pytest.approx(8_000.0)
+
+
+def test_a_set_point_of_a_vehicle_that_must_charge_is_answered_and_recorded(bench):
+    world = bench(battery("ev", constraints=Constraints(departure=leaving(0.25))), socs={"ev": 0.7})
+    world.step(steps=2)
+    asked = replace(ask(set_w=3_000.0, duration=60.0), target=Target(TargetKind.DEVICE, "ev"))
+    answer = world.submit(asked)
+    assert (answer.verdict, answer.feasible_w) == ("partial", pytest.approx(-5_000.0))
+    world.step(steps=2)
+    assert world.told["ev"] == pytest.approx(-5_000.0)
+    (short,) = [one for one in world.decisions if one.verdict == "shortfall"]
+    assert short.reason == ("3000 W were asked, -5000 W can be reached: it must charge to be ready for its departure")
+
+
+def told_of(world, signal):
+    """(verdict, reason) of the decisions about a signal."""
+    return [(one.verdict, one.reason) for one in world.decisions if one.signal == signal]
