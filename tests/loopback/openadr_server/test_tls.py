@@ -374,7 +374,7 @@ async def test_r516_72_nothing_is_exchanged_with_a_peer_whose_certificate_has_en
 async def test_only_who_is_known_may_tell_long_reports(make_house, make_authority, tmp_path):
     """Some VENs tell months of history in one piece; a stranger of the same root has nothing to tell."""
     _head, vtn, site, _ven = await build(make_house, make_authority, tmp_path)
-    known = {name: str(tmp_path / f"ven.{kind}") for name, kind in (("certificate", "pem"), ("key", "key"))}
+    known = {name: tmp_path / f"ven.{kind}" for name, kind in (("certificate", "pem"), ("key", "key"))}
     stranger = site.authority.issue("stranger")[0]
     long, longer = DOCUMENT_LIMITS.octets + 1, REPORT_LIMITS.octets + 1
     for files, octets, status in ((known, long, b"406"), (known, longer, b"413"), (stranger, long, b"413")):
