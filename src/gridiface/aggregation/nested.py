@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridiface.aggregation.allocate import FloatArray, IntArray
+from gridiface.aggregation.allocate.tree import Cap
 from gridiface.aggregation.allocate.water_filling import water_fill
 from gridiface.aggregation.extent import Extent, extent_of
 
@@ -41,6 +42,11 @@ class Nest:
         net, given = float(mine.sum()), float(np.maximum(mine, 0.0).sum())
         over = max(net - self.net[1], self.net[0] - net, 0.0) + max(given - self.given, 0.0)
         return over + max(given - net - self.taken, 0.0) + sum(one.passed(powers) for one in self.inside)
+
+
+def of_caps(rows: IntArray, net: tuple[float, float], caps: tuple[Cap, ...]) -> Nest:
+    """Groups of which only the net is bounded."""
+    return Nest(rows, net, inside=tuple(of_caps(cap.rows, (cap.low, cap.high), cap.inside) for cap in caps))
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,15 @@ class Node:
         for child in self.inside:
             child.finish()
 
+    def rank(self, ranks: dict[int, list[IntArray]], *, lowest: int) -> int:
+        """Add the loose rows to those of its rank, here and in bound nodes inside; one more than the highest of these.
+
+        `lowest`: of nodes in which none lies.
+        """
+        own = max([lowest, *(child.rank(ranks, lowest=lowest) + 1 for child in self.bound_below())])
+        ranks.setdefault(own, []).append(self.loose)
+        return own
+
     def bound_below(self) -> list[Node]:
         """The outermost nodes below that have totals of their own."""
         found: list[Node] = []
@@ -102,6 +111,19 @@ class Plan:
     def nested(self) -> bool:
         """Whether there is more to keep in mind than the total of each of several groups beside each other."""
         return self.single or any(root.inside or root.limits.any for root in self.roots)
+
+    def inside_out(self) -> list[IntArray]:
+        """Rows that others have to take as they are, by how deep they lie: first those in which nothing lies.
+
+        Single devices with a set-point of their own, then groups with totals inside of others.
+        """
+        ranks: dict[int, list[IntArray]] = {}
+        if self.single:
+            ranks[0] = [np.flatnonzero(np.isfinite(self.device_w))]
+        for root in self.roots:
+            root.rank(ranks, lowest=int(self.single))
+        top = max(ranks, default=0)
+        return [np.concatenate(ranks[rank]) for rank in sorted(ranks) if rank < top or not self.roots]
 
     def nodes(self) -> list[Node]:
         """All nodes, outermost first."""

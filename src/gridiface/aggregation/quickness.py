@@ -15,11 +15,12 @@ import numpy as np
 
 from gridiface.aggregation.allocate import FloatArray, IntArray
 from gridiface.aggregation.arbitration import Claim
+from gridiface.aggregation.coarse import largest_step
 from gridiface.aggregation.columns import FASTEST_FIRST, Columns
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.log import DecisionLog
 from gridiface.aggregation.plan import Node, Plan
-from gridiface.aggregation.solution import Solution
+from gridiface.aggregation.solution import NodeResult, Solution
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import FAST, ServiceClass
 
@@ -35,7 +36,15 @@ def quick_only(columns: Columns, rows: IntArray, bounds: Envelope, service: Serv
 
 
 def ramped(
-    columns: Columns, node: Node, bounds: Envelope, wanted_w: float, beside_w: float, *, per_s: float, elapsed_s: float
+    columns: Columns,
+    node: Node,
+    bounds: Envelope,
+    wanted_w: float,
+    beside_w: float,
+    last: NodeResult | None,
+    *,
+    per_s: float,
+    elapsed_s: float,
 ) -> float:
     """What a node is asked now of `wanted_w`: a fast service moves it by `per_s` of its rating a second at most, W.
 
@@ -45,6 +54,7 @@ def ramped(
         bounds: the envelope; where its devices are.
         wanted_w: what is asked.
         beside_w: what lies beside its members.
+        last: of the step before; what steps of coarse devices left of that is walked on from, else they never begin.
         per_s: part of the rating, 1/s.
         elapsed_s: since the last step, s.
     """
@@ -53,6 +63,9 @@ def ramped(
     rating = float(np.maximum(columns.export_w[node.loose], columns.import_w[node.loose]).sum())
     most = per_s * rating * elapsed_s
     position = float(np.where(bounds.free, bounds.position, bounds.held)[node.rows].sum()) + beside_w
+    if last is not None and last.wanted is not None and columns.stepped:
+        step = largest_step(columns, node.loose)
+        position += min(max(last.wanted - last.total, -step), step)
     return min(max(wanted_w, position - most), position + most)
 
 

@@ -18,13 +18,14 @@ from gridiface.aggregation.allocate.problem import span
 from gridiface.aggregation.allocate.quiet import reusable
 from gridiface.aggregation.allocate.tree import Cap, reach, split_tree
 from gridiface.aggregation.allocate.water_filling import WaterFilling
-from gridiface.aggregation.coarse import in_steps, pinned
+from gridiface.aggregation.coarse import between_levels, pinned, snapped
 from gridiface.aggregation.columns import Columns, charge_of
 from gridiface.aggregation.doubt import unseen
 from gridiface.aggregation.leeway import Leeway
-from gridiface.aggregation.levels import is_coarse
+from gridiface.aggregation.level_choice import Ladder, choose
+from gridiface.aggregation.levels import COARSE, is_coarse, levels_around
 from gridiface.aggregation.limits import Envelope, known_or_zero
-from gridiface.aggregation.nested import KEPT_W, mend
+from gridiface.aggregation.nested import KEPT_W, mend, of_caps
 from gridiface.aggregation.part_limits import within
 from gridiface.aggregation.parts import (
     Fixed,
@@ -39,6 +40,9 @@ from gridiface.aggregation.residual import Beside
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
 
 _FREE_RUN: Strategy = WaterFilling()
+
+#: A power that counts as none, W.
+_NOTHING_W = 1e-6
 
 
 class Solver:
@@ -64,22 +68,32 @@ class Solver:
         self.leeway = Leeway(columns, self._b, self._own, targets, residuals, self._solution.watts)
 
     def solve(self) -> Solution:
-        """Run it; a second time around the powers of coarse devices, where limits or totals lie around or in others."""
+        """Run it; with coarse devices again, from the inside out, around what those inside of others came to.
+
+        Where their steps keep a limit from being kept all that can be off are.
+        """
         found = self._solve()
         if not self._c.stepped or not self._plan.nested:
             return found
-        best, least = self, np.inf
+        solver = self
+        for rows in self._plan.inside_out():
+            solver = solver._again(found, rows)
+            found = solver._solve()
+        passed = solver.leeway.passed(self._plan, found)
         for off in (False, True):
-            bounds = pinned(self._c, self._b, found, off=off)
-            tried = Solver(self._c, self._plan, bounds, self._targets, self._residuals, self._settings)
-            tried._solve()
-            passed = tried.leeway.passed(self._plan, tried._solution)
-            if passed < least:
-                best, least = tried, passed
-            if passed <= KEPT_W:
+            if passed <= KEPT_W and not between_levels(self._c, found.watts):
                 break
-        self.leeway = best.leeway
-        return best._solution
+            tried = self._again(found, slice(None), off=off)
+            there = tried.leeway.passed(self._plan, tried._solve())
+            if not off or there < passed:
+                solver, passed, found = tried, there, tried._solution
+        self.leeway = solver.leeway
+        return solver._solution
+
+    def _again(self, found: Solution, rows: IntArray | slice, *, off: bool = False) -> Solver:
+        """One in which the coarse of these rows stay as they were found; `off`: as little as they can."""
+        bounds = pinned(self._c, self._b, found, rows, off=off)
+        return Solver(self._c, self._plan, bounds, self._targets, self._residuals, self._settings)
 
     def _solve(self) -> Solution:
         if self._plan.single:
@@ -130,6 +144,8 @@ class Solver:
         )
         reachable = reach(lo, hi, caps)
         powers = self._kept(node, free, fixed, powers, part, cut=cut)
+        if self._c.stepped:
+            powers = self._in_steps(node, free, fixed, powers, target - held)
         self._tell(free, powers)
         total = held + float(fixed.wanted.sum()) + float(powers.sum())
         offset = held + float(fixed.wanted.sum())
@@ -181,7 +197,7 @@ class Solver:
         if self._settings.phase_spread is not None and c.phased:
             shares = (c.phase_a[here], c.phase_b[here], c.phase_c[here])
             powers = balance(node.strategy, problem, powers, shares, self._settings.phase_spread, caps)
-        return in_steps(c, free, node.strategy, problem, powers, caps) if c.stepped else powers
+        return powers
 
     # A node that only has limits.
 
@@ -223,6 +239,45 @@ class Solver:
 
     # What both have in common.
 
+    def _in_steps(self, node: Node, free: IntArray, fixed: Fixed, powers: FloatArray, target: float) -> FloatArray:
+        """`powers` of the loose devices with coarse ones at levels that they know, and the others split around them.
+
+        `target`: of the loose devices and the fixed parts, W.
+        """
+        c, b, count = self._c, self._b, free.size
+        coarse = is_coarse(c, free)
+        if not coarse.any():
+            return powers
+
+        known = c.part(free, COARSE)
+
+        def around(there: FloatArray) -> tuple[FloatArray, FloatArray]:
+            # Who is at nothing goes the way that is asked.
+            idle = coarse & (np.abs(there) < _NOTHING_W)
+            return levels_around(known, np.where(idle, np.copysign(_NOTHING_W, target), there))
+
+        stands, rest = fixed.wanted, target - float(fixed.wanted.sum())
+        caps = self.leeway.caps(node, free, fixed)
+        low, high, _, _ = self.leeway.window(node, fixed, self.leeway.held(node))
+        nest = self.leeway.nest(node, free, fixed)
+        if nest is None:
+            window = target - rest + low, target - rest + high
+            nest = of_caps(np.arange(count + stands.size), window, caps)
+        least, most = np.minimum(b.near_lo[free], powers), np.maximum(b.near_hi[free], powers)
+        far = snapped(c, free, most if target > 0 else least)
+        ladder = Ladder(
+            coarse=np.concatenate([coarse, np.zeros(stands.size, dtype=np.bool_)]),
+            powers=np.concatenate([powers, stands]),
+            down=np.concatenate([around(powers)[0], stands]),
+            far=np.concatenate([far, stands]),
+            above=lambda there: np.concatenate([around(there[:count])[1], stands]),
+            runs=np.concatenate([c.natural[free], np.zeros(stands.size, dtype=np.bool_)]),
+        )
+        ends = np.concatenate([least, stands]), np.concatenate([most, stands])
+        _, lo, hi = (values[:count] for values in choose(nest, ladder, *ends, target))
+        powers = self._split(node, free, min(max(rest, low), high), lo, hi, caps)
+        return self._kept(node, free, fixed, powers, rest, bounds=(lo, hi))
+
     def _kept(
         self,
         node: Node,
@@ -232,6 +287,7 @@ class Solver:
         target: float | None = None,
         *,
         cut: bool = False,
+        bounds: tuple[FloatArray, FloatArray] | None = None,
     ) -> FloatArray:
         """The powers of the loose devices where these and the fixed parts keep all limits, and come to the target.
 
@@ -254,9 +310,11 @@ class Solver:
         gives_way = fixed.able if cut or passed > KEPT_W else None
         stands = (fixed.wanted, fixed.wanted) if gives_way is None else gives_way
         weight = np.concatenate([self._b.weight[free], np.maximum(np.abs(fixed.wanted), 1.0)])
-        for lo, hi in ((self._b.near_lo, self._b.near_hi), (self._b.lo, self._b.hi)):
-            bounds = np.concatenate([lo[free], stands[0]]), np.concatenate([hi[free], stands[1]])
-            found = mend(nest, first, asked, (*bounds, weight), passed=passed)
+        b = self._b
+        near, hard = (b.near_lo[free], b.near_hi[free]), (b.lo[free], b.hi[free])
+        for lo, hi in (near, hard) if bounds is None else (bounds,):
+            ends = np.concatenate([lo, stands[0]]), np.concatenate([hi, stands[1]])
+            found = mend(nest, first, asked, (*ends, weight), passed=passed)
             if passed <= KEPT_W or (found is not None and nest.passed(found) <= KEPT_W):
                 break
         if found is None:

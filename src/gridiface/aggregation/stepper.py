@@ -139,8 +139,8 @@ class Stepper:
         wanted += self._trim(node, wanted, bounds, now)
         # Steps may come sooner than the period (a kick, a failure): the ramp counts the time that passed.
         elapsed = min(max(now - self._ran_at, 0.0), period_s)
-        per_s = self._config.fast_ramp_per_s
-        return ramped(self._c, node, bounds, wanted, beside_w, per_s=per_s, elapsed_s=elapsed)
+        per_s, last = self._config.fast_ramp_per_s, self.results.get(node.id)
+        return ramped(self._c, node, bounds, wanted, beside_w, last, per_s=per_s, elapsed_s=elapsed)
 
     @staticmethod
     def requested(node: Node, demands: Demands, now: Instant) -> float:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridiface.aggregation.coarse import snapped
+from gridiface.aggregation.coarse import largest_step, snapped
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.levels import is_coarse
 from gridiface.domain.fleet import Constraints, DriverTraits, Group
@@ -37,6 +37,12 @@ def test_a_power_between_two_that_are_known_goes_to_the_one_on_the_side_that_is_
     assert is_coarse(fleet).tolist() == [True, True, False]
     found = snapped(fleet, np.arange(3), np.array(watts), towards)
     np.testing.assert_allclose(found, known, equal_nan=True)
+
+
+def test_the_largest_step_is_the_widest_gap_between_two_powers_that_are_known():
+    fleet = columns(battery("s", traits=STEP), battery("m", constraints=MODES), battery("fine"))
+    assert [largest_step(fleet, np.array([row])) for row in range(3)] == [1_000.0, 5_000.0, 0.0]
+    assert largest_step(fleet, np.arange(3)) == 5_000.0
 
 
 def test_a_limit_is_kept_by_powers_that_mode_devices_know_and_the_fine_ones_make_up_for_them(bench):
