@@ -280,6 +280,25 @@ async def test_the_operators_standing_word_answers_every_event_and_outlives_a_re
     await answered("ENGINE", "optOut", power_reactive())
 
 
+async def test_one_that_ends_in_the_middle_of_a_request_goes_on_when_it_starts_again(make_house, eventually):
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID and not ven.core.waiting, "registration")
+    asked, held = asyncio.Event(), asyncio.Event()
+    ask = ven.upstream.ask
+
+    async def hang(request):
+        asked.set()
+        await held.wait()
+
+    ven.upstream.ask = hang
+    await asked.wait()
+    await ven.stop()
+    ven.upstream.ask = ask
+    await ven.start()
+    start = float(int(site.clock.now()) - 1)
+    await opted(vtn, eventually, ven.core.registration.venID, dispatch_event("E", start, -6.0), "optIn")
+
+
 async def test_nothing_is_sent_while_the_store_cannot_write(make_house, eventually):
     _, vtn, site, ven = await pair(make_house)
     await eventually(lambda: ven.core.registration.venID and not ven.core.waiting, "registration")

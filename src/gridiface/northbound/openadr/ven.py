@@ -152,6 +152,7 @@ class OpenAdrVen:
             with suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+            self.core.abandon()
         await self.upstream.close()
 
     def on_outcome(self, outcome: Outcome) -> None:

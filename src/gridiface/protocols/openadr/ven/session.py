@@ -172,6 +172,10 @@ class Ven:
                 return
         self._registrar.failed(now)
 
+    def abandon(self) -> None:
+        """Nobody waits for an answer any more: what is under way is sent again. Nothing where nothing is."""
+        self._under_way = None
+
     def receive_push(self, payload: Payload, now: float) -> Payload | None:
         """A payload that the VTN pushed; returns the answer, None for an empty HTTP 200. Commit the changes first."""
         if not self._state.registered:

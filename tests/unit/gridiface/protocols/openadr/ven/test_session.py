@@ -212,6 +212,20 @@ def test_overload_and_silence_are_tried_again(talk):
     assert made.ven.waiting == 0
 
 
+def test_what_nobody_waits_for_any_more_is_sent_again_at_once(talk):
+    made = talk()
+    made.run()
+    made.ven.add_opt_schedule("optOut", [(made.now, 60)], made.now)
+    (request,) = made.ven.next_requests(made.now)
+    assert made.ven.next_requests(made.now) == ()
+    made.ven.abandon()
+    made.ven.abandon()
+    (again,) = made.ven.next_requests(made.now)
+    assert again.payload is request.payload
+    with pytest.raises(LocalProtocolError):
+        made.ven.receive(request.id, None, made.now)
+
+
 def test_a_due_poll_does_not_wait_until_all_reports_are_sent(talk, kit):
     """A VTN that takes longer for a report than reports are apart would never tell an event."""
     made = talk()
