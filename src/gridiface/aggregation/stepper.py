@@ -13,6 +13,7 @@ import numpy as np
 
 from gridiface.aggregation import probing, twin
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
+from gridiface.aggregation.allocate.problem import span
 from gridiface.aggregation.allocate.quiet import to_send
 from gridiface.aggregation.closed_loop import Pace, Trim
 from gridiface.aggregation.columns import Columns
@@ -155,10 +156,11 @@ class Stepper:
             trim.at = now
             return 0.0 if last is None else trim.watts
         before = trim.watts
-        trim.give_up(self._told_anew(node, bounds))
+        counted = self._counted_on(node.loose, bounds)
+        trim.give_up(self._told_anew(node.loose, counted))
         rating = float(bounds.weight[node.loose[bounds.free[node.loose]]].sum())
         trim.update(
-            self._missing(node, bounds, now),
+            self._missing(node, bounds, counted, now),
             now,
             gain=config.trim_gain,
             limit_w=config.trim_limit * rating,
@@ -172,19 +174,21 @@ class Stepper:
 
     def _counted_on(self, rows: IntArray, bounds: Envelope) -> BoolArray:
         """Who of these is to do what it was told: not who fails, nor whose owner has set it to less since then."""
-        c = self._c
-        known = np.isfinite(c.told_w[rows]) & np.isfinite(c.w[rows]) & bounds.free[rows]
-        return known & (c.told_w[rows] <= c.export_w[rows]) & (c.told_w[rows] >= -c.import_w[rows])
+        c, here = self._c, span(rows)
+        told = c.told_w[here]
+        counted: BoolArray = (told <= c.export_w[here]) & (told >= -c.import_w[here])  # neither, where none was told
+        counted &= np.isfinite(c.w[here]) & bounds.free[here]
+        return counted
 
-    def _told_anew(self, node: Node, bounds: Envelope) -> float:
-        """What those lacked last who are counted on no more, W: this step gives it to others."""
-        c, rows = self._c, node.loose
-        gone = rows[~self._counted_on(rows, bounds) & (c.lack_w[rows] != 0.0)]
+    def _told_anew(self, rows: IntArray, counted: BoolArray) -> float:
+        """What those of `rows` lacked last who are counted on no more, W: this step gives it to others."""
+        c = self._c
+        gone = rows[(c.lack_w[span(rows)] != 0.0) & ~counted]
         lacked = float(c.lack_w[gone].sum())
         c.lack_w[gone] = 0.0
         return lacked
 
-    def _missing(self, node: Node, bounds: Envelope, now: Instant) -> float | None:
+    def _missing(self, node: Node, bounds: Envelope, counted: BoolArray, now: Instant) -> float | None:
         """Expected minus measured power of the node's loose devices that are commanded and seen, W.
 
         What one lacks that is still to fetch what it was told is not known yet: others would make up for it now, and be
@@ -192,21 +196,22 @@ class Stepper:
         way, or it had so much time that it will not follow any more.
         """
         c, rows = self._c, node.loose
-        told = self._counted_on(rows, bounds)
-        since = c.waits_since[rows]
-        waits = told & np.isfinite(since)
+        here = span(rows)
+        since = c.waits_since[here]
+        waits = counted & np.isfinite(since)
         if waits.any():
             there = waits & ~(2.0 * np.abs(c.w[rows] - c.told_w[rows]) > np.abs(c.w[rows] - c.from_w[rows]))
             c.waits_since[rows[there]] = np.nan
             waits &= ~there & (now - since < np.maximum(FETCHED_S, FETCHES * c.latency_s[rows]))
-        seen = told & ~waits & (c.received[rows] >= c.from_at[rows])
+        seen = counted & ~waits & (c.received[here] >= c.from_at[here])
         if not seen.any():
             return None
-        here = rows[seen]
+        mine = rows[seen]
+        here = span(mine)
         lag, since = c.latency_s[here] + self._config.response_s, c.received[here] - c.from_at[here]
         lack = twin.lack_of(c.w[here], c.from_w[here], c.told_w[here], c.ramp_w_per_s[here], lag, since)
         c.lack_w[here] = lack
-        lasting = self._pace.lasting(here, lack, 0.5 * bounds.weight[here], 1.0 / self._config.trim_gain)
+        lasting = self._pace.lasting(mine, lack, 0.5 * bounds.weight[here], 1.0 / self._config.trim_gain)
         return float(lasting.sum()) + float(c.lack_w[rows[waits]].sum())
 
     # The record.
