@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gridiface.aggregation.allocate import strategy
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.estimation import believe
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.log import CONFIGURATION, DecisionLog, device_target, group_target
@@ -80,11 +81,16 @@ class Desk:
         self._fleet_changed()
         return True
 
-    def release_quarantine(self, device_id: str, now: Instant, *, reason: str = "by the operator") -> bool:
-        """Believe a quarantined device again; False where it is unknown or not quarantined."""
+    def believe(self, device_id: str, now: Instant, *, reason: str = "by the operator") -> bool:
+        """Believe a device again that is quarantined, or whose state of charge is in doubt; False where neither is."""
         self._at(now)
         row = self._c.row.get(device_id)
-        if row is None or not self._plausibility.release(row, now, reason):
+        if row is None:
+            return False
+        released, trusted = self._plausibility.release(row, now, reason), believe(self._c, row)
+        if trusted:
+            self._log.add(now, device_target(device_id), "soc", "trusted", reason)
+        if not (released or trusted):
             return False
         self._fleet_changed()
         return True

@@ -110,3 +110,20 @@ def correct(
     c.soc_moved[rows] = np.where(off, 0.0, c.soc_moved[rows])
     c.soc_doubt[rows] = (doubted | off) & ~lifted
     return rows[off & ~doubted], rows[lifted]
+
+
+def told(columns: Columns, rows: IntArray | int) -> FloatArray:
+    """State of charge as devices report it, smoothed, 0 to 1: also while it is in doubt; NaN: not known."""
+    found: FloatArray = columns.soc[rows] + columns.soc_offset[rows]
+    return found
+
+
+def believe(columns: Columns, row: int) -> bool:
+    """End a doubt: it was recalibrated, and what it reports is true. False where there is none."""
+    c = columns
+    if not bool(c.soc_doubt[row]):
+        return False
+    c.soc[row], c.soc_variance[row] = c.soc_reported[row], REPORT_VARIANCE
+    c.soc_half[row] = c.soc_offset[row] = c.soc_moved[row] = 0.0
+    c.soc_strikes[row], c.soc_doubt[row], c.touched[row] = 0, False, True
+    return True

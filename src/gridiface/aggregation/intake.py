@@ -16,7 +16,7 @@ from gridiface.aggregation.allocate import FloatArray, IntArray
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.doubt import seen as seen_to_follow
-from gridiface.aggregation.estimation import LONGEST_STEP_S, correct, count_coulombs
+from gridiface.aggregation.estimation import LONGEST_STEP_S, correct, count_coulombs, told
 from gridiface.aggregation.limits import known_or_zero
 from gridiface.aggregation.log import DecisionLog, device_target
 from gridiface.domain.clock import Instant
@@ -93,7 +93,7 @@ class Intake:
         age = now - float(c.received[row])
         old = bool(c.lost[row]) or age > max(self._config.stale_after_s, 2.0 * float(c.period_s[row]))
         quality = Quality.STALE if old and snapshot.quality is Quality.GOOD else snapshot.quality
-        doubt, estimate = bool(c.soc_doubt[row]), float(c.soc[row])
+        doubt, estimate = bool(c.soc_doubt[row]), float(told(c, row))
         soc = snapshot.soc if math.isnan(estimate) else estimate
         made_of = (quality, doubt, soc)
         shown = self._shown.get(device_id)

@@ -93,10 +93,12 @@ def with_device_limits(bounds: Envelope, plan: Plan) -> Envelope:
 def by_itself(columns: Columns, rows: IntArray) -> FloatArray:
     """What devices do when nobody holds them, W: as measured, of those that are held as seen before; NaN: never seen.
 
-    Who is held shows what it was told; to let go of it because that keeps a limit would break the limit.
+    Who is held shows what it was told; to let go of it because that keeps a limit would break the limit. Of what it did
+    it can do what its settings are now.
     """
     c = columns
-    return np.where(c.told[rows], c.natural_w[rows], c.w[rows])
+    free = np.clip(c.natural_w[rows], -c.import_w[rows], c.export_w[rows])
+    return np.where(c.told[rows], free, c.w[rows])
 
 
 def ceilings(

@@ -2,9 +2,9 @@
 
 A roof that is asked for all that is known of its sun, and gives it, may have more by now: after a cloud it would stay
 at what the cloud left it, and after a night at nothing. So its set-point, or its ceiling where it is led by that alone,
-stands a little above its share. With no more sun that changes nothing; with
-more it gives up to so much more, which is seen, becomes known, and is split like the rest. The margin is told to the
-device alone; shares, totals and accounts are made of what is known. All margins together stay inside what limits leave.
+stands a little above its share. With no more sun that changes nothing; with more it gives up to so much more, which is
+seen, becomes known, and is split like the rest. The margin is told to the device alone; shares, totals and accounts are
+made of what is known. All margins together stay inside what limits, and the ramp of a fast response, leave.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gridiface.aggregation.allocate import BoolArray, FloatArray
+from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.doubt import unheard
 from gridiface.aggregation.intake import BINDING
@@ -37,7 +37,12 @@ _WORTH = 0.5
 
 
 def margins(
-    columns: Columns, plan: Plan, bounds: Envelope, solution: Solution, residuals: Mapping[str, Beside]
+    columns: Columns,
+    plan: Plan,
+    bounds: Envelope,
+    solution: Solution,
+    residuals: Mapping[str, Beside],
+    on_top: Mapping[str, float],
 ) -> FloatArray:
     """How much more than its share each row is to be told, W, >= 0.
 
@@ -47,6 +52,7 @@ def margins(
         bounds: what each device is known to be able to do.
         solution: the shares of this step, powers or ceilings.
         residuals: what lies beside the members of each node at its metered points.
+        on_top: how much more than it is asked each bound node may give in this step, W.
 
     Returns:
         One per row; 0 but for roofs that give all that is known of them and were told no more.
@@ -70,6 +76,7 @@ def margins(
         for node in root.walk():
             if node.limits.any and found[node.rows].any():
                 _keep_limits(c, node, bounds, share, residuals.get(node.id, NOTHING).high, found)
+            _keep_within(found, node.rows, on_top.get(node.id, np.inf))
     return found
 
 
@@ -106,6 +113,13 @@ def _keep_limits(
         room = limits.export.watts - float(each.sum()) - beside_w
     if limits.generation is not None:
         room = min(room, limits.generation.watts - float(np.maximum(each, 0.0).sum()) - max(beside_w, 0.0))
+    _keep_within(found, rows, room)
+
+
+def _keep_within(found: FloatArray, rows: IntArray, room: float) -> None:
+    """Scale the margins of some rows to what there is room for, W."""
+    if np.isinf(room):
+        return
     whole = float(found[rows].sum())
     if whole > room:
         found[rows] *= max(room, 0.0) / whole

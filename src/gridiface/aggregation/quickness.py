@@ -45,8 +45,10 @@ def ramped(
     *,
     per_s: float,
     elapsed_s: float,
-) -> float:
+) -> tuple[float, float]:
     """What a node is asked now of `wanted_w`: a fast service moves it by `per_s` of its rating a second at most, W.
+
+    And how much it may give on top of that in this step, W: infinity for what is not fast.
 
     Args:
         columns: the fleet.
@@ -59,14 +61,15 @@ def ramped(
         elapsed_s: since the last step, s.
     """
     if _service(node) is not ServiceClass.FAST_FREQUENCY:
-        return wanted_w
+        return wanted_w, np.inf
     rating = float(np.maximum(columns.export_w[node.loose], columns.import_w[node.loose]).sum())
     most = per_s * rating * elapsed_s
     position = float(np.where(bounds.free, bounds.position, bounds.held)[node.rows].sum()) + beside_w
     if last is not None and last.wanted is not None and columns.stepped:
         step = largest_step(columns, node.loose)
         position += min(max(last.wanted - last.total, -step), step)
-    return min(max(wanted_w, position - most), position + most)
+    asked = min(max(wanted_w, position - most), position + most)
+    return asked, position + most - asked
 
 
 class Quickness:

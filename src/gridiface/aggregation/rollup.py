@@ -14,6 +14,7 @@ import numpy as np
 
 from gridiface.aggregation.allocate.problem import BoolArray, IntArray, span
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.estimation import told
 from gridiface.aggregation.limits import Envelope
 from gridiface.domain.clock import Instant
 from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
@@ -139,7 +140,7 @@ def roll_up(
     stored = counted[np.isfinite(c.energy_wh[counted]) & np.isfinite(c.soc[counted])]
     energy = c.energy_wh[stored]
     whole = float(energy.sum())
-    soc = float((c.soc[stored] * energy).sum() / whole) if whole > 0 else None
+    soc = float((told(c, stored) * energy).sum() / whole) if whole > 0 else None
     left = float((np.maximum(c.soc[stored] - c.soc_min[stored], 0.0) * energy).sum())
     stated = counted[np.isnan(c.soc[counted]) & np.isfinite(c.available_wh[counted])]
     left += float(c.available_wh[stated].sum())

@@ -107,11 +107,12 @@ class Stepper:
         if not reuse:
             self._split_at = now
         self._renewed = False
-        targets = {
+        asked = {
             node.id: self._target(node, demands, bounds, residuals[node.id].watts, plan.period_s, now)
             for node in plan.nodes()
             if node.bound
         }
+        targets, on_top = ({name: one[at] for name, one in asked.items()} for at in (0, 1))
         settings = Settings(tolerance=self._config.total_tolerance, phase_spread=self._config.phase_spread, reuse=reuse)
         quickness = Quickness(self._c, plan, bounds)
         quickness.keep(
@@ -127,7 +128,7 @@ class Stepper:
         self.results, self._ran_at = solution.results, now
         vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts)
         self._explain_vars(plan, demands, vars_, now)
-        above = probing.margins(self._c, plan, bounds, solution, residuals)
+        above = probing.margins(self._c, plan, bounds, solution, residuals, on_top)
         self._renewed |= probing.found_more(self._c, bounds, solution)
         return self._emit(plan, solution, vars_, above, bounds, hail, now)
 
@@ -135,7 +136,8 @@ class Stepper:
 
     def _target(
         self, node: Node, demands: Demands, bounds: Envelope, beside_w: float, period_s: float, now: Instant
-    ) -> float:
+    ) -> tuple[float, float]:
+        """What a bound node is asked in this step, and what may come on top of that; see `ramped`."""
         wanted = self.requested(node, demands, now)
         wanted += self._trim(node, wanted, bounds, now)
         # Steps may come sooner than the period (a kick, a failure): the ramp counts the time that passed.

@@ -106,11 +106,12 @@ class EngineDesk:
 
     async def release(self, device_id: str, now: Instant, *, reason: str, along: Sequence[Change]) -> bool:
         """See EnginePort."""
-        if device_id not in self._engine.desk.quarantined():
+        desk = self._engine.desk
+        if device_id not in desk.quarantined() and device_id not in desk.in_doubt():
             return False
         await self._ledger.commit([DeleteDocument(QUARANTINE, device_id), *along])
         self._kept.discard(device_id)
-        return self._engine.desk.release_quarantine(device_id, now, reason=reason)
+        return desk.believe(device_id, now, reason=reason)
 
     async def choose(self, group_id: str, name: str | None, now: Instant, *, along: Sequence[Change]) -> None:
         """See EnginePort."""

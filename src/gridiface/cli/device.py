@@ -144,7 +144,7 @@ _verb(
 )
 _verb(
     "release",
-    """End the quarantine of a device whose telemetry was not believed.
+    """Believe a device again: its quarantine ends, or the doubt about its state of charge.
 
     Example: gridiface device release battery1 --reason "current transformer was turned round"
     """,

@@ -50,7 +50,7 @@ KINDS: Mapping[str, AlarmKind] = {
     "soc_residual": AlarmKind(
         severity="warning",
         meaning="a device's reported state of charge left its own history; it is derated",
-        fix="calibrate the battery's state of charge",
+        fix="calibrate the battery's state of charge, then release the device",
         device=True,
     ),
     "quarantined": AlarmKind(

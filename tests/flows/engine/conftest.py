@@ -226,7 +226,7 @@ class World:
 
     def release(self, name: str) -> None:
         """An operator believes it again."""
-        self.engine.desk.release_quarantine(name, self.now)
+        self.engine.desk.believe(name, self.now)
 
     def restart(self) -> None:
         """Lose the engine and make a new one from what is durable."""

@@ -36,6 +36,24 @@ def test_the_share_of_a_device_that_refuses_its_set_point_is_on_the_others_withi
     assert "timeout after 3 attempts" in failing[0].reason
 
 
+def test_who_gives_more_by_itself_than_is_counted_on_is_held_by_a_limit(make_world, ask):
+    """Its charge is in doubt, so half of its power counts: a limit speaks of all that it does."""
+    world = make_world(2)
+    unit = world.units["b00"]
+    unit.natural_w = 5_000.0
+    world.run(5)
+    unit.soc_error = 0.2
+    world.run(5)
+    assert world.engine.desk.in_doubt() == ("b00",)
+    assert not world.told
+    world.submit(ask("c1", export_limit=6_000.0))
+    world.run(10)
+    assert unit.w == 5_000.0  # nobody is told anything that no limit needs
+    world.submit(ask("c2", export_limit=3_000.0))
+    world.run(10)
+    assert world.total <= 3_000.0 + 1
+
+
 def test_outcomes_of_an_event_with_one_failed_device(make_world, ask):
     world = make_world(5)
     world.submit(ask("c1", set_w=10_000, duration=30))

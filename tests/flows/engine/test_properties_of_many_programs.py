@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from scipy import optimize
 from tests.flows.engine.stories import LIMITS, Story
 from tests.flows.engine.test_limits_with_totals_inside import levels, streets, tight
@@ -164,6 +164,7 @@ def test_no_battery_works_against_what_is_asked_of_its_group_beside_sun_and_dema
 
 
 @given(seed=SEEDS)
+@example(seed=700_101)  # roofs that give all their sun are tried for more while the ramp uses all that it may
 @PROPERTIES
 def test_a_fast_response_of_roofs_loads_and_batteries_never_moves_faster_than_its_cap(
     make_world: Any, make_battery: Any, seed: int

@@ -38,7 +38,7 @@ class EnginePort(Protocol):
         ...
 
     async def release(self, device_id: str, now: Instant, *, reason: str, along: Sequence[Change]) -> bool:
-        """Believe a device again; False where it is not quarantined."""
+        """Believe a device again, its state of charge too; False where neither is in question."""
         ...
 
     async def choose(self, group_id: str, name: str | None, now: Instant, *, along: Sequence[Change]) -> None:
@@ -97,9 +97,14 @@ class EngineArea(Area):
             entry.log()
         return {"devices": list(self._port.quarantined())}
 
-    @post("/devices/{id}/release", "End a device's quarantine", scope="control", problems=(404,))
+    @post(
+        "/devices/{id}/release",
+        "Believe a device again: its quarantine, or the doubt about its state of charge, ends",
+        scope="control",
+        problems=(404,),
+    )
     async def release_device(self, call: Call[NoQuery, Reason]) -> QuarantineList:
-        """One that is not quarantined stays as it is."""
+        """One that is believed stays as it is."""
         device, reason = self._device(call.id), call.body.reason or "by the operator"
         entry = Entry(at=call.now, who=call.caller.name, what="device.release", subject=device, reason=reason)
         if await self._port.release(device, call.now, reason=reason, along=[entry.change()]):

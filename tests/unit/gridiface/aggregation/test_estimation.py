@@ -3,7 +3,7 @@ import pytest
 from tests.unit.gridiface.aggregation.conftest import battery as power
 
 from gridiface.aggregation.columns import Columns
-from gridiface.aggregation.estimation import correct, count_coulombs
+from gridiface.aggregation.estimation import believe, correct, count_coulombs, told
 from gridiface.domain.fleet import Device, Nameplate
 
 ROW = np.array([0])
@@ -124,3 +124,16 @@ def test_who_was_long_silent_is_taken_at_its_word(bench):
     world.socs["a"] = 0.5
     world.step(10, 2)
     assert [one.target.id for one in world.decisions if one.verdict == "in doubt"] == ["a"]
+
+
+def test_what_is_told_to_others_is_what_is_reported_and_somebody_may_believe_it(battery):
+    assert not believe(battery, 0)
+    correct(battery, ROW, np.array([0.8]), 60.0, limit=0.05)
+    assert battery.soc_doubt[0]
+    assert told(battery, 0) == pytest.approx(0.8)
+    battery.touched[0] = False
+    assert believe(battery, 0)
+    assert not battery.soc_doubt[0]
+    assert battery.touched[0]
+    assert (battery.soc[0], battery.soc_half[0], told(battery, 0)) == (0.8, 0.0, 0.8)
+    assert correct(battery, ROW, np.array([0.8]), 61.0, limit=0.05)[0].size == 0

@@ -65,7 +65,7 @@ async def test_what_the_engine_does_by_itself_is_kept_too():
     made.desk.quarantine("b", NOW)
     await ledger.commit(desk.changes(NOW))
     assert (QUARANTINE, "b") in ledger.kept
-    made.desk.release_quarantine("b", NOW)
+    made.desk.believe("b", NOW)
     await ledger.commit(desk.changes(NOW))
     assert ledger.kept == {}
 
