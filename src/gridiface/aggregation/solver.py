@@ -66,6 +66,9 @@ class Solver:
         count = columns.count
         self._solution = Solution(np.full(count, np.nan), np.full(count, np.nan), {}, self._will)
         self.leeway = Leeway(columns, self._b, self._own, targets, residuals, self._solution.watts)
+        #: In what fine devices beside coarse ones work for their total, W; of this solution, and of the one before it.
+        self._ways = np.full(count, -np.inf), np.full(count, np.inf)
+        self._ways_before: tuple[FloatArray, FloatArray] | None = None
 
     def solve(self) -> Solution:
         """Run it; with coarse devices again, from the inside out, around what those inside of others came to.
@@ -93,7 +96,9 @@ class Solver:
     def _again(self, found: Solution, rows: IntArray | slice, *, off: bool = False) -> Solver:
         """One in which the coarse of these rows stay as they were found; `off`: as little as they can."""
         bounds = pinned(self._c, self._b, found, rows, off=off)
-        return Solver(self._c, self._plan, bounds, self._targets, self._residuals, self._settings)
+        solver = Solver(self._c, self._plan, bounds, self._targets, self._residuals, self._settings)
+        solver._ways_before = self._ways
+        return solver
 
     def _solve(self) -> Solution:
         if self._plan.single:
@@ -262,6 +267,8 @@ class Solver:
             return levels_around(known, np.where(idle, np.copysign(_NOTHING_W, target), there))
 
         stands, rest = fixed.wanted, target - float(fixed.wanted.sum())
+        if self._ways_before is not None:  # around coarse ones that stay, a split makes others work against the total
+            powers = np.clip(powers, *(ends[free] for ends in self._ways_before))
         caps = self.leeway.caps(node, free, fixed)
         low, high, _, _ = self.leeway.window(node, fixed, self.leeway.held(node))
         nest = self.leeway.nest(node, free, fixed)
@@ -280,6 +287,7 @@ class Solver:
         )
         ends = np.concatenate([least, stands]), np.concatenate([most, stands])
         _, lo, hi = (values[:count] for values in choose(nest, ladder, *ends, target))
+        self._ways[0][free], self._ways[1][free] = lo, hi
         powers = self._split(node, free, min(max(rest, low), high), lo, hi, caps)
         return self._kept(node, free, fixed, powers, rest, bounds=(lo, hi))
 
