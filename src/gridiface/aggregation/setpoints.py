@@ -291,8 +291,8 @@ def send(
     """Make the batch for `rows` and note in the columns what they are told.
 
     What a device may hold of earlier set-points and is not to hold any more is let go of in this one: else it would go
-    on with it until its own timer runs out. `margins` come on top of the powers, or of the
-    ceilings of who has those alone, on the wire only: see `probing`.
+    on with it until its own timer runs out. `margins` come on top of the powers, or of the ceilings of who
+    has those alone, on the wire only: see `probing`.
     """
     c, here = columns, span(rows)
     numbers, watts = wanted.order[here], wanted.watts[here]

@@ -217,14 +217,14 @@ class Solver:
         c = self._c
         seen = by_itself(c, free)
         running = np.where(np.isfinite(seen), seen, self._b.base[free])
+        coarse = is_coarse(c, free)
         # What runs by itself beyond what is counted on (charge that is low, or in doubt) is there all the same.
-        alone = np.isfinite(seen) & ~c.natural[free] & ~is_coarse(c, free)
+        alone = np.isfinite(seen) & ~c.natural[free] & ~coarse
         for near, end, outer in ((lo, hard[0], np.minimum), (hi, hard[1], np.maximum)):
             beyond = alone & (outer(end, running) != end)
             near[beyond] = end[beyond] = running[beyond]
-        inside = np.clip(running, lo, hi)
-        if c.stepped:  # whose bounds are one power has moved when it does another by itself
-            inside = np.where(is_coarse(c, free), running, inside)
+        # A coarse one whose bounds are one power has moved when it does another by itself.
+        inside = np.where(coarse, running, np.clip(running, lo, hi))
         base = np.where(c.natural[free], self._b.base[free], inside)
         natural = float(base.sum())
 

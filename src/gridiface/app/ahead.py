@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from gridiface.aggregation.engine import Engine
+from gridiface.domain.channels import DeviceChannel, PlanChannel
 from gridiface.domain.controls import Agenda
-from gridiface.domain.ports import DeviceChannel, PlanChannel
 
 
 class Ahead:

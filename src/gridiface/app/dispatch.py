@@ -25,6 +25,7 @@ from gridiface.app.handing_out import by_channel, ranked_anew
 from gridiface.app.members import Members
 from gridiface.app.readings import readings_of
 from gridiface.app.recording import PART, Piece, changes_of, decided, devices_first, in_parts, left_behind, trimmed
+from gridiface.domain.channels import DeviceChannel
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import (
     CLASS_TIMING,
@@ -44,7 +45,6 @@ from gridiface.domain.ports import (
     AppendOutcome,
     AppendReadings,
     Change,
-    DeviceChannel,
     Document,
     Ledger,
     PutControl,

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gridiface.aggregation.engine import Engine
+from gridiface.domain.channels import DeviceChannel
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ServiceClass, Setpoint
-from gridiface.domain.ports import DeviceChannel
 from gridiface.domain.timeline import TERMINAL, state_at
 
 _log = logging.getLogger("gridiface.dispatch")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Acceptance, Agenda, Control, Decision, Delivery, Outcome, Setpoint, Share, Target
+from gridiface.domain.controls import Acceptance, Control, Decision, Delivery, Outcome, Setpoint, Share, Target
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.performance_sums import Portion, RegulationFigures
@@ -374,28 +374,4 @@ class DeviceRegistry(Protocol):
         self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome], now: Instant, *, along: Sequence[Change] = ()
     ) -> None:
         """Take a device's own answers in, durably: what it did with a published set-point, and for which control."""
-        ...
-
-
-class DeviceChannel(Protocol):
-    """The way to devices: a dispatcher over drivers, or a northbound adapter whose peers are members."""
-
-    def serves(self, device_id: str) -> bool:
-        """Whether this channel is the way to that device."""
-        ...
-
-    async def apply(self, setpoints: Sequence[Setpoint], *, deadline: Instant) -> Sequence[Delivery]:
-        """Hand the set-points out, each to its device, and say what became of each, in the same order.
-
-        Never raises for one device's failure; one slow device delays nobody beyond the deadline.
-        """
-        ...
-
-
-@runtime_checkable
-class PlanChannel(Protocol):
-    """What a channel offers besides whose devices can hold set-points with a start (`DriverTraits.plan_slots`)."""
-
-    async def plan(self, agendas: Sequence[Agenda]) -> Sequence[str]:
-        """Put each agenda in place of what was planned for its device; the devices that could not be told."""
         ...

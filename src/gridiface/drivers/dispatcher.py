@@ -1,4 +1,4 @@
-"""Hands set-points to devices through their drivers and tells what became of each. Implements ports.DeviceChannel.
+"""Hands set-points to devices through their drivers and tells what became of each. Implements channels.DeviceChannel.
 
 Owned here: whom it serves, whole batches and their deadlines. Its parts: attempts (how a command gets to one device),
 reassertion (before a device's revert timer runs out), answers (what is told of each set-point). Not owned: bytes

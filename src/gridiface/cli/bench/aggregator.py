@@ -85,11 +85,11 @@ class _Fleet:
         self.watts = dict.fromkeys(names, 0.0)
 
     def serves(self, device_id: str) -> bool:
-        """See domain.ports.DeviceChannel.serves."""
+        """See domain.channels.DeviceChannel.serves."""
         return device_id in self.watts
 
     async def apply(self, setpoints: Sequence[Setpoint], *, deadline: Instant) -> list[Delivery]:
-        """See domain.ports.DeviceChannel.apply."""
+        """See domain.channels.DeviceChannel.apply."""
         for one in setpoints:
             self.watts[one.device_id] = one.active_power_w or 0.0
         now = self._clock.now()

@@ -114,7 +114,7 @@ class FleetChannel:
     # -- DeviceChannel ---------------------------------------------------------------------------------------------
 
     def serves(self, device_id: str) -> bool:
-        """See domain.ports.DeviceChannel.serves."""
+        """See domain.channels.DeviceChannel.serves."""
         return self._members.get(device_id) is not None and self._members.reachable(device_id)
 
     async def apply(self, setpoints: Sequence[Setpoint], *, deadline: Instant) -> Sequence[Delivery]:

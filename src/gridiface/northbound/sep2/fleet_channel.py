@@ -1,6 +1,6 @@
 """The way to members of the fleet that are 2030.5 inverters: a set-point becomes a control in their own program.
 
-Implements domain.ports.DeviceChannel. A published control lasts as long as the set-point is valid; a newer one
+Implements domain.channels.DeviceChannel. A published control lasts as long as the set-point is valid; a newer one
 supersedes it by its creation time; a release cancels it, and the default control of the program rules. What the
 utility posts in that program stands above it (own_controls.py): the published control leaves those modes out, ends
 before they begin, and comes back when they are over. What the inverter answers to these controls is told for the
