@@ -11,11 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.audit_place import audit_at
-from gridiface.cli.direct import DirectOption
-from gridiface.cli.place import checked
+from gridiface.cli.audit_place import AuditPlace, audit_at
+from gridiface.cli.place import at, checked
 from gridiface.cli.progress import working
-from gridiface.cli.remote import JsonOption, TokenFileOption, UrlOption
 from gridiface.cli.showing import many, show_json, show_table, utc
 from gridiface.errors import ConfigError
 from gridiface.operator.areas.audit import AuditFilter, VerifyQuery, table
@@ -38,25 +36,24 @@ class ExportFormat(StrEnum):
 
 
 @app.command("list")
+@at(audit_at)
 def list_audit(
+    place: AuditPlace,
     *,
+    as_json: bool,
     who: WhoOption = "",
     what: WhatOption = "",
     subject: SubjectOption = "",
     since: SinceOption = "",
     until: UntilOption = "",
     limit: Annotated[int, typer.Option("--limit", help="At most so many, the newest.", min=1)] = 50,
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List changes, the newest first.
 
     Example: gridiface audit list --what control. --since 2026-03-01
     """
     wanted = _filter(who, what, subject, since, until)
-    found = audit_at(url, config, token_file).newest(wanted, limit)
+    found = place.newest(wanted, limit)
     if as_json:
         show_json({"entries": found})
         return
@@ -69,14 +66,13 @@ def list_audit(
 
 
 @app.command("verify")
+@at(audit_at)
 def verify_audit(
+    place: AuditPlace,
     *,
+    as_json: bool,
     expect: Annotated[str, typer.Option("--expect", help="A hash that was noted before; it must still be there.")] = "",
     key: KeyOption = None,
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Hold the audit log against its seals. Exit code 1: something was altered, removed or inserted.
 
@@ -86,7 +82,7 @@ def verify_audit(
     """
     with working("holding the audit log against its seals", quiet=as_json):
         noted = checked(VerifyQuery, {"expect": expect.strip().lower()}, "--").expect
-        found = audit_at(url, config, token_file).verified(noted, key)
+        found = place.verified(noted, key)
     if as_json:
         show_json(found)
     else:
@@ -96,8 +92,11 @@ def verify_audit(
 
 
 @app.command("export")
+@at(audit_at)
 def export_audit(
+    place: AuditPlace,
     *,
+    as_json: bool,
     out: Annotated[Path, typer.Argument(help="The file that is written.")],
     form: Annotated[ExportFormat, typer.Option("--format", help="json has the seals, too; csv is a table.")] = (
         ExportFormat.JSON
@@ -107,10 +106,6 @@ def export_audit(
     subject: SubjectOption = "",
     since: SinceOption = "",
     until: UntilOption = "",
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Write the audit log into a file, for an archive or another's verification.
 
@@ -118,7 +113,7 @@ def export_audit(
     """
     wanted = _filter(who, what, subject, since, until)
     with working("reading the audit log", quiet=as_json):
-        found = audit_at(url, config, token_file).exported(wanted)
+        found = place.exported(wanted)
     rows = [json.loads(entry["body"]) for entry in found["entries"]]
     text = table(rows) if form is ExportFormat.CSV else json.dumps(found, indent=1) + "\n"
     try:

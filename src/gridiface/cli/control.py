@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.event_stream import Event
-from gridiface.cli.remote import ConfigOption, Remote, TokenFileOption, UrlOption, asking
+from gridiface.cli.remote import Remote, asking
 from gridiface.cli.sep2.words import start_of
 from gridiface.cli.showing import asks, kw, printable, show_json, show_table, utc
 from gridiface.domain.controls import ControlState, ServiceClass
@@ -279,20 +279,18 @@ def reject(
 
 
 @app.command("watch")
+@asking
 def watch(
+    remote: Remote,
     *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each event as one JSON line.")],
     control: Annotated[str, typer.Argument(help="Only this control, until it is over; without it: everything.")] = "",
     last_id: Annotated[str, typer.Option("--after", help="Resume after the event of this id.")] = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each event as one JSON line.")] = False,
 ) -> None:
     """Watch responses and deliveries as they happen; Ctrl-C ends it.
 
     Example: gridiface control watch op-0123456789abcdef0123456789abcdef
     """
-    remote = Remote.of(url, config, token_file)
     if control and remote.get(f"/controls/{segment(control)}")["over"]:
         typer.echo(f"control {printable(control)} is over already", err=True)
         return

@@ -11,10 +11,9 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from gridiface.cli.direct import DirectOption
-from gridiface.cli.fleet_place import place_of
-from gridiface.cli.place import Plain
-from gridiface.cli.remote import JsonOption, ReasonOption, TokenFileOption, UrlOption
+from gridiface.cli.fleet_place import FleetPlace, place_of
+from gridiface.cli.place import Plain, at
+from gridiface.cli.remote import ReasonOption
 from gridiface.cli.showing import show_json
 from gridiface.errors import ConfigError
 from gridiface.plainyaml import read_yaml
@@ -46,8 +45,11 @@ MembersOption = Annotated[
 ]
 
 
+@at(place_of)
 def add_device(
+    place: FleetPlace,
     *,
+    as_json: bool,
     device: Annotated[str, typer.Argument(help="Its id, unique among devices and groups.")],
     driver: DriverOption = None,
     connection: ConnectionOption = None,
@@ -57,10 +59,6 @@ def add_device(
     more: SetOption = None,
     file: FileOption = None,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Add a device, while the server runs or stands still; it is opened at once and is there after a restart.
 
@@ -69,12 +67,14 @@ def add_device(
     body = _device_body(_from_file(file), device, driver, connection, rating, name, more)
     if "driver" not in body:
         raise ConfigError("say which driver leads to it: --driver; `gridiface doctor` lists them")
-    place = place_of(url, config, token_file)
     _told(place.add("devices", {**body, "group": group, "reason": reason}), "added", as_json=as_json)
 
 
+@at(place_of)
 def change_device(
+    place: FleetPlace,
     *,
+    as_json: bool,
     device: DeviceArgument,
     driver: DriverOption = None,
     connection: ConnectionOption = None,
@@ -82,144 +82,130 @@ def change_device(
     name: NameOption = None,
     more: SetOption = None,
     file: FileOption = None,
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Change how a device is defined; keys that are not named stay. An empty value (KEY=) takes a key away.
 
     Example: gridiface device change battery7 -c host=10.0.0.18 --set tier=2
     """
-    place = place_of(url, config, token_file)
     known, etag = place.definition("devices", device)
     base = {**_defined(known), **_from_file(file)}
     body = _device_body(base, device, driver, connection, rating, name, more)
     _told(place.change("devices", device, body, etag), "changed", as_json=as_json)
 
 
+@at(place_of)
 def device_definition(
+    place: FleetPlace,
     *,
+    as_json: bool,
     device: DeviceArgument,
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Print how a device is defined, as an entry of the configuration.
 
     Example: gridiface device definition battery7 > battery7.yaml
     """
-    _printed(place_of(url, config, token_file).definition("devices", device)[0], as_json=as_json)
+    _printed(place.definition("devices", device)[0], as_json=as_json)
 
 
+@at(place_of)
 def move_device(
+    place: FleetPlace,
     *,
+    as_json: bool,
     device: DeviceArgument,
     group: Annotated[str | None, typer.Argument(help="Its group from now on; left out: none.")] = None,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Put a device into another group, or into none.
 
     Example: gridiface device move battery7 feeder-2 --reason "the cable was laid anew"
     """
-    found = place_of(url, config, token_file).move(device, group, reason)
+    found = place.move(device, group, reason)
     _told(found, f"in {group}" if group else "in no group", as_json=as_json)
 
 
+@at(place_of)
 def remove_device(
+    place: FleetPlace,
     *,
+    as_json: bool,
     device: DeviceArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Let go of a device and take it out of the fleet; what it did is kept.
 
     Example: gridiface device remove battery7 --reason "taken down"
     """
-    _told(place_of(url, config, token_file).remove("devices", device, reason), "removed", as_json=as_json)
+    _told(place.remove("devices", device, reason), "removed", as_json=as_json)
 
 
+@at(place_of)
 def create_group(
+    place: FleetPlace,
     *,
+    as_json: bool,
     group: Annotated[str, typer.Argument(help="Its id, unique among devices and groups.")],
     members: MembersOption = None,
     name: NameOption = None,
     more: SetOption = None,
     file: FileOption = None,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Make a group of devices or groups; protocols that offer groups offer it at once.
 
     Example: gridiface group create feeder-2 -m battery7 -m battery8 --set max_export_w=50000
     """
     body = _group_body({"members": [], **_from_file(file)}, group, members, name, more)
-    place = place_of(url, config, token_file)
     _told(place.add("groups", {**body, "reason": reason}), "made", as_json=as_json)
 
 
+@at(place_of)
 def change_group(
+    place: FleetPlace,
     *,
+    as_json: bool,
     group: GroupArgument,
     members: MembersOption = None,
     name: NameOption = None,
     more: SetOption = None,
     file: FileOption = None,
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Change a group's members, caps, meter, strategy or name; what is not named stays.
 
     Example: gridiface group change feeder-2 --set max_export_w=40000 --set strategy=merit-order
     """
-    place = place_of(url, config, token_file)
     known, etag = place.definition("groups", group)
     body = _group_body({**_defined(known), **_from_file(file)}, group, members, name, more)
     _told(place.change("groups", group, body, etag), "changed", as_json=as_json)
 
 
+@at(place_of)
 def group_definition(
+    place: FleetPlace,
     *,
+    as_json: bool,
     group: GroupArgument,
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Print how a group is defined, as an entry of the configuration.
 
     Example: gridiface group definition feeder-2
     """
-    _printed(place_of(url, config, token_file).definition("groups", group)[0], as_json=as_json)
+    _printed(place.definition("groups", group)[0], as_json=as_json)
 
 
+@at(place_of)
 def remove_group(
+    place: FleetPlace,
     *,
+    as_json: bool,
     group: GroupArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Take a group away; its members stay in the fleet.
 
     Example: gridiface group remove feeder-2
     """
-    _told(place_of(url, config, token_file).remove("groups", group, reason), "removed", as_json=as_json)
+    _told(place.remove("groups", group, reason), "removed", as_json=as_json)
 
 
 # --- bodies ---------------------------------------------------------------------------------------------------------

@@ -6,14 +6,14 @@ audit_place); verbs know the protocol only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gridiface.cli.direct import is_direct
-from gridiface.cli.remote import Remote
+from gridiface.cli.direct import DirectOption, is_direct
+from gridiface.cli.remote import Remote, reaching
 from gridiface.errors import ConfigError
 from gridiface.wording import said
 
@@ -32,6 +32,15 @@ def chosen(url: str | None, config: Path | None, token_file: Path | None) -> Pat
     if config is not None and is_direct(config, token_file):
         return config
     return Remote.of(url, config, token_file)
+
+
+def at(place_of: Callable[[str | None, Path | None, Path | None], object]) -> Callable[..., Callable[..., None]]:
+    """For verbs that work at a place of one kind: they are given it; the command line has the options that lead there.
+
+    Args:
+        place_of: such as users_at.
+    """
+    return lambda verb: reaching(verb, place_of, DirectOption)
 
 
 def checked(kind: type[Asked], given: Mapping[str, Any], prefix: str = "") -> Asked:

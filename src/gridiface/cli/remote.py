@@ -251,14 +251,29 @@ def asking(verb: Callable[..., None]) -> Callable[..., None]:
     Args:
         verb: takes the remote first, `as_json` by name, and its own options by name.
     """
-    hints = get_type_hints(verb, include_extras=True)
-    own = [
-        one.replace(annotation=hints[one.name])
-        for one in inspect.signature(verb).parameters.values()
-        if one.name not in {"remote", "as_json"}
-    ]
 
-    def asked(
+    def remote(url: str | None, config: Path | None, token_file: Path | None) -> Remote:  # found at each call
+        return Remote.of(url, config, token_file)
+
+    return reaching(verb, remote, ConfigOption)
+
+
+def reaching(
+    verb: Callable[..., None], place_of: Callable[[str | None, Path | None, Path | None], object], config_option: object
+) -> Callable[..., None]:
+    """A verb that is given a place and `as_json`; the command line has the options that lead to the place.
+
+    Args:
+        verb: takes the place first, `as_json` by name, and its own options by name. Where it annotates `as_json` with
+            an option of its own, that one is shown.
+        place_of: the place of an address, a configuration and a file with a token.
+        config_option: `--config`, in the words that fit the place.
+    """
+    hints = get_type_hints(verb, include_extras=True)
+    _, *named = inspect.signature(verb).parameters.values()
+    own = [one.replace(annotation=hints[one.name]) for one in named if one.name != "as_json"]
+
+    def reached(
         *,
         url: UrlOption = None,
         config: ConfigOption = None,
@@ -266,16 +281,18 @@ def asking(verb: Callable[..., None]) -> Callable[..., None]:
         as_json: JsonOption = False,
         **given: Any,
     ) -> None:
-        verb(Remote.of(url, config, token_file), as_json=as_json, **given)
+        verb(place_of(url, config, token_file), as_json=as_json, **given)
 
-    shared = get_type_hints(asked, include_extras=True)
+    shared = get_type_hints(reached, include_extras=True) | {"config": config_option}
+    if hints["as_json"] is not bool:
+        shared["as_json"] = hints["as_json"]
     ours = [
         one.replace(annotation=shared[one.name])
-        for one in inspect.signature(asked).parameters.values()
+        for one in inspect.signature(reached).parameters.values()
         if one.kind is inspect.Parameter.KEYWORD_ONLY
     ]
-    shown_as(verb, asked, [*own, *ours])
-    return asked
+    shown_as(verb, reached, [*own, *ours])
+    return reached
 
 
 def read_token(path: Path | None) -> str | None:

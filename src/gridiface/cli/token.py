@@ -14,11 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.direct import DirectOption
-from gridiface.cli.place import checked
-from gridiface.cli.remote import JsonOption, TokenFileOption, UrlOption
+from gridiface.cli.place import at, checked
 from gridiface.cli.showing import show_json, show_table, utc
-from gridiface.cli.token_place import tokens_at
+from gridiface.cli.token_place import TokenPlace, tokens_at
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.operator.areas.tokens import NewToken
 
@@ -37,8 +35,11 @@ class ScopeChoice(StrEnum):
 
 
 @app.command("create")
+@at(tokens_at)
 def create(
+    place: TokenPlace,
     *,
+    as_json: bool,
     name: Annotated[str, typer.Argument(help="Who or what will use it; shown in the audit log.")],
     scope: Annotated[
         list[ScopeChoice] | None, typer.Option("--scope", help="What it may do; repeatable; read without any.")
@@ -53,10 +54,6 @@ def create(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the token into this new file, for its owner only.")
     ] = None,
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Make a token; its text is shown this once.
 
@@ -64,33 +61,32 @@ def create(
     """
     wanted = {"name": name, "scopes": [s.value for s in scope or [ScopeChoice.READ]], "days": days}
     asked = checked(NewToken, {**wanted, "groups": group or None})
-    place = None if out is None else _new_file(out)
+    opened = None if out is None else _new_file(out)
     try:
-        made = tokens_at(url, config, token_file).create(asked)
+        made = place.create(asked)
     except GridifaceError:
-        if place is not None and out is not None:
-            os.close(place)
+        if opened is not None and out is not None:
+            os.close(opened)
             out.unlink(missing_ok=True)
         raise
-    if place is not None:
-        with os.fdopen(place, "w", encoding="utf-8") as file:
+    if opened is not None:
+        with os.fdopen(opened, "w", encoding="utf-8") as file:
             file.write(made["token"] + "\n")
     _show_made(made, out, as_json=as_json)
 
 
 @app.command("list")
+@at(tokens_at)
 def list_tokens(
+    place: TokenPlace,
     *,
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
+    as_json: bool,
 ) -> None:
     """List tokens, without their secrets.
 
     Example: gridiface token list --config gridiface.yaml
     """
-    found = tokens_at(url, config, token_file).rows()
+    found = place.rows()
     if as_json:
         show_json({"tokens": found})
         return
@@ -98,19 +94,18 @@ def list_tokens(
 
 
 @app.command("show")
+@at(tokens_at)
 def show(
+    place: TokenPlace,
     *,
+    as_json: bool,
     name: Annotated[str, typer.Argument(help="Its name or id.")],
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show one token, without its secret.
 
     Example: gridiface token show ops --config gridiface.yaml
     """
-    found = tokens_at(url, config, token_file).one(name)
+    found = place.one(name)
     if as_json:
         show_json(found)
         return
@@ -138,19 +133,18 @@ def _show_tokens(found: Sequence[Mapping[str, Any]]) -> None:
 
 
 @app.command("revoke")
+@at(tokens_at)
 def revoke(
+    place: TokenPlace,
     *,
+    as_json: bool,
     token: Annotated[str, typer.Argument(help="The token's id or name, as `gridiface token list` shows it.")],
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Revoke a token; it stops working at once.
 
     Example: gridiface token revoke ops --config gridiface.yaml
     """
-    gone = tokens_at(url, config, token_file).revoke(token)
+    gone = place.revoke(token)
     if as_json:
         show_json(gone)
     else:

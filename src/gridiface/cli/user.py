@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.direct import DirectOption
-from gridiface.cli.remote import JsonOption, ReasonOption, TokenFileOption, UrlOption
+from gridiface.cli.place import at
+from gridiface.cli.remote import ReasonOption
 from gridiface.cli.showing import show_json, show_table, utc
-from gridiface.cli.user_place import Change, users_at
+from gridiface.cli.user_place import Change, UserPlace, users_at
 
 app = typer.Typer(no_args_is_help=True, help="Make, list, change and remove the people who may sign in.")
 
@@ -36,15 +36,14 @@ class RoleChoice(StrEnum):
 
 
 @app.command("create")
+@at(users_at)
 def create(
+    place: UserPlace,
     *,
+    as_json: bool,
     name: Annotated[str, typer.Argument(help="Name to sign in with; letters, digits and ._@-.")],
     role: Annotated[RoleChoice, typer.Option("--role", help="What the user may do.")] = RoleChoice.VIEWER,
     group: GroupOption = None,
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Make a user; prints the link, good once and for a day, at which the user chooses a password.
 
@@ -53,23 +52,21 @@ def create(
 
     Example: gridiface user create ann --role operator --group feeder --config gridiface.yaml
     """
-    place = users_at(url, config, token_file)
     _show_invited(place.create(name, role.value, group or None), place.address, as_json=as_json)
 
 
 @app.command("list")
+@at(users_at)
 def list_users(
+    place: UserPlace,
     *,
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
+    as_json: bool,
 ) -> None:
     """List users with their roles.
 
     Example: gridiface user list --json
     """
-    found = users_at(url, config, token_file).rows()
+    found = place.rows()
     if as_json:
         show_json({"users": found})
         return
@@ -78,8 +75,11 @@ def list_users(
 
 
 @app.command("change")
+@at(users_at)
 def change(
+    place: UserPlace,
     *,
+    as_json: bool,
     name: NameArgument,
     role: Annotated[RoleChoice | None, typer.Option("--role", help="The new role.")] = None,
     group: GroupOption = None,
@@ -88,17 +88,13 @@ def change(
         bool | None, typer.Option("--disable/--enable", help="Whether the user is kept from signing in.")
     ] = None,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Change a user's role, groups or state; takes effect at once, also for sessions that are open.
 
     Example: gridiface user change ann --role engineer --whole-fleet --reason "new duties"
     """
     wanted = Change(role=role and role.value, groups=group or None, whole_fleet=whole_fleet, disabled=disable)
-    row = users_at(url, config, token_file).change(name, wanted, reason)
+    row = place.change(name, wanted, reason)
     if as_json:
         show_json(row)
     else:
@@ -106,38 +102,35 @@ def change(
 
 
 @app.command("invite")
+@at(users_at)
 def invite(
+    place: UserPlace,
     *,
+    as_json: bool,
     name: NameArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Print a new link at which a user chooses a password; for who has forgotten it. Earlier links are void.
 
     Example: gridiface user invite ann --config gridiface.yaml
     """
-    place = users_at(url, config, token_file)
     _show_invited(place.invite(name, reason), place.address, as_json=as_json)
 
 
 @app.command("sign-out")
+@at(users_at)
 def sign_out(
+    place: UserPlace,
     *,
+    as_json: bool,
     name: NameArgument,
     reason: ReasonOption = "",
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """End all sessions of a user.
 
     Example: gridiface user sign-out ann --reason "lost laptop"
     """
-    row = users_at(url, config, token_file).sign_out(name, reason)
+    row = place.sign_out(name, reason)
     if as_json:
         show_json(row)
     else:
@@ -145,19 +138,18 @@ def sign_out(
 
 
 @app.command("remove")
+@at(users_at)
 def remove(
+    place: UserPlace,
     *,
+    as_json: bool,
     name: NameArgument,
-    url: UrlOption = None,
-    config: DirectOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Remove a user; sessions are over at once, the audit log stays.
 
     Example: gridiface user remove ann
     """
-    row = users_at(url, config, token_file).remove(name)
+    row = place.remove(name)
     if as_json:
         show_json(row)
     else:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import ConfigOption, JsonOption, Remote, TokenFileOption, UrlOption
+from gridiface.cli.remote import Remote, asking
 from gridiface.cli.showing import many, show_json, show_table, utc
 from gridiface.errors import ConfigError
 from gridiface.segments import segment
@@ -23,18 +23,17 @@ Why = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
 
 
 @live.command("stations")
+@asking
 def stations(
+    remote: Remote,
     *,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
+    as_json: bool,
 ) -> None:
     """List outstations: address, local mode, blocked outputs, masters connected.
 
     Example: gridiface dnp3 stations
     """
-    found = Remote.of(url, config, token_file).get("/dnp3/outstations")
+    found = remote.get("/dnp3/outstations")
     if as_json:
         show_json(found)
         return
@@ -43,21 +42,19 @@ def stations(
 
 
 @live.command("live")
+@asking
 def live_points(
+    remote: Remote,
     *,
+    as_json: bool,
     outstation: Outstation,
     kind: Annotated[str, typer.Option("--type", help='Only points of this type, such as "analog input".')] = "",
     limit: Annotated[int, typer.Option(help="Most points shown.", min=1)] = 1000,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show the points of an outstation as masters see them now.
 
     Example: gridiface dnp3 live gateway --type "analog input"
     """
-    remote = Remote.of(url, config, token_file)
     rows = remote.pages(f"/dnp3/outstations/{segment(outstation)}/points", "points", limit, type=kind)
     if as_json:
         show_json({"points": rows})
@@ -67,19 +64,18 @@ def live_points(
 
 
 @live.command("masters")
+@asking
 def masters(
+    remote: Remote,
     *,
+    as_json: bool,
     outstation: Outstation,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show the masters of an outstation: connection, events that wait, clock.
 
     Example: gridiface dnp3 masters gateway
     """
-    found = Remote.of(url, config, token_file).get(f"/dnp3/outstations/{segment(outstation)}/masters")
+    found = remote.get(f"/dnp3/outstations/{segment(outstation)}/masters")
     if as_json:
         show_json(found)
         return
@@ -98,21 +94,20 @@ def masters(
 
 
 @live.command("commands")
+@asking
 def commands(
+    remote: Remote,
     *,
+    as_json: bool,
     outstation: Outstation,
     limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=2000)] = 50,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show the newest commands of all masters with their status.
 
     Example: gridiface dnp3 commands gateway
     """
     path = f"/dnp3/outstations/{segment(outstation)}/commands"
-    found = Remote.of(url, config, token_file).get(path, limit=limit)
+    found = remote.get(path, limit=limit)
     if as_json:
         show_json(found)
         return
@@ -121,19 +116,18 @@ def commands(
 
 
 @live.command("frames")
+@asking
 def frames(
+    remote: Remote,
     *,
+    as_json: bool,
     limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=10_000)] = 200,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Show the newest link frames, decoded; the same log as a capture is GET /api/v1/dnp3/frames.pcap.
 
     Example: gridiface dnp3 frames --limit 20
     """
-    found = Remote.of(url, config, token_file).get("/dnp3/frames", limit=limit)
+    found = remote.get("/dnp3/frames", limit=limit)
     if as_json:
         show_json(found)
         return
@@ -142,92 +136,87 @@ def frames(
 
 
 @live.command("local")
+@asking
 def local(
+    remote: Remote,
     *,
+    as_json: bool,
     outstation: Outstation,
     reason: Why = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Put an outstation into local mode: every command is answered LOCAL, also after a restart.
 
     Example: gridiface dnp3 local gateway --reason "work on the feeder"
     """
-    _do(Remote.of(url, config, token_file), outstation, "local", {"local": True, "reason": reason}, as_json)
+    _do(remote, outstation, "local", {"local": True, "reason": reason}, as_json)
 
 
 @live.command("remote")
+@asking
 def remote_mode(
+    remote: Remote,
     *,
+    as_json: bool,
     outstation: Outstation,
     reason: Why = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """End local mode: masters may command again.
 
     Example: gridiface dnp3 remote gateway
     """
-    _do(Remote.of(url, config, token_file), outstation, "local", {"local": False, "reason": reason}, as_json)
+    _do(remote, outstation, "local", {"local": False, "reason": reason}, as_json)
 
 
 @live.command("block")
+@asking
 def block(
+    remote: Remote,
     *,
+    as_json: bool,
     outstation: Outstation,
     point: Output = "",
     reason: Why = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Tag an output, or all of them: commands are answered BLOCKED, also after a restart.
 
     Example: gridiface dnp3 block gateway --point breaker --reason "tag 4711"
     """
-    _do(Remote.of(url, config, token_file), outstation, "block", {"point": point, "reason": reason}, as_json)
+    _do(remote, outstation, "block", {"point": point, "reason": reason}, as_json)
 
 
 @live.command("unblock")
+@asking
 def unblock(
+    remote: Remote,
     *,
+    as_json: bool,
     outstation: Outstation,
     point: Output = "",
     reason: Why = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Take a tag away.
 
     Example: gridiface dnp3 unblock gateway --point breaker
     """
-    _do(Remote.of(url, config, token_file), outstation, "unblock", {"point": point, "reason": reason}, as_json)
+    _do(remote, outstation, "unblock", {"point": point, "reason": reason}, as_json)
 
 
 @live.command("disconnect")
+@asking
 def disconnect(
+    remote: Remote,
     *,
+    as_json: bool,
     outstation: Outstation,
     master: Annotated[str, typer.Argument(help="The master's name.")],
     reason: Why = "",
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Close a master's connection; it may come again.
 
     Example: gridiface dnp3 disconnect gateway control-room
     """
     path = f"/dnp3/outstations/{segment(outstation)}/masters/{segment(master)}/disconnect"
-    found = Remote.of(url, config, token_file).post(path, {"reason": reason})
+    found = remote.post(path, {"reason": reason})
     if as_json:
         show_json(found)
         return
@@ -235,19 +224,18 @@ def disconnect(
 
 
 @live.command("capture")
+@asking
 def capture(
+    remote: Remote,
     *,
+    as_json: bool,
     out: Annotated[Path, typer.Option(help="Write to this file; it must not exist.")],
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Write the frame log of a running server as a capture file for Wireshark.
 
     Example: gridiface dnp3 capture --out dnp3.pcap
     """
-    data = Remote.of(url, config, token_file).raw("/dnp3/frames.pcap")
+    data = remote.raw("/dnp3/frames.pcap")
     try:
         with out.open("xb") as file:
             file.write(data)

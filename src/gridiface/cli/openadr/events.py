@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.openadr.words import from_file, moment, named, show_event, show_events, signal_of
-from gridiface.cli.remote import ConfigOption, Remote, TokenFileOption, UrlOption, asking
+from gridiface.cli.remote import Remote, asking
 from gridiface.cli.showing import printable, show_json
 from gridiface.segments import segment
 
@@ -198,20 +198,19 @@ def duplicate(
 
 
 @app.command("watch")
+@asking
 def watch(
+    remote: Remote,
     *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each change as one JSON line.")],
     event: EventArgument,
     period: Annotated[float, typer.Option("--every", help="Look so often, s.", min=0.1, max=3600)] = 2.0,
-    url: UrlOption = None,
-    config: ConfigOption = None,
-    token_file: TokenFileOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each change as one JSON line.")] = False,
 ) -> None:
     """Watch an event until every VEN has answered its last version and it is over; Ctrl-C ends it.
 
     Example: gridiface openadr vtn watch 9f1c
     """
-    remote, before = Remote.of(url, config, token_file), dict[str, Any]()
+    before = dict[str, Any]()
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             found = remote.get(f"{_EVENTS}/{segment(event)}")
