@@ -119,6 +119,23 @@ async def test_request_lines_that_few_clients_send(start: Any) -> None:
         writer.close()
 
 
+async def test_host_is_wanted_of_http_1_1_and_not_of_1_0(start: Any) -> None:
+    running = await start()
+    for head, status in (
+        ("GET /dcap HTTP/1.0", 200),
+        ("HEAD /tm HTTP/1.0\r\nHost: x", 200),
+        ("GET /dcap HTTP/1.1", 400),
+        ("GET /dcap HTTP/1.1\r\nHost:", 400),
+        ("GET https://x/dcap HTTP/1.1", 400),
+    ):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", running.server.port, ssl=running.site.context("inverter")
+        )
+        writer.write(f"{head}\r\n\r\n".encode())
+        assert int((await reader.readline()).split()[1]) == status, head
+        writer.close()
+
+
 async def test_a_body_that_never_says_its_length_is_cut_off(start: Any) -> None:
     running = await start()
     own = running.server.core.state.by_device["inv-1"].path

@@ -6,7 +6,7 @@ the trace, and the redirect of plain HTTP. Sockets are the server's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gridiface.domain.clock import Clock
 from gridiface.domain.traffic import Passed, Tap
@@ -15,7 +15,7 @@ from gridiface.northbound.http1 import Head
 from gridiface.northbound.sep2 import csip_aus
 from gridiface.northbound.sep2.dialects import Dialects
 from gridiface.northbound.sep2.rates import Rates
-from gridiface.northbound.sep2.requests import Requests
+from gridiface.northbound.sep2.requests import UNNAMED_HOST, Requests
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import Reply, RetryLater, moved, refusal
@@ -57,7 +57,7 @@ class Answering:
         return reply
 
     def _found(self, head: Head, lfdi: str) -> Reply | None:
-        fields = head.headers
+        fields = _fields(head)
         if head.path.startswith("/file/") and self._requests.file_at(head.path, lfdi) is not None:
             return None  # read from the disk, which takes time
         accept, now = fields.get("accept"), self._clock.now()
@@ -117,7 +117,7 @@ class Answering:
         )
 
     async def _done(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
-        method, target, fields = head.method, head.target, head.headers
+        method, target, fields = head.method, head.target, _fields(head)
         if method in {"GET", "HEAD"}:
             return await self._requests.octets(method, head.path, fields, lfdi, self._clock.now(), address)
         try:
@@ -141,3 +141,8 @@ class Answering:
     async def not_redirected(self, head: Head, body: bytes, lfdi: str, address: str) -> Reply:
         """Nothing is written over plain HTTP."""
         return refusal(RemoteProtocolError("use https", answer=404))
+
+
+def _fields(head: Head) -> Mapping[str, str]:
+    """The header fields, Host among them where it need not be said."""
+    return {**head.headers, "host": UNNAMED_HOST} if head.old and not head.headers.get("host") else head.headers

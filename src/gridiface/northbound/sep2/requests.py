@@ -41,6 +41,9 @@ _log = logging.getLogger("gridiface.sep2")
 #: Accept headers and query strings whose meaning is remembered.
 _REMEMBERED = 1024
 _STORE_RETRY_S = 5
+#: The Host of a request that need not name one (HTTP/1.0: RFC 9112, 3.2, asks it of HTTP/1.1 alone). No host is called
+#: so, and no absolute URI of this server can be made of it.
+UNNAMED_HOST = "*"
 _LONGEST_TARGET = 2048
 
 Handler = Callable[[Call], Awaitable[Reply]]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gridiface.northbound.sep2.kinds import KINDS
+from gridiface.northbound.sep2.requests import UNNAMED_HOST
 from gridiface.northbound.sep2.settings import CsipAusSettings
 from gridiface.protocols.sep2.dialects import DIALECTS
 from gridiface.protocols.sep2.resources import (
@@ -205,6 +206,13 @@ async def test_answer_501_to_an_unknown_method(kit: Any) -> None:
 async def test_answer_400_to_a_request_without_host(kit: Any) -> None:
     for method in ("GET", "HEAD", "PUT", "POST"):
         assert (await kit.send(method, "/dcap", headers={"host": ""})).status == 400
+
+
+async def test_http_1_0_need_not_say_host(kit: Any) -> None:
+    """RFC 9112, 3.2: only HTTP/1.1 must."""
+    assert (await kit.send("GET", "/dcap", headers={"host": UNNAMED_HOST})).status == 200
+    path = kit.edev("inv-1") + "/der/1/ders"
+    assert (await kit.send("PUT", path, BODIES["ders"], by="inv-1", headers={"host": UNNAMED_HOST})).status == 204
 
 
 @pytest.mark.parametrize("path", ["/", "/dcap/x", "/edev/999", "/edev/x", "//dcap", "/edev/1/sub", "/upt/7/mr/1"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gridiface.northbound.sep2.notification_target import TargetRules
+from gridiface.northbound.sep2.requests import UNNAMED_HOST
 from gridiface.northbound.sep2.settings import LimitSettings, NotificationSettings
 
 URI = "https://aggregator.example:8443/n"
@@ -53,6 +54,13 @@ async def test_accept_two_parallel_subscriptions_and_list_both(kit: Any) -> None
     assert (
         shown.subscriptionListLink if hasattr(shown, "subscriptionListLink") else shown.SubscriptionListLink
     ).all == 2
+
+
+async def test_who_names_no_host_cannot_be_told_absolute_uris(kit: Any) -> None:
+    """HTTP/1.0 without Host: the subscriptionURI of a notification could not be made."""
+    edev = kit.edev("inv-1")
+    reply = await kit.send("POST", f"{edev}/sub", wish(edev), by="inv-1", headers={"host": UNNAMED_HOST})
+    assert (reply.status, (await kit.get(f"{edev}/sub", by="inv-1")).all) == (400, 0)
 
 
 async def test_mark_what_can_be_subscribed_to(kit: Any) -> None:
