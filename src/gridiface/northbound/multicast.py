@@ -49,6 +49,8 @@ class Group:
 
 
 _V6_TABLE = Path("/proc/net/if_inet6")
+#: Linux: one folder for each interface; elsewhere what cannot be read is not looked at.
+_INTERFACES = Path("/sys/class/net")
 
 #: Where each kind of multicast DNS is spoken. The CSIP test speaks xmDNS at an IPv4 group too.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -138,6 +140,20 @@ def _prepare_v6(made: socket.socket, group: Group, interface: int, *, listen: bo
         made.setsockopt(
             socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group.address.packed + struct.pack("@I", interface)
         )
+
+
+def condition(name: str) -> tuple[int, str, tuple[Address, ...]]:
+    """What decides which groups of an interface can be joined: its number, whether it is up, its IPv6 addresses.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    index = interface_index(name)
+    try:
+        state = (_INTERFACES / name / "operstate").read_text(encoding="ascii").strip()
+    except OSError:
+        state = ""
+    return index, state, tuple(_addresses_v6(name))
 
 
 def own_addresses(names: Sequence[str]) -> list[Address]:

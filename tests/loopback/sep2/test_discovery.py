@@ -72,24 +72,38 @@ async def test_a_client_finds_the_server_and_reads_its_device_capability(start: 
     await link.close()
 
 
-def test_both_families_and_both_kinds_of_multicast_dns() -> None:
-    """On an interface of a network namespace, which does what loopback does not: IPv6 multicast."""
+def in_a_namespace(script: str) -> list[Any]:
+    """The JSON lines of a script that runs in a network namespace of its own; skips where there can be none."""
     for tool in ("unshare", "ip"):
         if shutil.which(tool) is None:
             pytest.skip(f"no {tool} here")
     if subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode:
         pytest.skip("network namespaces are not allowed here")
-    script = Path(__file__).with_name("discovery_namespace.py")
+    path = Path(__file__).with_name(script)
     done = subprocess.run(
-        ["unshare", "-rn", sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+        ["unshare", "-rn", sys.executable, str(path)], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     if lines == [{"unable": True}]:
         pytest.skip("this kernel makes no pairs of interfaces")
+    return lines
+
+
+def test_both_families_and_both_kinds_of_multicast_dns() -> None:
+    """On an interface of a network namespace, which does what loopback does not: IPv6 multicast."""
+    lines = in_a_namespace("discovery_namespace.py")
     for transport, domain in (("mdns", "local"), ("xmdns", "site")):
         for group in ("IPv4", "IPv6"):
             about = [line for line in lines if (line["transport"], line["group"]) == (transport, group)]
             (server,) = [line["found"] for line in about if "found" in line]
             assert [line["answered"] for line in about if "answered" in line] == [8], (transport, group)
             assert server == [[f"S._smartenergy._tcp.{domain}", ["10.97.0.1", "fd97::1"], "/dcap"]], (transport, group)
+
+
+def test_a_network_that_comes_later_is_told_of_the_server() -> None:
+    """No link and no address at the start, then one, another one, and the same interface made anew."""
+    lines = in_a_namespace("late_network.py")
+    assert len(lines) == 5
+    for line in lines:
+        assert line["told"] == line["wanted"]

@@ -1,17 +1,22 @@
 """The server on the local network: what DNS-SD says of it, and the responders that say it.
 
-One responder per kind of multicast DNS and interface. The words are protocols.sep2.discovery's, the sockets
-northbound.multicast's; here is what this server has to tell.
+One responder per kind of multicast DNS and interface, made anew when the interface, its addresses or what is served
+become others: a network may come up, or get its address, long after the server. The words are
+protocols.sep2.discovery's, the sockets northbound.multicast's; here is what this server has to tell.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 from gridiface.errors import ConfigError
 from gridiface.northbound import multicast
+from gridiface.northbound.rounds import one_turn
 from gridiface.northbound.sep2.nodes import Listing
 from gridiface.northbound.sep2.settings import DiscoverySettings
 from gridiface.northbound.sep2.state import State
@@ -20,6 +25,19 @@ from gridiface.protocols.dnssd.zone import Address, Zone
 from gridiface.protocols.sep2 import discovery
 
 _log = logging.getLogger("gridiface.sep2")
+
+
+#: How often the network is looked at, s.
+LOOK_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one responder tells, and where: another one is needed when any of it changes."""
+
+    condition: tuple[int, str, tuple[Address, ...]]
+    addresses: tuple[Address, ...]
+    served: tuple[str, ...]
 
 
 class Announcing:
@@ -33,10 +51,14 @@ class Announcing:
     def __init__(self, settings: DiscoverySettings, state: State) -> None:
         self._settings = settings
         self._state = state
-        self.announcers: list[multicast.Announcer] = []
+        self._listening: Sequence[tuple[str, int]] = ()
+        self._http_port = 0
+        self._announcers: dict[tuple[str, str], multicast.Announcer | None] = {}
+        self._told: dict[tuple[str, str], _Told] = {}
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self, listening: Sequence[tuple[str, int]], http_port: int) -> None:
-        """Announce the server.
+        """Announce the server, and go on when the network changes.
 
         Args:
             listening: address and port of each HTTPS socket: the port is told in the TXT record, and addresses of an
@@ -47,31 +69,72 @@ class Announcing:
         Raises:
             ConfigError: an interface that is named is not there or does no multicast.
         """
+        self._listening, self._http_port = listening, http_port
         named = self._settings.interfaces
         for name in named or multicast.interfaces():
             for transport in self._settings.transports:
-                await self._announce(transport, name, listening, http_port, must=bool(named))
-        if not self.announcers:
-            _log.warning("no network interface does multicast: nobody can find this server by DNS-SD")
+                await self._announce(transport, name, must=bool(named))
+        if not any(self._announcers.values()):
+            _log.warning("no network interface does multicast: nobody can find this server by DNS-SD until one does")
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
 
-    async def _announce(
-        self, transport: str, interface: str, listening: Sequence[tuple[str, int]], http_port: int, *, must: bool
-    ) -> None:
-        told = self._addresses(interface, [ipaddress.ip_address(host.partition("%")[0]) for host, _ in listening])
-        if not told:
+    async def _watch(self) -> None:
+        await asyncio.sleep(LOOK_S)
+        while True:
+            await one_turn(self._turn, asyncio.Event(), who="DNS-SD", log=_log, again_s=LOOK_S)
+
+    async def _turn(self) -> float:
+        await self.look()
+        return LOOK_S
+
+    async def look(self) -> None:
+        """Announce where the network came up, anew where what is to be told changed; leave what is gone."""
+        there = self._settings.interfaces or multicast.interfaces()
+        wanted = [(transport, name) for name in there for transport in self._settings.transports]
+        for transport, name in dict.fromkeys([*self._told, *wanted]):
+            try:
+                told = self._to_tell(name)
+            except ConfigError:
+                await self._silence(transport, name)
+                continue
+            if self._told.get((transport, name)) != told:
+                await self._silence(transport, name)
+                await self._announce(transport, name, must=False)
+
+    async def _silence(self, transport: str, interface: str) -> None:
+        self._told.pop((transport, interface), None)
+        announcer = self._announcers.pop((transport, interface), None)
+        if announcer is not None:
+            await announcer.stop()
+
+    def _to_tell(self, interface: str) -> _Told:
+        """What is to be told on an interface.
+
+        Raises:
+            ConfigError: it is not there.
+        """
+        bound = [ipaddress.ip_address(host.partition("%")[0]) for host, _ in self._listening]
+        condition = multicast.condition(interface)
+        return _Told(condition, tuple(self._addresses(interface, bound)), tuple(self._served()))
+
+    async def _announce(self, transport: str, interface: str, *, must: bool) -> None:
+        told = self._to_tell(interface)
+        if not told.addresses:
             _log.warning("announced by %s on %s without an address: sep2.listen has none there", transport, interface)
-        zone = self.zone(transport, told, listening[0][1], http_port)
+        zone = self.zone(transport, told.addresses, self._listening[0][1], self._http_port)
         port = self._settings.port
         responder = Responder(zone, draw=multicast.draw, port=port)
         announcer = multicast.Announcer(responder, multicast.groups_of(transport, port), interface)
+        self._told[transport, interface] = told
         try:
             await announcer.start()
         except ConfigError as problem:
+            self._announcers[transport, interface] = None
             if must:
                 raise
             _log.info("not announced by %s: %s", transport, problem)
             return
-        self.announcers.append(announcer)
+        self._announcers[transport, interface] = announcer
 
     def zone(self, transport: str, addresses: Sequence[Address], https_port: int, http_port: int) -> Zone:
         """What is told by one transport; for the arguments see `start`."""
@@ -108,9 +171,12 @@ class Announcing:
 
     async def stop(self) -> None:
         """Say good-bye."""
-        for announcer in self.announcers:
-            await announcer.stop()
-        self.announcers.clear()
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+        for transport, interface in list(self._told):
+            await self._silence(transport, interface)
 
 
 def _reached(own: Address, bound: Sequence[Address]) -> bool:

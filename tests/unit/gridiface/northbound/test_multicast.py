@@ -78,3 +78,11 @@ def test_groups_of_both_editions() -> None:
     assert [str(group.address) for group in multicast.groups_of("xmdns")] == ["239.255.255.251", "ff05::fb"]
     assert [group.family for group in multicast.groups_of("mdns")] == [socket.AF_INET, socket.AF_INET6]
     assert "lo" not in multicast.interfaces()
+
+
+def test_the_condition_of_an_interface_has_its_number() -> None:
+    index, _, addresses = multicast.condition("lo")
+    assert index == socket.if_nametoindex("lo")
+    assert all(one.version == 6 for one in addresses)
+    with pytest.raises(ConfigError):
+        multicast.condition("nope0")

@@ -70,6 +70,7 @@ async def test_addresses_are_told_where_somebody_listens(
     """A client takes the first address that it likes: one of a family that is not listened on leads nowhere."""
     own = [ipaddress.ip_address(text) for text in ("192.0.2.1", "192.0.2.2", "2001:db8::1")]
     monkeypatch.setattr(multicast, "own_addresses", lambda names: own)
+    monkeypatch.setattr(multicast, "condition", lambda name: (7, "up", ()))
     made: list[Any] = []
 
     class Announcer:
@@ -87,3 +88,101 @@ async def test_addresses_are_told_where_somebody_listens(
     (zone,) = made
     kinds = (RecordType.A, RecordType.AAAA)
     assert [str(r.data) for r in zone.unique(zone.host) if r.type in kinds] == told
+
+
+class Place:
+    """Interfaces that come and go, and what is announced on them; stands in for northbound.multicast's sockets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.there: dict[str, tuple[int, list[str]]] = {}
+        self.works = True
+        self.running: dict[str, Any] = {}
+        self.starts = 0
+        place = self
+
+        class Announcer:
+            def __init__(self, responder: Any, groups: Any, interface: str) -> None:
+                self.interface, self.zone = interface, responder.zone
+
+            async def start(self) -> None:
+                place.starts += 1
+                if not place.works:
+                    raise ConfigError("no multicast DNS")
+                assert self.interface not in place.running
+                place.running[self.interface] = self.zone
+
+            async def stop(self) -> None:
+                del place.running[self.interface]
+
+        def condition(name: str) -> tuple[int, str, tuple[Any, ...]]:
+            if name not in self.there:
+                raise ConfigError(f"no {name}")
+            return self.there[name][0], "up", ()
+
+        monkeypatch.setattr(multicast, "Announcer", Announcer)
+        monkeypatch.setattr(multicast, "interfaces", lambda: list(self.there))
+        monkeypatch.setattr(multicast, "condition", condition)
+        monkeypatch.setattr(
+            multicast, "own_addresses", lambda names: [ipaddress.ip_address(a) for n in names for a in self.there[n][1]]
+        )
+
+    def told(self) -> dict[str, list[str]]:
+        kinds = (RecordType.A, RecordType.AAAA)
+        return {
+            name: [str(r.data) for r in zone.unique(zone.host) if r.type in kinds]
+            for name, zone in self.running.items()
+        }
+
+
+async def test_what_the_network_becomes_is_told(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(monkeypatch)
+    announcing = Announcing(DiscoverySettings(transports=("xmdns",)), kit.core.state)
+    await announcing.start([("0.0.0.0", 8443)], 0)
+    assert place.told() == {}
+    for there in (
+        {"eth0": (3, [])},
+        {"eth0": (3, ["192.0.2.1"])},
+        {"eth0": (3, ["192.0.2.1"]), "wlan0": (4, ["198.51.100.1"])},
+        {"eth0": (3, ["192.0.2.9"]), "wlan0": (4, ["198.51.100.1"])},
+        {"wlan0": (4, ["198.51.100.1"])},
+    ):
+        place.there = there
+        await announcing.look()
+        assert place.told() == {name: addresses for name, (_, addresses) in there.items()}
+    starts = place.starts
+    await announcing.look()
+    assert place.starts == starts  # nothing changed
+    place.there = {"wlan0": (5, ["198.51.100.1"])}  # made anew: its groups were left with the old one
+    await announcing.look()
+    assert place.starts == starts + 1
+    await announcing.stop()
+    assert place.running == {}
+
+
+async def test_an_interface_without_multicast_is_tried_again_when_it_changes(
+    kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(monkeypatch)
+    place.there, place.works = {"eth0": (3, ["192.0.2.1"])}, False
+    announcing = Announcing(DiscoverySettings(transports=("mdns",)), kit.core.state)
+    await announcing.start([("0.0.0.0", 8443)], 0)
+    await announcing.look()
+    assert (place.told(), place.starts) == ({}, 1)
+    place.there, place.works = {"eth0": (3, ["192.0.2.2"])}, True
+    await announcing.look()
+    assert place.told() == {"eth0": ["192.0.2.2"]}
+    await announcing.stop()
+
+
+async def test_what_is_served_later_is_told_later(kit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(monkeypatch)
+    place.there = {"eth0": (3, ["192.0.2.1"])}
+    announcing = Announcing(DiscoverySettings(transports=("mdns",), name="Here"), kit.core.state)
+    await announcing.start([("0.0.0.0", 8443)], 0)
+    bill = (b"Here bill", *discovery.SERVICE, b"local")
+    assert not place.running["eth0"].unique(bill)
+    for path, body in kit.bodies.BILLING[:1]:
+        assert (await kit.send("POST", path, body)).status == 201
+    await announcing.look()
+    assert place.running["eth0"].unique(bill)
+    await announcing.stop()
