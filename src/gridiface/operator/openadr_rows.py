@@ -100,7 +100,10 @@ class EventFacts(TypedDict):
 
 
 class Answers(TypedDict):
-    """How many VENs said what to the present version of an event; `unsent` have not fetched it, `silent` have."""
+    """How many VENs said what to the present version of an event; `unsent` have not fetched it, `silent` have.
+
+    Of a cancelled one: whether they end it (`opt_in`), or cannot (`opt_out`).
+    """
 
     opt_in: int
     opt_out: int
@@ -116,7 +119,11 @@ class EventRow(EventFacts):
 
 
 class DeliveryRow(TypedDict):
-    """How far an event has come with one VEN. `state`: unsent, sent, acknowledged, or not asked for an answer."""
+    """How far an event has come with one VEN. `state`: unsent, sent, acknowledged, or not asked for an answer.
+
+    `opt`, `opted_at`, `code`, `description`: its last word on taking part, also after the end. `cancel_confirmed`: it
+    ends a cancelled event; `cancel_refused`: why it says that it cannot, null where it does not say so.
+    """
 
     ven: str
     liveness: str
@@ -129,6 +136,7 @@ class DeliveryRow(TypedDict):
     sends: int
     sent_at: float | None
     cancel_confirmed: bool
+    cancel_refused: str | None
     resources: dict[str, str]
 
 
@@ -248,7 +256,7 @@ def event_row(record: EventRecord, deliveries: Mapping[str, Delivery | None], no
             said["unsent"] += 1
         elif delivery.answered != record.event.modification:
             said["silent"] += 1
-        elif delivery.opt == "optIn":
+        elif delivery.cancel_refused is None if record.event.status == CANCELLED else delivery.opt == "optIn":
             said["opt_in"] += 1
         else:
             said["opt_out"] += 1
@@ -273,7 +281,8 @@ def delivery_row(ven_id: str, liveness: str, record: EventRecord, delivery: Deli
         modification=delivery.modification if sent else None,
         sends=delivery.sends,
         sent_at=delivery.sent_at if sent else None,
-        cancel_confirmed=record.event.status == CANCELLED and delivery.cancel_done,
+        cancel_confirmed=delivery.cancel_done and delivery.cancel_refused is None,
+        cancel_refused=delivery.cancel_refused,
         resources=dict(delivery.resources),
     )
 

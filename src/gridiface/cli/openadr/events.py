@@ -229,7 +229,7 @@ def changes_of(before: dict[str, Any], found: dict[str, Any]) -> list[dict[str, 
         lines.append({"event": found["id"], "status": found["status"], "version": found["modification"]})
     known = {row["ven"]: row for row in before.get("deliveries", [])}
     for row in found["deliveries"]:
-        keys = ("liveness", "state", "opt", "code", "description", "cancel_confirmed")
+        keys = ("liveness", "state", "opt", "code", "description", "cancel_confirmed", "cancel_refused")
         old = known.get(row["ven"], {})
         if any(old.get(key) != row[key] for key in keys):
             lines.append({"ven": row["ven"], **{key: row[key] for key in keys}})
@@ -240,7 +240,8 @@ def is_over(found: dict[str, Any]) -> bool:
     """Whether nothing more is to come."""
     if found["status"] == "completed":
         return True
-    return found["status"] == "cancelled" and all(row["cancel_confirmed"] for row in found["deliveries"])
+    answered = (row["cancel_confirmed"] or row["cancel_refused"] is not None for row in found["deliveries"])
+    return found["status"] == "cancelled" and all(answered)
 
 
 def _fields(

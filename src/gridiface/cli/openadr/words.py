@@ -161,11 +161,17 @@ def show_event(event: Mapping[str, Any], as_json: bool) -> None:
         (
             (
                 *(row["ven"], row["liveness"], row["state"], row["opt"], when(row["opted_at"])),
-                *(row["code"], row["description"], row["sends"], "yes" if row["cancel_confirmed"] else ""),
+                *(row["code"], row["description"], row["sends"], _end_of(row)),
             )
             for row in event["deliveries"]
         ),
     )
+
+
+def _end_of(row: Mapping[str, Any]) -> str:
+    if row["cancel_refused"] is not None:
+        return f"no: {row['cancel_refused']}"
+    return "yes" if row["cancel_confirmed"] else ""
 
 
 def show_requests(rows: Iterable[Mapping[str, Any]]) -> None:

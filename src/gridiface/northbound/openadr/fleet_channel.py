@@ -238,7 +238,7 @@ class FleetChannel:
             if isinstance(notice, EventAnswered) and not notice.cancelled:
                 news.append(_answer(told, notice, now))
             elif isinstance(notice, EventAnswered) or notice.status == COMPLETED:
-                news.append(News(outcomes=_steps(told, (OutcomeKind.COMPLETED,), now, "")))
+                news.append(News(outcomes=_steps(told, (OutcomeKind.COMPLETED,), now, _end_of(notice))))
                 over[notice.eventID] = self._told.pop(notice.eventID)
         changes: list[LedgerChange] = [DeleteDocument(self._space, _PREFIX + event_id) for event_id in over]
         return News.of(news), changes, lambda: self._told.update(over)
@@ -319,6 +319,13 @@ class FleetChannel:
 
     def _restore(self, before: dict[str, Told]) -> None:
         self._told = before
+
+
+def _end_of(notice: EventAnswered | EventStatusChanged) -> str:
+    """What is to be said of an event's end; "" where its VEN ends it."""
+    if isinstance(notice, EventAnswered) and notice.opt != "optIn":
+        return f"the VEN cannot end the event: {notice.description or notice.code}"
+    return ""
 
 
 def _says(event: Event) -> list[tuple[str, str, tuple[float, ...]]]:

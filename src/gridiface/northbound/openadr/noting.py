@@ -9,6 +9,7 @@ from gridiface.logfields import about
 from gridiface.northbound.openadr.clocks import words_of
 from gridiface.protocols.openadr.vtn.notices import (
     CertificateDropped,
+    EventAnswered,
     Notice,
     ReportReceived,
     ReportsPending,
@@ -42,6 +43,8 @@ class Troubles:
                 self._last[notice.venID] = f"a report request: {refused}"
             case WishUnmet():
                 self._last[notice.venID] = f"{notice.name} cannot be requested: {notice.reason}"
+            case EventAnswered(cancelled=True, opt="optOut"):
+                self._last[notice.venID] = f"cannot end event {notice.eventID}: {notice.description or notice.code}"
             case Undelivered():
                 self._last[notice.venID] = f"never answered {notice.kind}"
             case VenCancelled() | VenRegistered(again=False) | CertificateDropped():
@@ -71,6 +74,9 @@ def _say_of(notice: Notice) -> None:
             _log.info("VEN %s %s", notice.venID, "registered again" if notice.again else "registered")
         case VenCancelled():
             _log.warning("VEN %s is not registered any more, by %s", notice.venID, notice.by)
+        case EventAnswered(cancelled=True, opt="optOut"):
+            words = (notice.venID, notice.eventID, notice.code, notice.description)
+            _log.warning("VEN %s cannot end event %s: %s %s", *words)
         case Undelivered():
             _log.warning("VEN %s never answered %s, sent %d times", notice.venID, notice.kind, notice.attempts)
         case WishUnmet():

@@ -130,7 +130,9 @@ class SpentID:
 class Delivery:
     """How far an event has come with one VEN. `resources` hold opts of single resources (EiOpt).
 
-    `opted_at`: when its last word came, 0 before.
+    `opt`, `code`, `description`, `opted_at`: its last word on taking part, None and 0 before. What it says of the
+    event's end is no such word, and does not take its place: `cancel_done` says that it came, `cancel_refused` why the
+    VEN cannot end the event (optOut, rule 36), None where it does.
     """
 
     modification: int = -1
@@ -143,6 +145,7 @@ class Delivery:
     description: str = ""
     cancel_sends: int = 0
     cancel_done: bool = False
+    cancel_refused: str | None = None
     resources: dict[str, str] = field(default_factory=dict)
     event_opt: str | None = None
     event_opt_ids: list[str] = field(default_factory=list)

@@ -334,12 +334,14 @@ class EventDesk:
         if not record.event.response_required:
             return  # Must not come; nobody counts it (rule 12).
         delivery.answered = qualified.modificationNumber
-        delivery.opted_at = now
-        delivery.opt = answer.optType
-        delivery.code = int(answer.responseCode)
-        delivery.description = answer.responseDescription or ""
+        code, description = int(answer.responseCode), answer.responseDescription or ""
         cancelled = record.event.status == CANCELLED
-        delivery.cancel_done = delivery.cancel_done or cancelled
+        if cancelled:
+            delivery.cancel_done = True
+            delivery.cancel_refused = None if answer.optType == "optIn" else description or f"optOut ({code})"
+        else:
+            delivery.opted_at, delivery.opt = now, answer.optType
+            delivery.code, delivery.description = code, description
         self._state.save("delivery", ven.venID)
         self._state.notices.append(
             EventAnswered(
@@ -347,8 +349,8 @@ class EventDesk:
                 eventID=qualified.eventID,
                 modification=qualified.modificationNumber,
                 opt=answer.optType,
-                code=delivery.code,
-                description=delivery.description,
+                code=code,
+                description=description,
                 cancelled=cancelled,
             )
         )

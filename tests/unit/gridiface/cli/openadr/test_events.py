@@ -13,7 +13,7 @@ def event(status: str = "active", **row: Any) -> dict[str, Any]:
         "id": "E",
         "status": status,
         "modification": 0,
-        "deliveries": [{**delivery, "cancel_confirmed": False, **row}],
+        "deliveries": [{**delivery, "cancel_confirmed": False, "cancel_refused": None, **row}],
     }
 
 
@@ -28,3 +28,4 @@ def test_it_is_over_when_completed_or_each_end_is_confirmed() -> None:
     assert is_over(event("completed"))
     assert not is_over(event("cancelled"))
     assert is_over(event("cancelled", cancel_confirmed=True))
+    assert is_over(event("cancelled", cancel_refused="the oven is full"))

@@ -175,6 +175,22 @@ async def test_the_word_of_a_ven_is_its_word_on_what_it_was_told_last() -> None:
     assert house.outcomes[1:] == [OutcomeKind.RECEIVED, OutcomeKind.STARTED]
 
 
+async def test_a_ven_that_cannot_end_an_event_is_quoted() -> None:
+    house = House()
+    vtn = vtn_of(house, SETPOINT)
+    await tell(vtn, -500.0)
+    event_id = said(vtn)[0][0]
+    cannot = EventAnswered(
+        venID="A", eventID=event_id, modification=1, opt="optOut", code=200, description="full", cancelled=True
+    )
+    news, _, _ = vtn.channel.said([cannot], NOW)
+    assert [(one.kind, one.reason) for one in news.outcomes] == [
+        (OutcomeKind.COMPLETED, "the VEN cannot end the event: full")
+    ]
+    await vtn._done(Result(notices=(cannot,)), NOW)
+    assert vtn.trouble_of("A") == f"cannot end event {event_id}: full"
+
+
 def opted_in(event_id: str) -> EventAnswered:
     return EventAnswered(
         venID="A", eventID=event_id, modification=0, opt="optIn", code=200, description="", cancelled=False

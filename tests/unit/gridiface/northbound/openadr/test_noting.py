@@ -9,6 +9,7 @@ import pytest
 from gridiface.northbound.openadr.noting import Troubles, say
 from gridiface.protocols.openadr.vtn.notices import (
     CertificateDropped,
+    EventAnswered,
     EventStatusChanged,
     Notice,
     ReportReceived,
@@ -40,6 +41,13 @@ from gridiface.protocols.openadr.vtn.notices import (
             WishUnmet(venID="A", name="TELEMETRY_USAGE", reason="b is not sampled so often"),
             logging.WARNING,
             "VEN A: TELEMETRY_USAGE cannot be requested: b is not sampled so often",
+        ),
+        (
+            EventAnswered(
+                venID="A", eventID="E", modification=1, opt="optOut", code=300, description="no way", cancelled=True
+            ),
+            logging.WARNING,
+            "VEN A cannot end event E: 300 no way",
         ),
         (ReportsPending(venID="A", ids=("R",)), logging.DEBUG, "ReportsPending"),
         (EventStatusChanged(eventID="E", status="active"), logging.DEBUG, "active"),

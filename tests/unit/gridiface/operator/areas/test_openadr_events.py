@@ -44,13 +44,16 @@ async def test_an_event_is_sent_acknowledged_changed_and_cancelled(openadr: Any)
     _, listed = await openadr.ask("GET", "/vtn/events?open=true&ven=VEN-A&status=far", scope="read")
     assert [row["id"] for row in listed["events"]] == ["E"]
     openadr.talk()
+    said_at = openadr.house.clock.at
     assert (await openadr.ask("GET", "/vtn/events?open=true", scope="read"))[1]["events"] == []
 
     status, body = await openadr.ask("POST", "/vtn/events/E/cancel", {"reason": "rain"})
     assert (status, body["status"], body["modification"]) == (200, "cancelled", 2)
     openadr.talk()
     _, body = await openadr.ask("GET", "/vtn/events/E", scope="read")
-    assert body["deliveries"][0]["cancel_confirmed"] is True
+    (ended,) = body["deliveries"]
+    assert (ended["cancel_confirmed"], ended["cancel_refused"]) == (True, None)
+    assert (ended["opt"], ended["opted_at"], body["answers"]["opt_in"]) == ("optIn", said_at, 1)
     entries = [json.loads(change.body) for change in openadr.vtn.along]
     assert [entry["what"].rpartition(".")[2] for entry in entries] == ["create", "modify", "cancel"]
     assert [entry["reason"] for entry in entries] == ["", "less", "rain"]

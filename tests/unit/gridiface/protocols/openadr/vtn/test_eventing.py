@@ -222,6 +222,35 @@ def test_30_r36_a_cancelled_event_is_repeated_until_it_is_acknowledged(kit, ven)
     assert kit.told("EventAnswered")[-1].cancelled
 
 
+def test_32_r36_the_word_on_an_event_stays_when_its_end_is_confirmed(kit, ven):
+    kit.send([ven])
+    kit.request(ven)
+    kit.answer(ven, "E", 0, "optOut", "460")
+    said_at = kit.now
+    kit.now += 5
+    kit.do(kit.vtn.cancel_event("E", kit.now))
+    kit.request(ven)
+    kit.answer(ven, "E", 1)
+    found = kit.vtn.delivery(ven, "E")
+    assert (found.opt, found.code, found.opted_at) == ("optOut", 460, said_at)
+    assert (found.answered, found.cancel_done, found.cancel_refused) == (1, True, None)
+    assert kit.vtn.said(ven, "E", None) == "optOut"
+
+
+def test_36_r36_a_ven_that_cannot_cancel_says_so_once_and_is_not_counted_as_ended(kit, ven):
+    kit.send([ven])
+    kit.request(ven)
+    kit.answer(ven, "E", 0)
+    kit.do(kit.vtn.cancel_event("E", kit.now))
+    kit.request(ven)
+    kit.answer(ven, "E", 1, "optOut")
+    found = kit.vtn.delivery(ven, "E")
+    assert (found.opt, found.cancel_done, found.cancel_refused) == ("optIn", True, "optOut (200)")
+    assert kit.request(ven).oadrEvent == []
+    kit.restart()
+    assert kit.vtn.delivery(ven, "E").cancel_refused == "optOut (200)"
+
+
 def test_30_r52_an_unacknowledged_cancellation_ends_with_the_event_or_the_limit(vtn_kit):
     kit = vtn_kit(cancel_attempts=2)
     ven = kit.register()

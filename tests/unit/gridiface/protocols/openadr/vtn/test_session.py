@@ -115,7 +115,7 @@ def test_a_restart_at_each_step_of_a_conversation_loses_nothing(kit):
         step()
         kit.check()
     delivery = kit.vtn.delivery(ven, "E")
-    assert (delivery.answered, delivery.opt, delivery.cancel_done) == (2, "optIn", True)
+    assert (delivery.answered, delivery.opt, delivery.cancel_done) == (2, "optOut", True)
     assert kit.vtn.waiting(ven) == []
 
 
