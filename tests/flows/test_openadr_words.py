@@ -136,8 +136,8 @@ class Story:
                 self.made.append(f"E{len(self.made)}")
                 signal = Signal(id="s", name="SIMPLE", type="level", durations=(3600,), values=(1.0,))
                 start = self.now // 1 + self.chance.choice((-1, 60))
-                fields = {"market_context": "http://p.example", "dtstart": start, "duration": 3600, "signals": (signal,)}
-                new = Event(id=self.made[-1], **fields)
+                times = {"dtstart": start, "duration": 3600}
+                new = Event(id=self.made[-1], market_context="http://p.example", signals=(signal,), **times)
                 self.commit(self.vtn.create_event(new, self.chance.sample(list(self.sites), 2), self.now))
             elif what < 0.8:
                 self.commit(self.vtn.modify_event(name, self.now, comment=f"{next(self.ids)}"))
