@@ -39,7 +39,15 @@ from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
 from gridiface.protocols.openadr.ven import Request, Ven, VenConfig
-from gridiface.protocols.openadr.ven.notices import LinkChanged, Notice, Registered, Rejected, ReportLost, Unregistered
+from gridiface.protocols.openadr.ven.notices import (
+    EventUnread,
+    LinkChanged,
+    Notice,
+    Registered,
+    Rejected,
+    ReportLost,
+    Unregistered,
+)
 
 _log = logging.getLogger("gridiface.openadr")
 
@@ -304,6 +312,8 @@ class OpenAdrVen:
                 said = " ".join(str(part) for part in (notice.code, notice.description) if part)
                 self.refused = f"{notice.kind}: {said}"
                 _log.warning("VEN %s: %s got %d: %s", name, notice.kind, notice.code, notice.description)
+            case EventUnread():
+                _log.warning("VEN %s: event %r cannot be read: %s", name, notice.eventID, notice.reason)
             case ReportLost():
                 _log.warning("VEN %s: a report of %s was dropped, too many wait", name, notice.reportRequestID)
             case LinkChanged():

@@ -9,8 +9,10 @@ from typing import Any
 
 from lxml import etree
 
+from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.openadr.payloads import event, opt, registration, report
 from gridiface.protocols.openadr.payloads.namespaces import DS, EI, OADR, TOKEN_ID, oadr
+from gridiface.protocols.openadr.payloads.partly import UnreadEvent, decode_partly, partly_read
 from gridiface.protocols.xmlwire import (
     DEFAULT_LIMITS,
     Limits,
@@ -115,13 +117,21 @@ def decode_payload(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Payloa
 
     A payload without its envelope is taken as it is: it is what several peers send that do not sign. So are elements
     that do not stand in the schema's order or carry another namespace of the profile than theirs. Where a payload
-    does not say its schemaVersion, which the schema allows and rule 509 does not, that is None.
+    does not say its schemaVersion, which the schema allows and rule 509 does not, that is None. Where single events of
+    an oadrDistributeEvent cannot be read, it is a PartlyRead with the others.
 
     Raises:
         RemoteProtocolError: not an OpenADR 2.0b document; answers as xmlwire's.
     """
     root = parse_xml(data, limits)
-    found, read = decode_rearranged(root, _ROOTS)
+    unread: list[UnreadEvent] = []
+    try:
+        found, read = decode_rearranged(root, _ROOTS)
+    except RemoteProtocolError:
+        partly = decode_partly(root, _ROOTS)
+        if partly is None:
+            raise
+        found, read, unread = partly
     if not isinstance(found, OadrPayload):
         payload: Any = found
         element_ = read
@@ -130,4 +140,4 @@ def decode_payload(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Payloa
         (element_,) = (child for child in read[-1] if child.tag in _PAYLOAD_TAGS)
     if _VERSION not in element_.attrib and "schemaVersion" not in element_.attrib:
         payload.schemaVersion = None
-    return payload, root
+    return partly_read(payload, unread) if unread else payload, root

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gridiface.errors import RefusedControl, RemoteProtocolError
@@ -25,8 +25,9 @@ from gridiface.protocols.openadr.payloads.event import (
     OadrDistributeEvent,
     OadrEvent,
 )
+from gridiface.protocols.openadr.payloads.partly import PartlyRead, UnreadEvent
 from gridiface.protocols.openadr.times import after
-from gridiface.protocols.openadr.ven.notices import EventCancelled, EventReceived, EventStep
+from gridiface.protocols.openadr.ven.notices import EventCancelled, EventReceived, EventStep, EventUnread
 from gridiface.protocols.openadr.ven.state import Judge, KnownEvent, State, Verdict
 
 _OUT = "optOut"
@@ -41,6 +42,17 @@ class ActiveEvent:
     start: float
     end: float
     values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """One event of a set that was received. `read` gives its content, or raises RemoteProtocolError with our code."""
+
+    id: str
+    modification: int
+    status: str
+    wants_answer: bool
+    read: Callable[[], Event]
 
 
 class EventDesk:
@@ -59,12 +71,17 @@ class EventDesk:
             wrong = response(Code.INVALID_ID, "the vtnID is not that of the registration", payload.requestID)
             self._answer(wrong, [])
             return
+        unread = payload.unread if isinstance(payload, PartlyRead) else []
+        self._state.notices.extend(EventUnread(one.id or "", one.reason) for one in unread)
+        listed = [*map(_listed, payload.oadrEvent), *(one for found in unread if (one := _listed_unread(found)))]
         answers = []
-        for wire in payload.oadrEvent:
-            verdict = self._take(wire, payload.requestID, now)
-            if wire.oadrResponseRequired == "always":
-                answers.append(_event_response(wire, verdict, payload.requestID))
-        self._imply_cancels({wire.eiEvent.eventDescriptor.eventID for wire in payload.oadrEvent}, now)
+        for one in listed:
+            verdict = self._take(one, payload.requestID, now)
+            if one.wants_answer:
+                answers.append(_event_response(one, verdict, payload.requestID))
+        # Which event it is that cannot be told apart is not known: any that is missing may be that one.
+        if all(found.id is not None for found in unread):
+            self._imply_cancels({*(one.id for one in listed), *(found.id or "" for found in unread)}, now)
         if answers:
             self._answer(EiResponse(responseCode="200", responseDescription="OK", requestID=""), answers)
 
@@ -128,27 +145,26 @@ class EventDesk:
 
     # -- receipt -------------------------------------------------------------------------------------------------
 
-    def _take(self, wire: OadrEvent, request_id: str, now: float) -> Verdict:
-        descriptor = wire.eiEvent.eventDescriptor
-        known = self._state.events.get(descriptor.eventID)
+    def _take(self, listed: _Listed, request_id: str, now: float) -> Verdict:
+        known = self._state.events.get(listed.id)
         if known is not None and known.stop is not None and known.event.status != CANCELLED:
             known = None  # It was missing once and is listed again: a new event to us.
-        if known is not None and descriptor.modificationNumber < known.event.modification:
+        if known is not None and listed.modification < known.event.modification:
             return Verdict(_OUT, Code.OUT_OF_SEQUENCE, "the modificationNumber is lower than before")
-        if descriptor.eventStatus == CANCELLED:
-            return self._take_cancel(known, descriptor.modificationNumber, request_id, now)
-        if known is not None and known.event.modification == descriptor.modificationNumber:
+        if listed.status == CANCELLED:
+            return self._take_cancel(known, listed.modification, request_id, now)
+        if known is not None and known.event.modification == listed.modification:
             known.request_id = request_id
-            self._state.put("event", descriptor.eventID, known)
+            self._state.put("event", listed.id, known)
             if known.stop is not None:
                 return Verdict(_OUT, Code.OUT_OF_SEQUENCE, "the event is cancelled, and this is no later modification")
             return Verdict(known.opt, known.code, known.description)
         try:
-            event = from_wire(wire)
+            event = listed.read()
         except RemoteProtocolError as error:
             verdict = Verdict(_OUT, error.answer, error.reason)
             if known is not None:
-                self._leave(known, descriptor.modificationNumber, verdict, request_id)
+                self._leave(known, listed.modification, verdict, request_id)
             return verdict
         return self._take_new(event, known, request_id, now)
 
@@ -320,12 +336,29 @@ def steps_of(known: KnownEvent) -> Iterator[EventStep]:
     yield from sorted((s for s in steps if s.at <= end), key=lambda s: (s.at, order[s.kind]))
 
 
-def _event_response(wire: OadrEvent, verdict: Verdict, request_id: str) -> EventResponse:
-    descriptor = wire.eiEvent.eventDescriptor
+def _listed(wire: OadrEvent) -> _Listed:
+    facts = wire.eiEvent.eventDescriptor
+    required = wire.oadrResponseRequired == "always"
+    return _Listed(facts.eventID, facts.modificationNumber, facts.eventStatus, required, lambda: from_wire(wire))
+
+
+def _listed_unread(found: UnreadEvent) -> _Listed | None:
+    """An event that is not as the schema has it (rule 19); None where it cannot be answered."""
+    if found.id is None or found.modification is None:
+        return None
+    code = Code.INVALID_DATA if found.bad_values else Code.COMPLIANCE
+
+    def read() -> Event:
+        raise RemoteProtocolError(found.reason, answer=int(code))
+
+    return _Listed(found.id, found.modification, found.status, found.response_required, read)
+
+
+def _event_response(listed: _Listed, verdict: Verdict, request_id: str) -> EventResponse:
     return EventResponse(
         responseCode=f"{int(verdict.code):03d}",
         responseDescription=verdict.description or ("OK" if verdict.code == Code.OK else None),
         requestID=request_id,
-        qualifiedEventID=QualifiedEventID(eventID=descriptor.eventID, modificationNumber=descriptor.modificationNumber),
+        qualifiedEventID=QualifiedEventID(eventID=listed.id, modificationNumber=listed.modification),
         optType=verdict.opt,
     )

@@ -47,6 +47,14 @@ class EventCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class EventUnread:
+    """An event of a set cannot be read, and the others were taken. `eventID` "": which one it is cannot be told."""
+
+    eventID: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EventStep:
     """Something in an opted-in event begins: kind is ramp-up, start, interval, recovery or end.
 
@@ -98,6 +106,7 @@ Notice = (
     | Unregistered
     | EventReceived
     | EventCancelled
+    | EventUnread
     | EventStep
     | Rejected
     | ReportsChanged

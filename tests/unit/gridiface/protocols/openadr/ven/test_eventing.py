@@ -264,6 +264,100 @@ def test_60_r19_a_time_of_over_a_thousand_years_refuses_its_event_and_not_the_do
     assert list(ven.ven.events) == ["B"]
 
 
+def broken(kit, *events, event_id, **texts):
+    """A set of events of which one has other texts, or None for no element, in places of its own."""
+    wires = [to_wire(one, kit.now) for one in events]
+    root = etree.fromstring(encode_payload(event.OadrDistributeEvent(requestID="d", vtnID="VTN", oadrEvent=wires)))
+    (wanted,) = (one for one in root.iter("{*}oadrEvent") if one.findtext(".//{*}eventID") == event_id)
+    for name, text in texts.items():
+        found = next(wanted.iter(f"{{*}}{name}"))
+        if text is None:
+            found.getparent().remove(found)
+        else:
+            found.text = text
+    return decode_payload(etree.tostring(root))[0]
+
+
+def told(ven, payload):
+    """What is said of a set of events: (event, modification, code, word) of each."""
+    ven.talk.sent.clear()
+    assert ven.ven.receive_push(payload, ven.talk.now) is None
+    for _ in range(2):
+        ven.talk.step()
+    found = ven.talk.payloads(event.OadrCreatedEvent)
+    answers = found[-1].eiCreatedEvent.eventResponses.eventResponse if found else []
+    names = [(one.qualifiedEventID.eventID, one.qualifiedEventID.modificationNumber) for one in answers]
+    return [(*name, one.responseCode, one.optType) for name, one in zip(names, answers, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "code"),
+    [
+        ({"createdDateTime": "yesterday"}, "454"),
+        ({"dtstart": None}, "459"),
+        ({"signalID": None}, "459"),
+        ({"eiEventSignals": None}, "459"),
+        ({"value": "much"}, "454"),
+        ({"eventStatus": "sometime"}, "454"),
+        ({"oadrResponseRequired": "perhaps"}, "454"),
+        ({"marketContext": None}, "459"),
+    ],
+)
+def test_60_r19_an_event_that_breaks_the_schema_is_refused_and_the_others_are_executed(side, kit, texts, code):
+    ven = side()
+    payload = broken(kit, kit.event("A"), kit.event("B"), kit.event("C"), event_id="B", **texts)
+    assert sorted(told(ven, payload)) == [
+        ("A", 0, "200", "optIn"),
+        ("B", 0, code, "optOut"),
+        ("C", 0, "200", "optIn"),
+    ]
+    assert sorted(ven.ven.events) == ["A", "C"]
+    (notice,) = ven.talk.told("EventUnread")
+    assert notice.eventID == "B"
+    assert next(iter(texts)) in notice.reason or "missing" in notice.reason
+
+
+def test_60_r19_r57_a_version_that_breaks_the_schema_takes_the_place_of_the_last_one(side, kit):
+    ven = side()
+    good = kit.event("B")
+    ven.give(kit.event("A"), good)
+    assert told(ven, broken(kit, kit.event("A"), good, event_id="B", value="much"))[-1] == ("B", 0, "200", "optIn")
+    assert ven.ven.events["B"].opt == "optIn"  # The same version, which was read before.
+    payload = broken(kit, kit.event("A"), changed(good), event_id="B", value="much")
+    assert told(ven, payload) == [("A", 0, "200", "optIn"), ("B", 1, "454", "optOut")]
+    assert ven.ven.events["B"].opt == "optOut"
+    assert [one.event.id for one in ven.ven.active(kit.now + 3600)] == ["A"]
+
+
+def test_59_r19_an_unreadable_event_that_is_cancelled_is_cancelled_and_not_taken_for_one_that_is_missing(side, kit):
+    ven = side()
+    ven.give(kit.event("A"), kit.event("B"))
+    payload = broken(
+        kit, kit.event("A"), kit.event("B", status="cancelled", modification=1), event_id="B", dtstart=None
+    )
+    assert told(ven, payload) == [("A", 0, "200", "optIn"), ("B", 1, "200", "optIn")]
+    (notice,) = ven.talk.told("EventCancelled")
+    assert (notice.event.id, notice.implied) == ("B", False)
+
+
+@pytest.mark.parametrize("texts", [{"eventID": None}, {"modificationNumber": "two"}, {"eventID": "x" * 600}])
+def test_59_r19_an_event_that_cannot_be_told_apart_cancels_none_that_is_missing(side, kit, texts):
+    ven = side()
+    ven.give(kit.event("A"), kit.event("B"))
+    assert told(ven, broken(kit, kit.event("A"), kit.event("B"), event_id="B", dtstart=None, **texts)) == [
+        ("A", 0, "200", "optIn")
+    ]
+    assert not ven.talk.told("EventCancelled")
+    assert ven.ven.events["B"].stop is None
+
+
+def test_56_r12_an_unreadable_event_that_wants_no_answer_gets_none(side, kit):
+    ven = side()
+    quiet = kit.event("B", response_required=False)
+    assert told(ven, broken(kit, kit.event("A"), quiet, event_id="B", value="x")) == [("A", 0, "200", "optIn")]
+    assert list(ven.ven.events) == ["A"]
+
+
 def test_60_an_event_that_is_over_is_refused(side, kit):
     answer = side().one(kit.event(start=-1000))
     assert (answer.responseCode, answer.optType) == ("451", "optOut")
