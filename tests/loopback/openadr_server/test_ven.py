@@ -201,7 +201,36 @@ async def test_who_may_not_be_controlled_is_opted_out_and_in_again(make_house, e
     block("b1", blocked=False)
     await eventually(lambda: vtn.core.delivery(name, "E").opt == "optIn", "somebody may again")
     await eventually(lambda: site.batteries.watts["b1"] == pytest.approx(6000.0), "and does")
-    assert vtn.core.delivery(name, "F").opt == "optOut"
+    # What came while nobody might is decided on anew, and is carried out.
+    await eventually(lambda: vtn.core.delivery(name, "F").opt == "optIn", "the event that was refused")
+    await eventually(lambda: any("/F/" in control.id for control in site.ledger.live()), "its control")
+    assert not again.book._bindings.get("F").barred
+
+
+async def test_an_event_that_was_refused_for_more_than_that_nobody_may_stays_refused(make_house, eventually):
+    _, vtn, site, ven = await pair(make_house)
+    await eventually(lambda: ven.core.registration.venID, "registration")
+    name = ven.core.registration.venID
+
+    def block(blocked):
+        for device in site.batteries.watts:
+            site.engine.desk.block(device, blocked, site.clock.now())
+
+    start = float(int(site.clock.now()) + 100)
+    block(True)
+    await opted(vtn, eventually, name, dispatch_event("OPERATOR", start, -6.0), "optOut")
+    await ven.opt("OPERATOR", "optOut", reason="not this one")
+    odd = dispatch_event("ODD", start, -6.0)
+    odd = replace(odd, signals=(replace(odd.signals[0], unit=power_reactive()),))  # Which no device here has.
+    await opted(vtn, eventually, name, odd, "optOut")
+    await opted(vtn, eventually, name, dispatch_event("LATER", start, -6.0), "optOut")
+    await vtn.do(lambda core, now: core.create_event(dispatch_event("OVER", start, -6.0), [name], now))
+    await eventually(lambda: (d := vtn.core.delivery(name, "OVER")) and d.opt == "optOut", "a word")
+    await vtn.do(lambda core, now: core.cancel_event("OVER", now))
+    await eventually(lambda: vtn.core.delivery(name, "OVER").cancel_done, "its end")
+    block(False)
+    await eventually(lambda: vtn.core.delivery(name, "LATER").opt == "optIn", "the one that can be")
+    assert [vtn.core.delivery(name, one).opt for one in ("OPERATOR", "ODD", "OVER")] == ["optOut"] * 3
 
 
 async def test_what_was_never_taken_is_not_opted_in_when_somebody_may_again(make_house, eventually):

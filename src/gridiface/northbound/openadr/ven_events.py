@@ -132,7 +132,17 @@ class EventBook:
             made = self._made(event, binding.serial, notice.start - event.dtstart)
             # Of an event that runs already, what is over is over.
             binding.submit = [control.id for control in made if control.latest > self._clock.now()]
+        else:
+            binding.barred = self._refused_as_barred(event.id, binding.serial)
         self._bindings.put(event.id, binding)
+
+    def _refused_as_barred(self, event_id: str, serial: int) -> bool:
+        """Whether an event was opted out for no other reason than that nobody it concerns may be controlled now."""
+        known = self._ven().events.get(event_id)
+        if known is None or known.code != Code.OK or self.standing:
+            return False
+        aims = self._acting(known, serial)[0]
+        return bool(aims) and all(self._fleet.barred(target) for target in aims)
 
     def opt(self, event_id: str, opt: str, now: Instant, *, reason: str = "", resources: Sequence[str] = ()) -> None:
         """The operator's word on an event: it goes to the VTN, and the controls follow it with `carry_out`.
@@ -297,7 +307,8 @@ class EventBook:
     def look(self, now: Instant) -> None:
         """Events that nobody of ours may carry out any more are opted out, and in again when somebody may.
 
-        Their controls stay in force, so that who is unblocked follows at once.
+        Their controls stay in force, so that who is unblocked follows at once. One that came while nobody might is
+        decided on anew.
         """
         for event_id, binding in self._bindings.items():
             known = self._ven().events.get(event_id)
@@ -306,17 +317,28 @@ class EventBook:
             if (
                 not known.event.response_required
                 or known.opt != (_OPT_OUT if binding.barred else _OPT_IN)
-                or not binding.controls
+                or not (binding.controls or binding.barred)
             ):
                 continue
             reasons = [self._fleet.barred(target) for target in self._acting(known, binding.serial)[0]]
             if bool(reasons and all(reasons)) is binding.barred:
+                continue
+            if not binding.controls:
+                self._decide_again(event_id, known, binding, now)
                 continue
             if binding.barred and all(informs(name) for name in set(binding.controls).difference(binding.lost)):
                 continue  # Nothing of it is in force any more: there is nothing to opt into.
             word = Verdict(_OPT_IN) if binding.barred else Verdict(_OPT_OUT, int(Code.OK), reasons[0])
             binding.barred = self._say(event_id, word) is not binding.barred
             self._bindings.touch(event_id)
+
+    def _decide_again(self, event_id: str, known: KnownEvent, binding: Binding, now: Instant) -> None:
+        serial, word = self._serial(event_id), self._judged(known.event, self.standing)
+        submit = [one.id for one in self._made(known.event, serial, known.offset) if one.latest > now]
+        # Where the engine cannot yet, it is asked again at the next look.
+        if word.opt == _OPT_IN and submit and self._say(event_id, word):
+            again = Binding(serial=serial, cancel=binding.cancel, cancel_at=binding.cancel_at, submit=submit)
+            self._bindings.put(event_id, again)
 
     def _acting(self, known: KnownEvent, serial: int) -> tuple[frozenset[Target], dict[str, Instant]]:
         """Whom an event asks to do something, and when each control of it is over; translated once a version."""

@@ -30,6 +30,8 @@ from gridiface.protocols.openadr.times import after
 from gridiface.protocols.openadr.ven.notices import EventCancelled, EventReceived, EventStep, EventUnread
 from gridiface.protocols.openadr.ven.state import Judge, KnownEvent, State, Verdict
 
+#: Of the events of one set that cannot be read, for the log.
+_MOST_TOLD = 10
 _OUT = "optOut"
 _IN = "optIn"
 
@@ -72,7 +74,7 @@ class EventDesk:
             self._answer(wrong, [])
             return
         unread = payload.unread if isinstance(payload, PartlyRead) else []
-        self._state.notices.extend(EventUnread(one.id or "", one.reason) for one in unread)
+        self._state.notices.extend(EventUnread(one.id or "", one.reason) for one in unread[:_MOST_TOLD])
         listed = [*map(_listed, payload.oadrEvent), *(one for found in unread if (one := _listed_unread(found)))]
         answers = []
         for one in listed:
