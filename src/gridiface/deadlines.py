@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
+
 #: A clock that is slewed meanwhile, or set by so little, makes nobody be early, s.
 _SLACK_S = 1.0
 
@@ -17,3 +19,22 @@ def waits(due: float, now: float, longest_s: float) -> bool:
         longest_s: how far ahead `due` was at most when it was chosen, s.
     """
     return 0 < due - now <= longest_s + _SLACK_S
+
+
+def pause_asked(retry_after: str, date: str, most_s: float) -> float | None:
+    """Seconds that an HTTP answer wants to be left alone for; None: it does not say (RFC 9110, 10.2.3).
+
+    Args:
+        retry_after: its Retry-After: a number, or a date, which is held against `date`.
+        date: its Date.
+        most_s: what is waited at most, s.
+    """
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:20]), most_s)
+    try:
+        wanted_at, said_at = (parsedate_to_datetime(one) for one in (text, date))
+        seconds = (wanted_at - said_at).total_seconds()
+    except (TypeError, ValueError):
+        return None
+    return min(max(seconds, 0.0), most_s)

@@ -30,11 +30,15 @@ _MOST_BROKEN, _GIVEN_UP = 5, 400
 
 
 class NotAnswered(GridifaceError):
-    """No answer that can be read; `status` is what the core is told: an HTTP status, 0 where nobody answered."""
+    """No answer that can be read; `status` is what the core is told: an HTTP status, 0 where nobody answered.
 
-    def __init__(self, reason: str, status: int = 0) -> None:
+    `pause_s`: the VTN wants to be left alone so long.
+    """
+
+    def __init__(self, reason: str, status: int = 0, *, pause_s: float = 0.0) -> None:
         super().__init__(reason)
         self.status = status
+        self.pause_s = pause_s
 
 
 class Upstream:
@@ -79,7 +83,9 @@ class Upstream:
             # An answer that cannot be read (a page of whoever stands in between) is no refusal of what was said.
             unread = not isinstance(problem, HttpRefused) and problem.answer != _UNTRUSTED
             raise NotAnswered(
-                problem.reason, self._status(request, _UNREADABLE if unread else problem.answer)
+                problem.reason,
+                self._status(request, _UNREADABLE if unread else problem.answer),
+                pause_s=problem.pause_s if isinstance(problem, HttpRefused) else 0.0,
             ) from None
         except Unreachable as problem:
             _log.debug("VEN %s: %s: %s", name, request.kind, problem)

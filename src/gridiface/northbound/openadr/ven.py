@@ -268,9 +268,12 @@ class OpenAdrVen:
             async with self._lock:
                 await self._settle()  # What is sent rests on it.
             reply = await self.upstream.ask(request)
-        except (NotAnswered, StoreUnavailable) as problem:
+        except NotAnswered as problem:
             async with self._lock:
-                self.core.failed(request.id, self._clock.now(), status=getattr(problem, "status", 0))
+                self.core.failed(request.id, self._clock.now(), status=problem.status, pause=problem.pause_s)
+        except StoreUnavailable:
+            async with self._lock:
+                self.core.failed(request.id, self._clock.now())
         except Exception:  # Whatever it is: what is not under way any more is sent again later.
             async with self._lock:
                 self.core.failed(request.id, self._clock.now())

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
+from gridiface.deadlines import pause_asked
 from gridiface.errors import LocalProtocolError, RemoteProtocolError
 from gridiface.protocols.openadr.payloads.envelope import Payload, decode_payload, encode_payload
 from gridiface.protocols.openadr.payloads.event import OadrPoll, OadrResponse
@@ -38,6 +39,8 @@ _B_PATH = "OpenADR2/Simple/2.0b/"
 _A_PATH = "OpenADR2/Simple/"
 _CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)"?', re.IGNORECASE)
 _RETRY_AFTER = "30"
+#: That a peer may ask for by its own Retry-After.
+_LONGEST_PAUSE_S = 86_400.0
 _TAKEN = frozenset({200, 201, 202, 204})
 
 
@@ -48,7 +51,14 @@ _T = TypeVar("_T")
 
 
 class HttpRefused(RemoteProtocolError):
-    """The peer answered with another status than 200, which is `answer`."""
+    """The peer answered with another status than 200, which is `answer`.
+
+    `pause_s`: it wants to be left alone so long.
+    """
+
+    def __init__(self, reason: str, *, answer: int, pause_s: float = 0.0) -> None:
+        super().__init__(reason, answer=answer)
+        self.pause_s = pause_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,9 +263,10 @@ class HttpClient:
             RemoteProtocolError: `answer` 406 or 403: not a payload, or not signed as it must be.
         """
         # 201, 202 and 204 are how some servers say 200 without a payload.
-        if response.status not in _TAKEN:
-            raise HttpRefused(f"answered with HTTP {response.status}", answer=response.status)
         headers = {name.lower(): value for name, value in response.headers.items()}
+        if response.status not in _TAKEN:
+            pause = pause_asked(headers.get("retry-after", ""), headers.get("date", ""), _LONGEST_PAUSE_S) or 0.0
+            raise HttpRefused(f"answered with HTTP {response.status}", answer=response.status, pause_s=pause)
         body = _unpacked(response.body, headers.get("content-encoding", ""), self._limits.octets)
         if not body.strip():
             return None

@@ -13,10 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from gridiface.deadlines import pause_asked
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.resources import ELEMENTS, Error, MirrorMeterReading, MirrorMeterReadingList
@@ -77,15 +77,7 @@ class Reply:
 
         A number, or a date, which is held against the server's own (RFC 9110, 10.2.3).
         """
-        text = (self.header("retry-after") or "").strip()
-        if text.isascii() and text.isdigit():
-            return min(float(text[:20]), _LONGEST_WAIT_S)
-        try:
-            wanted_at, said_at = (parsedate_to_datetime(one) for one in (text, self.header("date") or ""))
-            seconds = (wanted_at - said_at).total_seconds()
-        except (TypeError, ValueError):
-            return None
-        return min(max(seconds, 0.0), _LONGEST_WAIT_S)
+        return pause_asked(self.header("retry-after") or "", self.header("date") or "", _LONGEST_WAIT_S)
 
     def for_head(self) -> Reply:
         """The same headers, no body."""

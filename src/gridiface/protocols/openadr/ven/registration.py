@@ -74,15 +74,18 @@ class Registrar:
             self.link.failures = 0
             self._state.notices.append(LinkChanged(up=True, failures=0))
 
-    def failed(self, now: float) -> None:
-        """It did not: binary exponential back-off with 10 % jitter, up to the poll interval or its own most."""
+    def failed(self, now: float, pause: float = 0.0) -> None:
+        """It did not: binary exponential back-off with 10 % jitter, up to the poll interval or its own most.
+
+        `pause`: s that the VTN asks for; it is left alone so long, within the back-off's own most.
+        """
         link, config = self.link, self._state.config
         link.failures += 1
         if link.failures == 1:
             self._state.notices.append(LinkChanged(up=False, failures=1))
         most = min(config.retry_most, max(self._period(), config.retry_first))
         wait = min(most, config.retry_first * 2.0 ** min(link.failures - 1, 30))
-        link.retry_at = now + wait * (0.9 + 0.2 * self._state.draw())
+        link.retry_at = now + max(wait * (0.9 + 0.2 * self._state.draw()), min(pause, config.retry_most))
 
     def polled(self, now: float, *, empty: bool) -> None:
         """A poll was answered: poll on until the queue is empty, then wait for the frequency asked for."""

@@ -162,15 +162,18 @@ class Ven:
             self._outbound.done(request.kind, request.payload)
             self._inbound.answered(request.kind, payload, now)
 
-    def failed(self, request_id: int, now: float, *, status: int = 0) -> None:
-        """A request got no HTTP 200: `status`, 0 for none at all. It is sent again later, unless that is hopeless."""
+    def failed(self, request_id: int, now: float, *, status: int = 0, pause: float = 0.0) -> None:
+        """A request got no HTTP 200: `status`, 0 for none at all. It is sent again later, unless that is hopeless.
+
+        `pause`: s that the VTN wants to be left alone for (Retry-After); heeded up to the longest back-off.
+        """
         request = self._finish(request_id)
         if status in _HOPELESS:
             self._state.notices.append(Rejected(request.kind, 0, f"HTTP {status}"))
             if request.kind not in {CREATE, POLL}:
                 self._outbound.done(request.kind, request.payload)
                 return
-        self._registrar.failed(now)
+        self._registrar.failed(now, pause)
 
     def abandon(self) -> None:
         """Nobody waits for an answer any more: what is under way is sent again. Nothing where nothing is."""

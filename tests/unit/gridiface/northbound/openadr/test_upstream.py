@@ -43,6 +43,15 @@ async def test_a_refusal_is_one_at_once() -> None:
     assert await statuses(HttpRefused("no", answer=406), HttpRefused("no", answer=413)) == [406, 413]
 
 
+async def test_what_a_vtn_asks_for_is_told_on() -> None:
+    settings = VenSettings(name="u", url="http://v", core=VenConfig(name="u"), programs={})
+    busy = HttpRefused("busy", answer=503, pause_s=7.0)
+    upstream = Upstream(settings, cast(PayloadClient, Client(busy)), StandingClock(0.0, 0.0))
+    with pytest.raises(NotAnswered) as problem:
+        await upstream.ask(request())
+    assert (problem.value.status, problem.value.pause_s) == (503, 7.0)
+
+
 async def test_an_answer_that_cannot_be_read_is_none_until_it_has_come_five_times() -> None:
     kinds = [RemoteProtocolError("no XML", answer=code) for code in (400, 406, 413, 400, 400, 400)]
     assert await statuses(*kinds) == [520, 520, 520, 520, 400, 520]

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from gridiface.errors import LocalProtocolError, RemoteProtocolError
 from gridiface.protocols.openadr.answers import ok
-from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, HttpServer, Security, normal_path
+from gridiface.protocols.openadr.exchange import (
+    HttpClient,
+    HttpMessage,
+    HttpRefused,
+    HttpServer,
+    Security,
+    normal_path,
+)
 from gridiface.protocols.openadr.payloads.envelope import PAYLOADS, encode_payload
 from gridiface.protocols.openadr.payloads.event import EiRequestEvent, OadrPoll, OadrRequestEvent, OadrResponse
 from gridiface.protocols.openadr.payloads.profile_a import OadrRequestEventA
@@ -237,6 +244,13 @@ def test_a_client_refuses_what_is_no_answer(answer, code):
     with pytest.raises(RemoteProtocolError) as refused:
         HttpClient().response(answer, NOW)
     assert refused.value.answer == code
+
+
+@pytest.mark.parametrize(("headers", "pause"), [({"Retry-After": "12"}, 12.0), ({}, 0.0), ({"retry-after": "x"}, 0.0)])
+def test_a_refusal_says_how_long_its_peer_wants_to_be_left_alone(headers, pause):
+    with pytest.raises(HttpRefused) as refusal:
+        HttpClient().response(HttpMessage(503, headers, b"busy"), NOW)
+    assert (refusal.value.answer, refusal.value.pause_s) == (503, pause)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])

@@ -212,6 +212,17 @@ def test_overload_and_silence_are_tried_again(talk):
     assert made.ven.waiting == 0
 
 
+@pytest.mark.parametrize(("asked", "waited"), [(0.5, 1.0), (40.0, 40.0), (1e6, 300.0)])
+def test_a_vtn_that_wants_to_be_left_alone_is_within_the_longest_back_off(talk, asked, waited):
+    made = talk(retry_first=1.0, retry_most=300.0)
+    made.run()
+    made.ven.add_opt_schedule("optOut", [(made.now, 60)], made.now)
+    (request,) = made.ven.next_requests(made.now)
+    made.ven.failed(request.id, made.now, status=503, pause=asked)
+    assert made.ven.next_requests(made.now + 0.89 * waited) == ()
+    assert made.ven.next_requests(made.now + 1.11 * waited)
+
+
 def test_what_nobody_waits_for_any_more_is_sent_again_at_once(talk):
     made = talk()
     made.run()
