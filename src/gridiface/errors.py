@@ -100,7 +100,13 @@ def cannot_listen(where: str, problem: OSError) -> ConfigError:
         errno.EACCES: "ports below 1024 take CAP_NET_BIND_SERVICE, as the systemd unit gives it; or choose another",
         errno.EADDRNOTAVAIL: "this machine has no such address; 0.0.0.0 stands for all that it has",
     }.get(problem.errno or 0, "choose another")
-    return ConfigError(f"cannot listen on {where}: {os.strerror(problem.errno) if problem.errno else problem}; {fix}")
+    said = os.strerror(problem.errno) if problem.errno else str(problem)
+    if (problem.errno or 0) < 0:  # the resolver's own numbers (gai_strerror)
+        said, fix = (
+            "no address is known for that name",
+            "write an address; 0.0.0.0 stands for all that this machine has",
+        )
+    return ConfigError(f"cannot listen on {where}: {said}; {fix}")
 
 
 class ConfigConflict(ConfigError):

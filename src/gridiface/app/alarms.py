@@ -18,8 +18,8 @@ from gridiface.operator.desk import Desk
 
 _log = logging.getLogger("gridiface.operator")
 
-#: So long before its end a certificate is told of, and how often the files are read, s.
-EXPIRING_S, CERTIFICATES_EVERY_S = 30 * 86_400.0, 3_600.0
+#: So long before its end a certificate is told of, how often the files are read, and how often the log says it, s.
+EXPIRING_S, CERTIFICATES_EVERY_S, SAID_EVERY_S = 30 * 86_400.0, 3_600.0, 86_400.0
 
 _LOST = frozenset({Quality.STALE, Quality.BAD})
 
@@ -35,6 +35,7 @@ class AlarmSources:
         self._desk = desk
         self._certificates: tuple[dict[str, str], dict[str, str]] = {}, {}
         self._read_at = float("-inf")
+        self._said: dict[Path, Instant] = {}
         self._jump = ""
         self._looks: dict[str, Callable[[Instant], Present]] = {
             "device_lost": self._devices_lost,
@@ -130,21 +131,29 @@ class AlarmSources:
             expiring: dict[str, str] = {}
             expired: dict[str, str] = {}
             for place in certificates_in(self._server.config):
-                left, said = _end_of(place, now)
-                if left <= 0:
-                    expired[place.name] = said
-                elif left <= EXPIRING_S:
-                    expiring[place.name] = said
+                left, said = _left_of(place, now)
+                if left <= EXPIRING_S:
+                    (expired if left <= 0 else expiring)[place.name] = said
+                    self._say(place, said, now)
             self._certificates = expiring, expired
         return self._certificates
 
+    def _say(self, place: Path, text: str, now: Instant) -> None:
+        """A line in the log, a day apart: who reads the log alone learns it, too."""
+        if abs(now - self._said.get(place, float("-inf"))) >= SAID_EVERY_S:
+            self._said[place] = now
+            _log.warning("certificate %s: %s", place, text)
 
-def _end_of(path: Path, now: Instant) -> tuple[float, str]:
-    """(seconds until the first certificate of a file ends, words for people)."""
+
+def _left_of(path: Path, now: Instant) -> tuple[float, str]:
+    """(seconds for which all certificates of a file still hold, words for people); 0 where they do not hold."""
     try:
         chain = x509.load_pem_x509_certificates(path.read_bytes())
+        begin = max(certificate.not_valid_before_utc for certificate in chain)
         end = min(certificate.not_valid_after_utc for certificate in chain)
     except (OSError, ValueError) as problem:
-        _log.warning("%s cannot be read: %s", path, problem)
         return 0.0, f"it cannot be read: {problem}"
-    return end.timestamp() - now, f"it ends {end:%Y-%m-%d %H:%M} UTC"
+    if begin.timestamp() > now:
+        return 0.0, f"it holds from {begin:%Y-%m-%d %H:%M} UTC on only; is the clock right?"
+    left = end.timestamp() - now
+    return max(0.0, left), f"it {'ended' if left <= 0 else 'ends'} {end:%Y-%m-%d %H:%M} UTC"

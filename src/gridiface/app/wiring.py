@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from gridiface.aggregation.engine import Engine
 from gridiface.aggregation.planner import LONGEST_PERIOD_S
 from gridiface.app.alarms import AlarmSources
+from gridiface.app.clock import unset
 from gridiface.app.collector import Collector
 from gridiface.app.config.model import Config
 from gridiface.app.descriptors import raise_descriptor_limit
@@ -97,6 +98,9 @@ class GridServer(Running):
         name_ourselves()
         self.reserve.install(asyncio.get_running_loop())
         now = self.clock.now()
+        doubt = unset(now)
+        if doubt:
+            _log.warning("%s: set it (NTP); events begin and end by it, and certificates hold by it", doubt)
         self.store = store = await Store.open(self.config.database, options=StoreOptions(serves=True))
         self.fleet = fleet = await self._open_fleet(store)
         self.config = fleet.config

@@ -14,14 +14,13 @@ from typing import Annotated
 
 import typer
 
+from gridiface.app.clock import unset
 from gridiface.app.config import Config, load_config
 from gridiface.cli.bundle import write_bundle
 from gridiface.cli.looks import Finding, looks_at
 from gridiface.cli.remote import Remote, TokenFileOption
 from gridiface.drivers.registry import DriverRegistry
 from gridiface.errors import ConfigError
-
-_OLDEST_CLOCK = 1_700_000_000
 
 #: TIME_ERROR of timex.h: nothing keeps the clock; and more room than any system's struct ntptimeval takes.
 _NTP_ERROR, _NTP_BYTES = 5, 256
@@ -92,9 +91,9 @@ def _machine() -> Iterator[Finding]:
 
 def _clock() -> Finding:
     now = time.time()
-    if now < _OLDEST_CLOCK:
-        text = f"the clock shows {time.strftime('%Y-%m-%d', time.gmtime(now))}"
-        return Finding("clock", "error", text, "set the clock; events are kept by it (NTP)")
+    doubt = unset(now)
+    if doubt:
+        return Finding("clock", "error", doubt, "set the clock; events are kept by it (NTP)")
     text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
     if _is_kept() is False:
         fix = "run chrony or systemd-timesyncd: events begin and end by this clock, and certificates hold by it"

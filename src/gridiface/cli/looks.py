@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from pydantic import BaseModel
 
 from gridiface.app.config import Config, load_config
 from gridiface.app.config.base import host_port
 from gridiface.app.config.checks import extra_checks
+from gridiface.app.config.listening import listening_in
 from gridiface.app.config.load import certificates_in, paths_of
 from gridiface.app.config.mistakes import dotted
 from gridiface.app.fronts.sep2_settings import tls_keeper
@@ -27,13 +27,11 @@ from gridiface.drivers.registry import DriverRegistry
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.store.repository import Store
 
-_LEAST_DISK_BYTES = 1_000_000_000
+#: Less room than the first is told of; with less than the second the first start would not come to its end.
+_LEAST_DISK_BYTES, _NO_ROOM_BYTES = 1_000_000_000, 20_000_000
 
 #: A certificate that ends sooner is told of, s.
 _SOON_S = 30 * 86_400.0
-
-#: Keys of the configuration that name a place to listen on.
-_LISTENS = ("listen", "redirect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +136,13 @@ def _dates(path: Path, now: float) -> Iterator[Finding]:
 
 
 def _ports(config: Config) -> Iterator[Finding]:
-    wanted = dict(_listeners(config))
+    wanted = {dotted(one.place): (one.address, one.udp) for one in listening_in(config)}
     for at, device in _driver_listeners(config).items():
-        wanted[f"devices.{device}.connection.listen"] = at
-    for name, listen in wanted.items():
+        wanted[f"devices.{device}.connection.listen"] = at, False
+    for name, (listen, udp) in wanted.items():
         host, port = host_port(listen)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
+        with socket.socket(family, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
@@ -153,20 +151,6 @@ def _ports(config: Config) -> Iterator[Finding]:
                 yield Finding("ports", "warning", f"{name} {listen}: {problem.strerror}", fix)
             else:
                 yield Finding("ports", "ok", f"{name} {listen} is free")
-
-
-def _listeners(value: object, place: str = "") -> Iterator[tuple[str, str]]:
-    """Every place that the configuration listens on, by its key."""
-    if isinstance(value, tuple):
-        for number, part in enumerate(value):
-            yield from _listeners(part, f"{place}[{number}]")
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            part, key = getattr(value, name), f"{place}.{name}".removeprefix(".")
-            if name in _LISTENS and isinstance(part, str):
-                yield key, part
-            else:
-                yield from _listeners(part, key)
 
 
 def _driver_listeners(config: Config) -> dict[str, str]:
@@ -209,7 +193,8 @@ def _database(config: Config) -> Iterator[Finding]:
             return
         free = shutil.disk_usage(path.parent).free
         if free < _LEAST_DISK_BYTES:
-            yield Finding("disk", "warning", f"{free / 1e9:.1f} GB free for {path}", "make room, or move the database")
+            level = "error" if free < _NO_ROOM_BYTES else "warning"
+            yield Finding("disk", level, f"{free / 1e6:.0f} MB free for {path}", "make room, or move the database")
         else:
             yield Finding("disk", "ok", f"{free / 1e9:.1f} GB free")
         if not path.exists():
@@ -218,7 +203,7 @@ def _database(config: Config) -> Iterator[Finding]:
     try:
         asyncio.run(_open(config.database))
     except GridifaceError as problem:
-        yield Finding("database", "error", str(problem), "`gridiface db check` and `gridiface db upgrade` tell more")
+        yield Finding("database", "error", str(problem), "`gridiface db check` tells more")
     else:
         yield Finding("database", "ok", "opens, and its schema is current")
 

@@ -66,8 +66,8 @@ KINDS: Mapping[str, AlarmKind] = {
     ),
     "certificate_expired": AlarmKind(
         severity="critical",
-        meaning="a certificate of this server has ended, or cannot be read; peers refuse it",
-        fix="have a new one issued at once",
+        meaning="a certificate of this server has ended, does not hold yet, or cannot be read; peers refuse it",
+        fix="have a new one issued at once; look at the clock where one does not hold yet",
     ),
     "northbound_link_lost": AlarmKind(
         severity="critical",

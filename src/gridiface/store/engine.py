@@ -96,6 +96,10 @@ class Database:
         if self.path is None:
             usual = "look at the address in `database`, and at PostgreSQL's log"
             fix = next((fix for name, fix in _POSTGRES_FIXES.items() if name in str(problem)), usual)
+        elif self.path.is_dir():
+            fix = "that is a folder; name a file in it"
+        elif "is full" in str(problem):
+            fix = "make room on its disk, or name a file on another"
         elif "not a database" in str(problem):
             fix = "name another file; a backup is brought back by `gridiface db restore`"
         else:
@@ -253,9 +257,9 @@ class WriterLock:
             raise StoreInUse(
                 f"{database} is in use by another gridiface process (pid {holder}); stop it, or use another database"
             ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        with contextlib.suppress(OSError):  # a full disk: the lock is the kernel's, the number is for people
+            file.truncate(0)
+            os.pwrite(file.fileno(), f"{os.getpid()}\n".encode(), 0)
         self._file = file
 
     def release(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 
 import pytest
 
@@ -30,3 +31,8 @@ def test_why_an_address_cannot_be_taken_says_what_to_do(number: int, told: str) 
     text = str(errors.cannot_listen("127.0.0.1 port 8443", OSError(number, "x")))
     assert "cannot listen on 127.0.0.1 port 8443" in text
     assert told in text
+
+
+def test_a_name_that_nobody_knows_is_told_in_words() -> None:
+    text = str(errors.cannot_listen("no.example port 8443", socket.gaierror(socket.EAI_AGAIN, "x")))
+    assert "no address is known for that name; write an address" in text

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict
 
 from gridiface.domain import definitions
+from gridiface.pki.identity import pin_is_valid
 
 
 class Block(definitions.Block):
@@ -37,6 +38,16 @@ def _network(text: str) -> str:
     except ValueError as problem:
         raise ValueError(f"write an address or a network such as 192.0.2.0/24: {problem}") from problem
     return text
+
+
+def _pin(pin: int) -> int:
+    if not pin_is_valid(pin):
+        raise ValueError(f"PIN {pin:06d} is mistyped: its last digit makes the sum of all a multiple of 10")
+    return pin
+
+
+#: A registration PIN: five digits and a check digit (identity.py).
+Pin = Annotated[int, AfterValidator(_pin)]
 
 
 Network = Annotated[str, AfterValidator(_network)]

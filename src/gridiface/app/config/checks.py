@@ -9,6 +9,8 @@ from importlib.util import find_spec
 
 from gridiface.aggregation.allocate import names
 from gridiface.app.config.dnp3 import dnp3_targets
+from gridiface.app.config.listening import Listening, listening_in
+from gridiface.app.config.mistakes import dotted
 from gridiface.app.config.model import Config
 from gridiface.app.config.openadr import OpenAdrProgram, OpenAdrResource
 from gridiface.drivers.registry import DriverRegistry, KeysRefused
@@ -32,6 +34,7 @@ def cross_checks(config: Config) -> Iterator[Mistake]:
         _strategies,
         _schedules,
         _upstreams,
+        _ports,
     )
     for rule in rules:
         yield from rule(config)
@@ -251,3 +254,13 @@ def _upstreams(config: Config) -> Iterator[Mistake]:
                 yield (*place, "devices", index, kind), f"no {kind} {name!r}; {_hint(name, known[kind])}"
             if taken[member.device, member.group] > 1:
                 yield (*place, "devices", index), f"{kind} {name!r} is named more than once"
+
+
+def _ports(config: Config) -> Iterator[Mistake]:
+    """Places that are listened on, each once."""
+    seen: list[Listening] = []
+    for one in listening_in(config):
+        first = next((other for other in seen if one.takes(other)), None)
+        if first is not None:
+            yield one.place, f"{dotted(first.place)} listens on {first.address} already; choose another port"
+        seen.append(one)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from gridiface.app.config.base import Listen
+from gridiface.app.config.base import Listen, Pin
 from gridiface.app.config.dnp3 import Dnp3
 from gridiface.app.config.engine import EngineBlock, ScheduleEntry, Zone
 from gridiface.app.config.enrolment import EnrolmentProgram
@@ -58,7 +58,7 @@ class Client(Block):
         default="device", description="what it may do; a utility may post controls"
     )
     device: Identifier | None = Field(default=None, description="the fleet's device that this client is")
-    pin: int | None = Field(default=None, ge=0, le=999_999, description="registration PIN with its check digit")
+    pin: Pin | None = Field(default=None, ge=0, le=999_999, description="registration PIN with its check digit")
     connections: int | None = Field(
         default=None, ge=1, description="open connections it may have; none: sep2.limits.connections_per_identity"
     )

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gridiface.app.config.base import Block, Network, place_like
+from gridiface.app.config.base import Block, Network, Pin, place_like
 from gridiface.domain.definitions import Identifier as Name
 
 _LFDI = re.compile(r"[0-9A-F]{40}")
@@ -142,7 +142,7 @@ class Upstream(Block):
     others: tuple[Place, ...] = Field(
         default=(), description="HOST:PORT that the server may send us to by a redirect; none is followed else"
     )
-    pin: int | None = Field(
+    pin: Pin | None = Field(
         default=None, ge=0, le=999_999, description="PIN that our Registration must show; none: it is not checked"
     )
     devices: tuple[UpstreamMember, ...] = Field(default=(), description="what we stand for at this server")

@@ -6,10 +6,12 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gridiface.app.clock import SystemClock
 from gridiface.app.config.load import load_config
 from gridiface.app.wiring import GridServer
 from gridiface.operator.alarm_kinds import KINDS
@@ -88,3 +90,29 @@ async def test_certificates_that_ended_or_cannot_be_read_are_critical(tmp_path: 
         assert (await standing(server))["certificate_expired"] == "c100.pem"
     finally:
         await server.stop()
+
+
+async def test_a_certificate_that_does_not_hold_yet_is_critical_and_in_the_log_once_a_day(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await running(tmp_path, 100.0)
+    try:
+        assert server._alarms is not None
+        now, told = server.clock.now() - 500 * 86_400.0, "c100.pem: it holds from "
+        expired = server._alarms._looks["certificate_expired"]
+        for at in (now, now + 7_200.0):
+            assert "is the clock right?" in expired(at)["c100.pem"]
+        assert [told in line for line in caplog.messages].count(True) == 1
+        expired(now + 90_000.0)
+        assert [told in line for line in caplog.messages].count(True) == 2
+    finally:
+        await server.stop()
+
+
+async def test_a_clock_that_was_never_set_is_told_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(SystemClock, "now", lambda _: 100_000.0)
+    server = await running(tmp_path, 100.0)
+    await server.stop()
+    assert any("the clock shows 1970-01-02: set it (NTP)" in line for line in caplog.messages)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -109,21 +111,22 @@ def test_files_that_are_missing_or_not_for_us_are_told(config: Path, monkeypatch
 
 
 def test_each_place_that_is_listened_on_is_looked_at(config: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        place = f"127.0.0.1:{taken.getsockname()[1]}"
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(4)]
+        page, vtn, push, outstation = (f"127.0.0.1:{one.getsockname()[1]}" for one in taken)
         config.write_text(
             f"""\
-operator: {{listen: "{place}"}}
+operator: {{listen: "{page}"}}
 openadr:
-  vtn: {{listen: "{place}"}}
+  vtn: {{listen: "{vtn}"}}
   vens:
     - name: a
       url: "http://127.0.0.1:1"
-      push: {{listen: "{place}", address: "http://127.0.0.1:2"}}
+      push: {{listen: "{push}", address: "http://127.0.0.1:2"}}
       programs: [{{group: g}}]
 dnp3:
   outstations: [{{name: o, address: 10, group: g, profile: iso-gateway, masters: [{{name: m, address: 1}}]}}]
-  endpoints: [{{listen: "{place}"}}]
+  endpoints: [{{listen: "{outstation}"}}]
 groups: [{{id: g, members: []}}]
 """
         )
@@ -163,3 +166,10 @@ def test_a_clock_that_nothing_keeps_is_told(monkeypatch: pytest.MonkeyPatch, kep
 
 def test_the_system_is_asked_whether_its_clock_is_kept() -> None:
     assert doctor._is_kept() in {True, False, None}
+
+
+@pytest.mark.parametrize(("free", "level"), [(500_000_000, "warning"), (4_096, "error")])
+def test_a_disk_without_room_is_told(config: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12 - free, free))
+    (one,) = found(config, "disk")
+    assert (one.level, one.fix) == (level, "make room, or move the database")

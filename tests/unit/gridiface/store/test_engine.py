@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -147,6 +148,27 @@ def test_a_lock_that_cannot_be_made_is_told_with_the_fix(tmp_path: Path) -> None
     (tmp_path / "g.db.lock").mkdir()
     with pytest.raises(StoreUnavailable, match=r"lock file .*Is a directory; look at the rights of"):
         WriterLock(tmp_path / "g.db").acquire()
+
+
+def test_a_full_disk_does_not_take_the_lock_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    first, second = WriterLock(tmp_path / "g.db"), WriterLock(tmp_path / "g.db")
+    first.acquire()
+    with pytest.raises(StoreInUse, match="pid unknown"):
+        second.acquire()
+    first.release()
+
+
+@pytest.mark.parametrize(
+    ("problem", "fix"),
+    [("database or disk is full", "make room on its disk"), ("unable to open database file", "look at the rights")],
+)
+def test_why_a_file_cannot_be_opened_says_what_to_do(tmp_path: Path, problem: str, fix: str) -> None:
+    assert fix in str(Database.parse(str(tmp_path / "g.db")).cannot_open(StoreUnavailable(problem)))
+    assert "that is a folder" in str(Database.parse(str(tmp_path)).cannot_open(StoreUnavailable(problem)))
 
 
 @pytest.mark.parametrize(

@@ -103,3 +103,17 @@ def test_openadr_program_must_speak_of_what_exists() -> None:
         "programs": [{"group": "nowhere"}],
     }
     assert mistakes(openadr={"vens": [ven]}) == ["no group 'nowhere'; there are: none"]
+
+
+def test_a_port_that_is_listened_on_twice_is_told_with_the_other_place() -> None:
+    blocks = {
+        "operator": {"listen": "127.0.0.1:8444"},
+        "openadr": {"vtn": {"vtn_id": "V", "listen": "127.0.0.1:8444", "vens": []}},
+    }
+    (told,) = cross_checks(Config.model_validate(blocks))
+    assert told[1] in {
+        "operator.listen listens on 127.0.0.1:8444 already; choose another port",
+        "openadr.vtn.listen listens on 127.0.0.1:8444 already; choose another port",
+    }
+    blocks["operator"] = {"listen": "127.0.0.1:8445"}
+    assert mistakes(**blocks) == []
