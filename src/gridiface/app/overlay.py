@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
+from gridiface.app.config.base import Pin
 from gridiface.app.config.checks import cross_checks
 from gridiface.app.config.model import Client, Config, Lfdi
 from gridiface.app.identities import lfdi_of
@@ -33,7 +34,7 @@ class Sep2Connection(Block):
     """How a device that speaks IEEE 2030.5 itself is recognised."""
 
     lfdi: Lfdi = Field(description="of its certificate, 40 hex digits")
-    pin: int | None = Field(default=None, ge=0, le=999_999, description="registration PIN with its check digit")
+    pin: Pin | None = Field(default=None, ge=0, le=999_999, description="registration PIN with its check digit")
 
 
 @dataclass(frozen=True, slots=True)

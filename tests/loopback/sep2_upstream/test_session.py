@@ -273,7 +273,7 @@ async def test_a_look_at_a_server_says_what_is_there_and_what_is_missing(make_sc
     assert {"DeviceCapability", "Time", "EndDeviceList", "Registration", "DERProgramList"} <= {
         kind for _, kind, _ in found.resources
     }
-    config = scene.our_config(pin=5, devices=[{"device": "d01", "lfdi": "AB" * 20}], all_devices=False)
+    config = scene.our_config(pin=55, devices=[{"device": "d01", "lfdi": "AB" * 20}], all_devices=False)
     found = await probe(upstream_settings(config.upstreams[0], config))
     assert not found.well
     assert {step for step, well, _ in found.steps if not well} == {"registration", "device d01"}

@@ -55,17 +55,18 @@ def test_a_record_of_something_else_is_refused(body: bytes) -> None:
 
 
 def test_a_2030_5_device_is_a_client_with_its_lfdi() -> None:
-    entry = DeviceEntry.model_validate({"id": "inv", "driver": "sep2", "connection": {"lfdi": "ab" * 20, "pin": 5}})
+    entry = DeviceEntry.model_validate({"id": "inv", "driver": "sep2", "connection": {"lfdi": "ab" * 20, "pin": 55}})
     base = file(sep2={**TLS, "clients": [{"lfdi": "CD" * 20, "device": "b"}]})
     found = Overlay({"inv": entry, "b": None}, {"g": None}).applied(base)
     assert found.sep2 is not None
-    assert [(client.lfdi, client.device, client.pin) for client in found.sep2.clients] == [("AB" * 20, "inv", 5)]
+    assert [(client.lfdi, client.device, client.pin) for client in found.sep2.clients] == [("AB" * 20, "inv", 55)]
     check(found)
     twin = Overlay({"inv": entry, "two": entry.model_copy(update={"id": "two"})}).applied(base)
     with pytest.raises(ConfigError, match="each has its own"):
         check(twin)
-    with pytest.raises(ConfigError, match="lfdi and, if need be, pin"):
-        client_of(entry.model_copy(update={"connection": {"lfdi": "12"}}))
+    for wrong in ({"lfdi": "12"}, {"lfdi": "ab" * 20, "pin": 5}):
+        with pytest.raises(ConfigError, match="lfdi and, if need be, pin"):
+            client_of(entry.model_copy(update={"connection": wrong}))
 
 
 def test_a_name_that_an_older_version_took_does_not_stop_the_server() -> None:
