@@ -19,6 +19,7 @@ from gridiface.aggregation.demands import Demands
 from gridiface.aggregation.ending import AtItsEnd
 from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.fleet import Fleet
+from gridiface.aggregation.handover import STEP_S
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.log import DecisionLog, device_target
@@ -139,6 +140,8 @@ class Running:
             for node in self.plan.nodes()
             for ramp_s in self._demands.ramps(node.id, node.ruling, now)
         ]
+        if self._stepper.handover.active:
+            ramps.append(STEP_S)
         return min([self.plan.period_s, *ramps])
 
     def bounds(self, now: Instant) -> Envelope:

@@ -7,7 +7,7 @@ the members from `metering`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.demands import Demands
 from gridiface.aggregation.hailing import Hail, Hailing, hailed
+from gridiface.aggregation.handover import FETCHED_S, FETCHES, Handover
 from gridiface.aggregation.limits import Envelope, envelope, known_or_zero
 from gridiface.aggregation.log import DecisionLog, device_target, group_target
 from gridiface.aggregation.look_ahead import look_ahead
@@ -35,10 +36,6 @@ from gridiface.domain.controls import Setpoint
 
 #: A limit of a single device is kept to this, W.
 _LEAST_W = 1e-3
-
-#: What was published and neither answered nor followed by its power is fetched within so long, s, or so many of the
-#: device's own polls: two of the usual 300 s of an inverter.
-FETCHED_S, FETCHES = 600.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +62,7 @@ class Stepper:
         self._renewed = False
         self._holding = 0
         self._pace = Pace(columns)
+        self.handover = Handover(columns, config.response_s)
         #: When those may be told something again who are not heard; see `hailing`.
         self.hail_due: Instant = np.inf
         #: Of the last step: where each device was by its commands, W; who had to charge for its departure.
@@ -103,14 +101,14 @@ class Stepper:
         self._pace.look()
         self._renewed |= bounds.holding != self._holding
         self._holding = bounds.holding
-        reuse = not self._renewed and now - self._split_at < self._config.resplit_s
+        bound = [node for node in plan.nodes() if node.bound]
+        self.handover.look(bound, self.results, bounds)
+        reuse = not (self._renewed or self.handover.active) and now - self._split_at < self._config.resplit_s
         if not reuse:
             self._split_at = now
         self._renewed = False
         asked = {
-            node.id: self._target(node, demands, bounds, residuals[node.id].watts, plan.period_s, now)
-            for node in plan.nodes()
-            if node.bound
+            node.id: self._target(node, demands, bounds, residuals[node.id].watts, plan.period_s, now) for node in bound
         }
         targets, on_top = ({name: one[at] for name, one in asked.items()} for at in (0, 1))
         settings = Settings(tolerance=self._config.total_tolerance, phase_spread=self._config.phase_spread, reuse=reuse)
@@ -119,8 +117,19 @@ class Stepper:
             lambda asked: Solver(self._c, plan, bounds, asked, residuals, settings).solve().watts,
             lambda node: targets[node.id],
         )
-        solver = Solver(self._c, plan, quickness.bounds, lambda node: targets[node.id], residuals, settings)
+        inside, whole = quickness.bounds, {}
+        if self.handover.active:
+            inside, whole = self.handover.hold_back(
+                bound,
+                inside,
+                lambda near: Solver(self._c, plan, near, lambda node: targets[node.id], residuals, settings).solve(),
+                lambda node: targets[node.id] - residuals[node.id].watts,
+                now,
+            )
+        solver = Solver(self._c, plan, inside, lambda node: targets[node.id], residuals, settings)
         solution = solver.solve()
+        for name, one in whole.items():
+            solution.results[name] = replace(solution.results[name], low=one.low, high=one.high)
         quickness.account(solution, self._log, now)
         look_ahead(self._c, plan, bounds, residuals, solution, self._config, self._log, now)
         hail = Hailing(self._c, plan, solution, solver.leeway, self._deadband(), now).look()
