@@ -16,6 +16,7 @@ from gridiface.aggregation.estimation import believe
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.log import CONFIGURATION, DecisionLog, device_target, group_target
+from gridiface.aggregation.loops import Loops
 from gridiface.aggregation.plausibility import Plausibility
 from gridiface.aggregation.running import Running
 from gridiface.aggregation.schedules import Schedules
@@ -143,6 +144,11 @@ class Desk:
             reason = f"{after} instead of {before}"
             self._log.add(now, group_target(group_id), "strategy", "chosen", reason, source=CONFIGURATION)
             self._fleet_changed()
+
+    @property
+    def loops(self) -> Loops:
+        """What closed loops hold, to be kept over a restart."""
+        return self._running.loops
 
     def set_schedules(self, schedules: Iterable[LocalSchedule], now: Instant) -> None:
         """Replace the local schedule."""

@@ -56,17 +56,21 @@ class Handover:
         """Whether a split is under way."""
         return bool(self._under_way)
 
-    def look(self, nodes: Sequence[Node], known: Iterable[str], bounds: Envelope) -> None:
+    def look(
+        self, nodes: Sequence[Node], known: Iterable[str], bounds: Envelope, *, resumed: Iterable[str] = ()
+    ) -> None:
         """Notice who is split by another strategy than before, and where one is back that takes its time.
 
         Args:
             nodes: the groups that have a total.
             known: groups that had one in the step before.
             bounds: the envelope of the step; who can be asked.
+            resumed: groups that had one before a restart; how it was split then is not known.
         """
         before, self._strategies = self._strategies, {node.id: node.strategy.name for node in nodes}
         held = set(known)
         changed = {name for name, one in self._strategies.items() if before.get(name, one) != one and name in held}
+        changed |= self._strategies.keys() & set(resumed)
         if self._version == self._c.version:
             back = bounds.free & ~self._free & (self._c.slow > 0)
             if back.any():

@@ -7,7 +7,7 @@ a meter is set against what its members were read to when it came, not against w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -64,6 +64,17 @@ class Metering:
         residual = self._residuals.get(self._key(group_id))
         return 0.0 if residual is None else residual.watts
 
+    def held(self) -> dict[str, float]:
+        """What lies beside the members of each group with a meter of its own that was read, W."""
+        return {name: one.watts for (name, _), one in self._residuals.items()}
+
+    def carry(self, watts: Mapping[str, float]) -> None:
+        """Count with what was held before a restart until the meters are read, W by group."""
+        for group_id, value in watts.items():
+            key = self._key(group_id)
+            if key[1]:
+                self._residuals.setdefault(key, Residual(value))
+
     def shift_time(self, seconds: float) -> None:
         """The clock was set: keep the distances."""
         for residual in self._residuals.values():
@@ -99,6 +110,8 @@ class Metering:
         if not residual.takes(read):
             return
         rows = self._counted(key[0], residual)
+        if self._unknown(rows):
+            return
         watts, heard = self._shown(rows)
         members = Members(watts, heard, self._coming(rows, heard))
         residual.update(float(c.w[meter]), members, filter_s=self._config.meter_filter_s, read=read)
@@ -125,6 +138,15 @@ class Metering:
         if unknown.any():
             np.copyto(shown, known_or_zero(c.told_w[here]), where=unknown & ~(away | c.down[here]))
         return shown, heard
+
+    def _unknown(self, rows: IntArray) -> bool:
+        """Whether somebody holds something of before a restart and was neither read nor told since: the meter sees it.
+
+        What it gives would be taken for a load or a generation beside the members, and be asked of it once more.
+        """
+        c, here = self._c, span(rows)
+        unread = (c.seen[here] == 0) & c.told[here]
+        return bool((unread & np.isnan(c.told_w[here]) & ~(c.down[here] | c.lost[here] | c.quarantined[here])).any())
 
     def _coming(self, rows: IntArray, heard: BoolArray) -> tuple[float, float]:
         """How much more members may give by now than they were read to: (least, most), W.

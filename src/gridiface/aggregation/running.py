@@ -23,6 +23,7 @@ from gridiface.aggregation.handover import STEP_S
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.log import DecisionLog, device_target
+from gridiface.aggregation.loops import Loops
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan, empty_plan
 from gridiface.aggregation.planner import Planner
@@ -90,6 +91,8 @@ class Running:
         self._stepper, self._metering, self._config = stepper, metering, config
         self.planner = Planner(columns, book, orders, schedules, fleet.shares)
         self._demands = Demands()
+        #: What closed loops hold, over a restart.
+        self.loops = Loops(stepper, metering)
         self._singles = Singles(columns, config, log)
         self.plan: Plan = empty_plan(columns)
         self.replan = True

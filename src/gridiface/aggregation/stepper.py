@@ -6,7 +6,7 @@ the members from `metering`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,6 +58,7 @@ class Stepper:
         self._metering = metering
         self.results: dict[str, NodeResult] = {}
         self.trims: dict[str, Trim] = {}
+        self._carried: Mapping[str, float] = {}
         self._split_at = self._ran_at = -np.inf
         self._renewed = False
         self._holding = 0
@@ -93,6 +94,14 @@ class Stepper:
         self._split_at += seconds
         self._ran_at += seconds
 
+    def held(self) -> dict[str, float]:
+        """What the trims of the last step's groups with a total add, W."""
+        return {name: self.trims[name].watts for name, one in self.results.items() if one.wanted is not None}
+
+    def carry(self, trims: Mapping[str, float]) -> None:
+        """Begin the first step of a run with what the trims added before it, W."""
+        self._carried = trims
+
     def run(self, plan: Plan, demands: Demands, now: Instant) -> Step:
         """One step. Notes in the columns what is told."""
         bounds = self.bounds(now, plan.period_s)
@@ -102,7 +111,7 @@ class Stepper:
         self._renewed |= bounds.holding != self._holding
         self._holding = bounds.holding
         bound = [node for node in plan.nodes() if node.bound]
-        self.handover.look(bound, self.results, bounds)
+        self.handover.look(bound, self.results.keys() | self._carried, bounds, resumed=self._carried)
         reuse = not (self._renewed or self.handover.active) and now - self._split_at < self._config.resplit_s
         if not reuse:
             self._split_at = now
@@ -117,7 +126,7 @@ class Stepper:
             lambda asked: Solver(self._c, plan, bounds, asked, residuals, settings).solve().watts,
             lambda node: targets[node.id],
         )
-        inside, whole = quickness.bounds, {}
+        inside, whole = quickness.bounds, dict[str, NodeResult]()
         if self.handover.active:
             inside, whole = self.handover.hold_back(
                 bound,
@@ -134,7 +143,7 @@ class Stepper:
         look_ahead(self._c, plan, bounds, residuals, solution, self._config, self._log, now)
         hail = Hailing(self._c, plan, solution, solver.leeway, self._deadband(), now).look()
         self._explain(plan, demands, solution, now)
-        self.results, self._ran_at = solution.results, now
+        self.results, self._ran_at, self._carried = solution.results, now, {}
         vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts)
         self._explain_vars(plan, demands, vars_, now)
         above = probing.margins(self._c, plan, bounds, solution, residuals, on_top)
@@ -163,9 +172,11 @@ class Stepper:
         trim = self.trims.setdefault(node.id, Trim())
         last = self.results.get(node.id)
         config = self._config
+        if last is None:  # it begins; or goes on after a restart
+            trim.watts = self._carried.get(node.id, 0.0) if config.trim_gain > 0 else 0.0
         if config.trim_gain <= 0 or last is None:
             trim.at = now
-            return 0.0 if last is None else trim.watts
+            return trim.watts
         before = trim.watts
         counted = self._counted_on(node.loose, bounds)
         trim.give_up(self._told_anew(node.loose, counted))

@@ -1,4 +1,4 @@
-"""What of the engine is kept over restarts: quarantines, chosen strategies, and today's throughput of capped devices.
+"""What of the engine is kept over restarts: quarantines, strategies, closed loops, the day's throughput.
 
 Quarantines that the engine makes by itself are kept, too: a restart does not make a liar honest.
 """
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gridiface.aggregation.allocate import names, strategy
 from gridiface.aggregation.engine import Engine
+from gridiface.aggregation.loops import Held
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
 from gridiface.errors import ConfigError
@@ -21,8 +22,16 @@ _log = logging.getLogger("gridiface.engine")
 QUARANTINE, STRATEGY = "engine/quarantine", "engine/strategy"
 THROUGHPUT, TODAY = "engine/throughput", "today"
 
+LOOPS, NOW = "engine/loops", "now"
+
 #: How much of a day's throughput a power cut may lose, s.
 _EVERY_S = 60.0
+
+#: How often loops are looked at, s; how often they are told that stand still; older ones are not taken up.
+_LOOPS_S, _LOOPS_STILL_S, _LOOPS_LAST_S = 5.0, 300.0, 900.0
+
+#: A loop that moved by less than this part of what it holds, or than so much, W, is not told anew.
+_STILL, _STILL_W = 0.01, 10.0
 
 
 class EngineDesk:
@@ -33,6 +42,9 @@ class EngineDesk:
         self._kept: set[str] = set()
         self._counted_at: Instant = float("-inf")
         self._counted: bytes = b""
+        self._looked_at: Instant = float("-inf")
+        self._held: Mapping[str, Held] = {}
+        self._held_at: Instant = float("-inf")
 
     async def load(self, now: Instant) -> None:
         """Take up what was chosen and who was quarantined; call it when devices and groups are there.
@@ -44,6 +56,10 @@ class EngineDesk:
         for document in await self._ledger.documents(THROUGHPUT):
             kept = json.loads(document.body)
             self._engine.throughput.carry(kept["ends"], kept["wh"], now)
+        for document in await self._ledger.documents(LOOPS):
+            kept = json.loads(document.body)
+            if 0.0 <= now - kept["at"] <= _LOOPS_LAST_S:
+                self._engine.desk.loops.carry({name: Held(*held) for name, held in kept["groups"].items()})
 
     def _restore(self, quarantined: Iterable[Document], chosen: Iterable[Document], now: Instant) -> None:
         for document in quarantined:
@@ -59,10 +75,10 @@ class EngineDesk:
         """What has to be made durable of what the engine did by itself since the last call; cheap when nothing was.
 
         Args:
-            now: the throughput is told once a minute.
-            all_of_it: it is told now, for a graceful end.
+            now: the throughput is told once a minute, what loops hold every few seconds.
+            all_of_it: both are told now, for a graceful end.
         """
-        changes = self._throughput(now, all_of_it=all_of_it)
+        changes = self._throughput(now, all_of_it=all_of_it) + self._loops(now, all_of_it=all_of_it)
         odd = set(self._engine.desk.quarantined())
         if odd != self._kept:
             changes += [PutDocument(QUARANTINE, name, b"{}") for name in sorted(odd - self._kept)]
@@ -80,6 +96,18 @@ class EngineDesk:
             return []
         self._counted = body
         return [PutDocument(THROUGHPUT, TODAY, body)]
+
+    def _loops(self, now: Instant, *, all_of_it: bool) -> list[Change]:
+        if not all_of_it and 0.0 <= now - self._looked_at < _LOOPS_S:
+            return []
+        self._looked_at = now
+        held = self._engine.desk.loops.held()
+        same = held.keys() == self._held.keys() and all(map(_still, held.values(), self._held.values()))
+        lately = 0.0 <= now - self._held_at < _LOOPS_STILL_S
+        if (same and lately and not all_of_it) or not (held or self._held):
+            return []
+        self._held, self._held_at = held, now
+        return [PutDocument(LOOPS, NOW, json.dumps({"at": now, "groups": held}).encode())]
 
     def quarantined(self) -> Sequence[str]:
         """See EnginePort."""
@@ -121,3 +149,7 @@ class EngineDesk:
             strategy(name)
             await self._ledger.commit([PutDocument(STRATEGY, group_id, json.dumps(name).encode()), *along])
         self._engine.desk.choose_strategy(group_id, name, now)
+
+
+def _still(now: Held, before: Held) -> bool:
+    return all(abs(one - was) <= max(_STILL * abs(was), _STILL_W) for one, was in zip(now, before, strict=True))

@@ -3,7 +3,8 @@
 import pytest
 
 from gridiface.aggregation.engine import Engine
-from gridiface.app.engine_desk import QUARANTINE, EngineDesk
+from gridiface.aggregation.loops import Held
+from gridiface.app.engine_desk import LOOPS, QUARANTINE, EngineDesk
 from gridiface.domain.fleet import Capability, Constraints, Device, Group, Nameplate
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.domain.telemetry import Snapshot
@@ -112,3 +113,33 @@ async def test_todays_throughput_outlives_a_restart_and_not_the_day():
     await EngineDesk(tomorrow, ledger).load(ends + 1)
     tomorrow.add_device(capped("c"), ends + 1)
     assert tomorrow.throughput.today()[1] == {}
+
+
+async def test_what_loops_hold_outlives_a_restart_and_no_long_stop():
+    ledger, held = Ledger(), {"all": Held(900.0, -2_000.0)}
+    made = engine()
+    desk = EngineDesk(made, ledger)
+    await desk.load(NOW)
+    assert desk.changes(NOW) == []
+    made.desk.loops.held = lambda: held
+    told = []
+    for second, trim in ((1, 900.0), (5, 900.0), (10, 905.0), (15, 950.0), (20, 950.0), (320, 950.0)):
+        held = {"all": Held(trim, -2_000.0)}
+        changes = desk.changes(NOW + second)
+        told += [second] * len(changes)
+        await ledger.commit(changes)
+    assert told == [5, 15, 320]
+    for seconds, carried in ((899.0, {"all": Held(950.0, -2_000.0)}), (901.0, None), (-1.0, None)):
+        taken = []
+        again = engine()
+        again.desk.loops.carry = taken.append
+        await EngineDesk(again, ledger).load(NOW + 320 + seconds)
+        assert taken == ([] if carried is None else [carried])
+
+
+async def test_a_graceful_end_tells_what_loops_hold_now():
+    made = engine()
+    desk = EngineDesk(made, Ledger())
+    await desk.load(NOW)
+    made.desk.loops.held = lambda: {"all": Held(1.0, 0.0)}
+    assert [change.space for change in desk.changes(NOW + 1, all_of_it=True)] == [LOOPS]
