@@ -132,6 +132,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     # what it was told last
     "told_w": (np.float64, NAN),
     "margin_w": (np.float64, 0.0),  # what was told above that, to find out what the sun gives
+    "whole": (np.bool_, 0),  # its share of a total was all that was known of its sun when that was split
     "told_ceiling_w": (np.float64, NAN),
     "told_var": (np.float64, NAN),
     "last_w": (np.float64, NAN),  # like told_w, with its margin, and kept when it is not known whether it took effect

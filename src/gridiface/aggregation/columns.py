@@ -126,6 +126,7 @@ class Columns:
     relapses: IntArray
     told_w: FloatArray
     margin_w: FloatArray
+    whole: BoolArray
     told_ceiling_w: FloatArray
     told_var: FloatArray
     last_w: FloatArray

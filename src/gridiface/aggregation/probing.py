@@ -26,8 +26,9 @@ from gridiface.aggregation.solution import Solution
 #: How far above its share a roof is told, part of its rating.
 MARGIN = 0.05
 
-#: A share this near to all that is known is all of it, part of a margin: what is seen is a little unsteady.
-_NEAR = 0.6
+#: A share this near to all that is known is all of it, part of a margin: what is seen is a little unsteady. Of a total
+#: that was split just now it is all of it or is not: where the total is come to without the rest nobody asks for that.
+_NEAR, _ALL = 0.6, 0.01
 
 #: A roof that is known to give less than this part of its rating is in the dark.
 _DARK = 0.002
@@ -58,16 +59,17 @@ def margins(
         One per row; 0 but for roofs that give all that is known of them and were told no more.
     """
     c, found = columns, np.zeros(columns.count)
-    asked = c.natural & bounds.free & c.acknowledged & np.isnan(c.up_w) & ~plan.off & ~is_coarse(c)
-    if not asked.any():
+    if not (runs := c.natural & bounds.free).any():
         return found
     share, dark = shares(solution), _DARK * c.export_w
     with np.errstate(invalid="ignore"):  # told nothing, or not heard
         gives = c.w >= BINDING * np.where(np.isnan(c.told_w), c.told_ceiling_w, c.told_w) - dark
         # Who gives nothing though there was sun does so on purpose; where there was none the sun rises some time.
         whole = (share > 0.0) | (bounds.hi <= dark)
-        whole &= share >= bounds.hi - _NEAR * MARGIN * c.export_w
-    asked &= gives & whole
+        whole &= share >= bounds.hi - np.where(solution.anew, _ALL, _NEAR) * MARGIN * c.export_w
+    np.copyto(c.whole, whole, where=solution.anew)
+    whole &= c.whole | ~solution.again
+    asked = runs & gives & whole & c.acknowledged & np.isnan(c.up_w) & ~plan.off & ~is_coarse(c)
     if not asked.any():
         return found
     room = np.minimum(MARGIN * c.export_w, np.minimum(c.export_w, plan.device_high) - share)

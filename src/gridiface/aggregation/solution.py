@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gridiface.aggregation.allocate import FloatArray
+import numpy as np
+
+from gridiface.aggregation.allocate import BoolArray, FloatArray
 from gridiface.aggregation.limits import Bound
 
 
@@ -30,13 +32,22 @@ class NodeResult:
 class Solution:
     """Powers and ceilings over the rows (NaN = leave alone), and the account of each node.
 
-    `will`: what each row does, W, by what it is told and by what it does where it is told nothing.
+    `will`: what each row does, W, by what it is told and by what it does where it is told nothing. `anew`, `again`: whose
+    power is a share of a total that was split now, or that of a split before which is used once more.
     """
 
     watts: FloatArray
     ceilings: FloatArray
     results: dict[str, NodeResult]
     will: FloatArray
+    anew: BoolArray
+    again: BoolArray
+
+    @classmethod
+    def of(cls, will: FloatArray) -> Solution:
+        """Of nobody that is told anything yet."""
+        none = np.zeros(will.size, dtype=np.bool_)
+        return cls(np.full(will.size, np.nan), np.full(will.size, np.nan), {}, will, none, none.copy())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

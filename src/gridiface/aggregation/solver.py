@@ -64,7 +64,7 @@ class Solver:
         #: What each row will do, W: as it is held until it is told something.
         self._will = self._b.held.copy()
         count = columns.count
-        self._solution = Solution(np.full(count, np.nan), np.full(count, np.nan), {}, self._will)
+        self._solution = Solution.of(self._will)
         self.leeway = Leeway(columns, self._b, self._own, targets, residuals, self._solution.watts)
         #: In what fine devices beside coarse ones work for their total, W; of this solution, and of the one before it.
         self._ways = np.full(count, -np.inf), np.full(count, np.inf)
@@ -186,7 +186,9 @@ class Solver:
         c, here = self._c, span(free)
         told = c.told_w[here]
         tolerance = max(self._settings.tolerance * abs(target), 0.5)
-        if self._settings.reuse and not caps and reusable(told, lo, hi, target, tolerance):
+        used = self._settings.reuse and not caps and reusable(told, lo, hi, target, tolerance)
+        self._solution.again[here], self._solution.anew[here] = used, not used
+        if used:
             return told
         problem = Problem(
             target=target,
@@ -201,7 +203,8 @@ class Solver:
         powers = split_tree(node.strategy, problem, caps)
         if self._settings.phase_spread is not None and c.phased:
             shares = (c.phase_a[here], c.phase_b[here], c.phase_c[here])
-            powers = balance(node.strategy, problem, powers, shares, self._settings.phase_spread, caps)
+            spread, asked = self._settings.phase_spread, self._targets(node)
+            powers = balance(node.strategy, problem, powers, shares, spread, caps, asked=asked)
         return powers
 
     # A node that only has limits.

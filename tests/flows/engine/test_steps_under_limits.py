@@ -38,9 +38,10 @@ def test_a_total_with_steps_is_as_near_as_an_integer_programme_finds(
 
 
 def least_miss(world: Any, target: float) -> float | None:
-    """How far a total has to be from its target, W; None where limits ask for what nobody else would do.
+    """How far a total has to be from its target, W, where no battery works against it but for the limits' sake.
 
-    Variables: what each device gives, what each takes, which level each of the coarse ones has, and the miss.
+    None where limits cannot be kept. Variables: what each device gives, what each takes, which level each of the
+    coarse ones has, and the miss. First as little as can be is worked against the target, then the miss is least.
     """
     units = list(world.units.values())
     count, sign = len(units), float(np.sign(target))
@@ -48,12 +49,12 @@ def least_miss(world: Any, target: float) -> float | None:
     choices = [(at, power) for at, powers in enumerate(known) for power in powers or ()]
     more = len(choices) + 1
     ends = np.array([ends_of(unit) for unit in units])
+    against, missing = np.zeros(2 * count + more), np.eye(1, 2 * count + more, 2 * count + more - 1)[0]
     for at, unit in enumerate(units):
-        if unit.device.kind is DeviceKind.BATTERY and known[at] is None:
-            ends[at, 1 if sign > 0 else 0] = 0.0
+        if unit.device.kind is DeviceKind.BATTERY:
+            against[at + count if sign > 0 else at] = 1.0
     lines, tops = limit_lines(world, more)
     total = np.concatenate([np.ones(count), -np.ones(count), np.zeros(more)])
-    missing = np.eye(1, 2 * count + more, 2 * count + more - 1)[0]
     rules = [optimize.LinearConstraint(np.array(lines), -np.inf, np.array(tops) + 0.5)] if lines else []
     rules.append(optimize.LinearConstraint(sign * total + missing, abs(target), abs(target)))
     for at, powers in enumerate(known):
@@ -66,5 +67,11 @@ def least_miss(world: Any, target: float) -> float | None:
         rules += [optimize.LinearConstraint(one, 1.0, 1.0), optimize.LinearConstraint(power, 0.0, 0.0)]
     most = np.concatenate([ends[:, 0], ends[:, 1], np.ones(len(choices)), [np.inf]])
     whole = np.concatenate([np.zeros(2 * count), np.ones(len(choices)), [0.0]])
-    found = optimize.milp(missing, constraints=rules, bounds=optimize.Bounds(0.0, most), integrality=whole)
-    return float(found.fun) if found.success else None
+    found = 0.0
+    for aim in (against, missing):
+        best = optimize.milp(aim, constraints=rules, bounds=optimize.Bounds(0.0, most), integrality=whole)
+        if not best.success:
+            return None
+        found = float(best.fun)
+        rules.append(optimize.LinearConstraint(aim, -np.inf, found + 0.5))
+    return found

@@ -45,11 +45,14 @@ def balance(
     shares: Shares,
     limit: float,
     caps: tuple[Cap, ...] = (),
+    *,
+    asked: float | None = None,
 ) -> FloatArray:
     """`powers` moved between phases so that their spread is at most `limit`; the same total.
 
     Where the devices cannot reach that, the split with the smallest spread that was found. The total has priority, and
-    nobody works against it for its phase: who would take where all give loses more than the balance is worth.
+    nobody works against it for its phase, nor against what is asked of the group as a whole: who would take where all
+    give loses more than the balance is worth.
 
     Args:
         strategy: splits inside each phase.
@@ -58,14 +61,16 @@ def balance(
         shares: see `Shares`.
         limit: e.g. 0.2.
         caps: of groups, which `powers` keeps.
+        asked: of the group as a whole, W, where others of it have powers of their own; None: what is split.
     """
     best, best_spread = powers, spread(powers, shares)
     if best_spread <= limit:
         return powers
-    problem = _one_way(problem, powers)
+    total = float(powers.sum())
+    for sign in {np.sign(total), np.sign(total if asked is None else asked)}:
+        problem = _one_way(problem, powers, sign)
     if caps:
         return _under_caps(strategy, problem, powers, shares, limit, caps)
-    total = float(powers.sum())
     half = 0.98 * limit * abs(total) / 6  # a little inside, so that rounding does not show
     single = [np.flatnonzero(share == 1.0) for share in shares]
     mixed = np.maximum(np.maximum(shares[0], shares[1]), shares[2]) < 1.0
@@ -87,9 +92,9 @@ def balance(
     return best
 
 
-def _one_way(problem: Problem, powers: FloatArray) -> Problem:
-    """With bounds that let nobody work against the sign of the total, more than it does already."""
-    if float(powers.sum()) > 0:
+def _one_way(problem: Problem, powers: FloatArray, sign: float) -> Problem:
+    """With bounds that let nobody work against a total of that sign, more than it does already."""
+    if sign > 0:
         return replace(problem, lo=np.maximum(problem.lo, np.minimum(powers, 0.0)))
     return replace(problem, hi=np.minimum(problem.hi, np.maximum(powers, 0.0)))
 

@@ -124,6 +124,17 @@ def test_a_roof_that_is_curtailed_on_purpose_is_told_its_share(bench):
     assert sky.world.told["r0"] == pytest.approx(-18_000.0 - sky.world.told["b"])
 
 
+@pytest.mark.parametrize("lacks", [20.0, 250.0])
+def test_a_roof_that_is_asked_for_nearly_all_of_its_sun_is_told_that_and_no_more(bench, lacks):
+    sky = Sky(bench, count=3)
+    asked = 3 * sky.sun - 7 * lacks  # the battery's range is four times that of a roof
+    sky.world.submit(ask(set_w=asked))
+    sky.step(20)
+    for _ in range(60):
+        assert sky.step().total == pytest.approx(asked, abs=1.0)
+    assert sky.world.told["r0"] == pytest.approx(sky.sun - lacks, abs=1.0)
+
+
 @pytest.mark.parametrize("limit", ["export_limit", "generation_limit"])
 def test_a_limit_is_kept_whatever_the_sun_does(bench, limit):
     sky = Sky(bench, count=3)

@@ -46,6 +46,24 @@ def test_what_cannot_be_balanced_keeps_its_total():
     assert balance(strategy("water-filling"), case, plain, on, 0.2).sum() == pytest.approx(12.0)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_nobody_works_for_its_phase_against_what_is_asked_of_the_group_around(sign):
+    # A roof (or a load) on A has to make up for what others of the group do too much of; a battery could do it as well.
+    on = shares([A, ALL])
+    least, most = sorted((0.0, 5.0 * sign))
+    case = Problem(
+        target=sign,
+        lo=np.array([least, -9.0]),
+        hi=np.array([most, 9.0]),
+        base=np.array([5.0 * sign, 0.0]),
+        weight=np.ones(2),
+    )
+    plain = np.array([sign, 0.0])
+    alone = balance(strategy("water-filling"), case, plain, on, 0.2)
+    assert alone[1] * sign > 0.0
+    assert balance(strategy("water-filling"), case, plain, on, 0.2, asked=-9.0 * sign) == pytest.approx(plain)
+
+
 def test_balanced_already_is_left_alone():
     on = shares([A, B, C])
     case = problem(3, 9.0)
