@@ -12,6 +12,9 @@ COARSE = ("step_w", "min_w", "modes")
 
 SLACK = 1e-6
 
+#: So many steps on each side of a power are named one by one.
+MOST_STEPS = 25
+
 
 def is_coarse(columns: Columns, rows: IntArray | slice = slice(None)) -> BoolArray:
     """Who knows some powers only."""
@@ -35,6 +38,26 @@ def levels_around(columns: Columns, powers: FloatArray) -> tuple[FloatArray, Flo
         below, over = _modes(c.levels[number], powers[mine])
         down[mine], up[mine] = below, over
     return down, up
+
+
+def known_levels(columns: Columns, row: int, least: float, most: float, near: float) -> FloatArray:
+    """The powers between two that a device of a part of the fleet knows, ascending, W.
+
+    Of very many steps those about `near` and the ends; of one that has a least power alone that, the ends, and `near`.
+    """
+    c, step, floor = columns, float(columns.step_w[row]), float(columns.min_w[row])
+    if c.modes[row] >= 0:
+        found = c.levels[int(c.modes[row])]
+    elif step > 0:
+        first, last, middle = (int(np.floor(value / step + SLACK)) for value in (least, most, near))
+        around = np.arange(max(first, middle - MOST_STEPS), min(last, middle + MOST_STEPS) + 1)
+        found = np.unique([0, first, first + 1, *around.tolist(), last]) * step
+        found = found[(found == 0.0) | (np.abs(found) >= floor - SLACK)]
+    else:
+        found = np.unique(
+            [value for value in (least, -floor, 0.0, floor, near, most) if abs(value) >= floor or not value]
+        )
+    return found[(found >= least - SLACK) & (found <= most + SLACK)]
 
 
 def _modes(levels: FloatArray, powers: FloatArray) -> tuple[FloatArray, FloatArray]:

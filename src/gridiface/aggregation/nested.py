@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridiface.aggregation.allocate import FloatArray, IntArray
+from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.allocate.tree import Cap
 from gridiface.aggregation.allocate.water_filling import water_fill
 from gridiface.aggregation.extent import Extent, extent_of
@@ -51,9 +51,13 @@ def of_caps(rows: IntArray, net: tuple[float, float], caps: tuple[Cap, ...]) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Able:
-    """A group with what it can come to under its limits and those inside; `alone`: without all of them."""
+    """A group with what it can come to under its limits and those inside; `alone`: without all of them.
+
+    `loose`: positions of its devices that are in no group inside.
+    """
 
     nest: Nest
+    loose: IntArray
     alone: Extent
     under: Extent
     inside: tuple[_Able, ...]
@@ -66,13 +70,17 @@ class _Able:
         return min(max(self.under.given[0] - self.under.taken[0], self.under.net[0]), self.under.net[1])
 
 
-def _able(nest: Nest, lo: FloatArray, hi: FloatArray) -> _Able:
-    inside = tuple(_able(one, lo, hi) for one in nest.inside)
+def _able(nest: Nest, lo: FloatArray, hi: FloatArray, left: BoolArray | None = None) -> _Able:
+    """`left`: who is in no group yet; changed."""
+    left = np.ones(lo.size, dtype=np.bool_) if left is None else left
+    inside = tuple(_able(one, lo, hi, left) for one in nest.inside)
+    loose = nest.rows[left[nest.rows]]
+    left[loose] = False
     alone = extent_of(lo[nest.rows], hi[nest.rows], parts=True)
     under = alone
     for one in inside:
         under = under + one.under - one.alone
-    return _Able(nest, alone, under.under(nest.net, nest.given, nest.taken), inside)
+    return _Able(nest, loose, alone, under.under(nest.net, nest.given, nest.taken), inside)
 
 
 def reachable(nest: Nest, lo: FloatArray, hi: FloatArray) -> tuple[float, float]:
@@ -98,8 +106,7 @@ def split_one_way(
 def _fill(able: _Able, target: float, devices: tuple[FloatArray, ...], found: FloatArray) -> None:
     """One group: its loose devices, and the groups inside as if each were one."""
     lo, hi, base, weight = devices
-    taken = [one.nest.rows for one in able.inside]
-    rows = np.setdiff1d(able.nest.rows, np.concatenate(taken)) if taken else able.nest.rows
+    taken, rows = [one.nest.rows for one in able.inside], able.loose
     insides = [one.under.net for one in able.inside]
     least = np.concatenate([lo[rows], [net[0] for net in insides]])
     most = np.concatenate([hi[rows], [net[1] for net in insides]])

@@ -75,11 +75,9 @@ def with_device_limits(bounds: Envelope, plan: Plan) -> Envelope:
     """The envelope with what single devices are limited to; 0 for those told to give and take nothing."""
     if not plan.single and not plan.off.any():
         return bounds
-    high = np.where(plan.off, 0.0, plan.device_high)
-    low = np.where(plan.off, 0.0, plan.device_low)
-    hi = np.minimum(bounds.hi, np.maximum(high, 0.0))
-    lo = np.maximum(bounds.lo, np.minimum(low, 0.0))
-    lo = np.minimum(lo, hi)
+    low, high = device_limits(plan)
+    hi = np.minimum(bounds.hi, high)
+    lo = np.minimum(np.maximum(bounds.lo, low), hi)
     return replace(
         bounds,
         lo=lo,
@@ -88,6 +86,12 @@ def with_device_limits(bounds: Envelope, plan: Plan) -> Envelope:
         near_hi=np.clip(bounds.near_hi, lo, hi),
         base=np.clip(bounds.base, lo, hi),
     )
+
+
+def device_limits(plan: Plan, rows: IntArray | slice = slice(None)) -> tuple[FloatArray, FloatArray]:
+    """(low, high) that single devices may do by limits of their own, W; 0 for those told to give and take nothing."""
+    low, high, off = plan.device_low[rows], plan.device_high[rows], plan.off[rows]
+    return np.where(off, 0.0, np.minimum(low, 0.0)), np.where(off, 0.0, np.maximum(high, 0.0))
 
 
 def by_itself(columns: Columns, rows: IntArray) -> FloatArray:

@@ -32,8 +32,8 @@ class NodeResult:
 class Solution:
     """Powers and ceilings over the rows (NaN = leave alone), and the account of each node.
 
-    `will`: what each row does, W, by what it is told and by what it does where it is told nothing. `anew`, `again`: whose
-    power is a share of a total that was split now, or that of a split before which is used once more.
+    `will`: what each row does, W, by what it is told and by what it does where it is told nothing. `anew`, `again`:
+    whose power is a share of a total that was split now, or that of a split before which is used once more.
     """
 
     watts: FloatArray

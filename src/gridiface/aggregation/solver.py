@@ -23,7 +23,7 @@ from gridiface.aggregation.columns import Columns, charge_of
 from gridiface.aggregation.doubt import unseen
 from gridiface.aggregation.leeway import Leeway
 from gridiface.aggregation.level_choice import Ladder, choose
-from gridiface.aggregation.levels import COARSE, is_coarse, levels_around
+from gridiface.aggregation.levels import COARSE, is_coarse, known_levels, levels_around
 from gridiface.aggregation.limits import Envelope, known_or_zero
 from gridiface.aggregation.nested import KEPT_W, mend, of_caps
 from gridiface.aggregation.part_limits import within
@@ -31,6 +31,7 @@ from gridiface.aggregation.parts import (
     Fixed,
     by_itself,
     ceilings,
+    device_limits,
     left_alone,
     relax,
     with_device_limits,
@@ -221,11 +222,12 @@ class Solver:
         seen = by_itself(c, free)
         running = np.where(np.isfinite(seen), seen, self._b.base[free])
         coarse = is_coarse(c, free)
-        # What runs by itself beyond what is counted on (charge that is low, or in doubt) is there all the same.
-        alone = np.isfinite(seen) & ~c.natural[free] & ~coarse
+        # What runs by itself beyond what is counted on (charge that is low, or in doubt) is there all the same, but for
+        # what is more than the device alone may do.
+        alone, may = np.isfinite(seen) & ~c.natural[free] & ~coarse, np.clip(running, *device_limits(self._plan, free))
         for near, end, outer in ((lo, hard[0], np.minimum), (hi, hard[1], np.maximum)):
-            beyond = alone & (outer(end, running) != end)
-            near[beyond] = end[beyond] = running[beyond]
+            beyond = alone & (outer(end, may) != end)
+            near[beyond] = end[beyond] = may[beyond]
         # A coarse one whose bounds are one power has moved when it does another by itself.
         inside = np.where(coarse, running, np.clip(running, lo, hi))
         base = np.where(c.natural[free], self._b.base[free], inside)
@@ -287,6 +289,7 @@ class Solver:
             far=np.concatenate([far, stands]),
             above=lambda there: np.concatenate([around(there[:count])[1], stands]),
             runs=np.concatenate([c.natural[free], np.zeros(stands.size, dtype=np.bool_)]),
+            known=lambda row, low, high: known_levels(known, row, low, high, float(powers[row])),
         )
         ends = np.concatenate([least, stands]), np.concatenate([most, stands])
         _, lo, hi = (values[:count] for values in choose(nest, ladder, *ends, target))

@@ -243,6 +243,19 @@ def test_what_one_battery_takes_is_limited_all_the_time(make_world, ask, able):
     assert world.total == pytest.approx(-5_000)
 
 
+@pytest.mark.parametrize("able", [{Capability.SET_W}, {Capability.SET_W, Capability.LIMIT_W}])
+def test_what_one_battery_gives_by_itself_is_limited_under_a_limit_of_its_group_too(make_world, ask, able):
+    world = make_world(2, capabilities=frozenset(able))
+    world.units["b00"].natural_w = 4_000.0
+    world.run(4)
+    world.submit(ask("all", export_limit=3_000))
+    world.submit(ask("one", device="b00", max_w_percent=20.0))
+    world.run(10)
+    for _ in range(20):
+        world.run(1)
+        assert world.units["b00"].w == pytest.approx(1_000.0, abs=1.0)
+
+
 @pytest.fixture
 def mixed(make_world, make_battery):
     """A roof that gives 4 kW, a battery that takes 5 kW by itself, and one that rests."""

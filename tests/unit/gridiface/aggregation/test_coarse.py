@@ -105,6 +105,17 @@ def test_coarse_devices_alone_come_as_near_as_their_steps_allow(bench):
     assert all(watts % 1_000 == 0 for watts in world.told.values())
 
 
+def test_two_coarse_devices_change_together_where_one_alone_would_pass_the_total(bench):
+    # the one with steps could carry 10 kW, and the one with modes nothing: both together come to 16 kW
+    modes = Constraints(modes_w=(-10_000.0, 0.0, 5_000.0, 10_000.0))
+    steps = battery("s", 10_000.0, traits=DriverTraits(power_step_w=2_000.0))
+    world = bench(battery("m", 10_000.0, constraints=modes), steps)
+    world.submit(ask(set_w=-17_300.0))
+    world.submit(ask("limit", export_limit=0.0))
+    world.step(steps=2)
+    assert world.told == pytest.approx({"m": -10_000.0, "s": -6_000.0})
+
+
 def test_modes_and_a_least_power(bench):
     modes = battery("m", constraints=Constraints(modes_w=(-5_000.0, 2_000.0, 5_000.0)))
     least = battery("l", constraints=Constraints(min_w=2_500.0))

@@ -29,6 +29,7 @@ def ladder(powers, steps, most, target, runs=()):
         far=np.where(steps > 0, far, powers),
         above=lambda at: np.where(steps > 0, at + np.where((at < 0) | (at == 0) & (target < 0), -unit, unit), powers),
         runs=np.isin(np.arange(powers.size), runs),
+        known=lambda at, low, high: steps[at] * np.arange(np.ceil(low / steps[at]), high / steps[at] + 1e-9),
     )
 
 
