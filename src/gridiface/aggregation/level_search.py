@@ -1,4 +1,4 @@
-"""Branch and bound: goes through all choices of levels of a few coarse devices that may be better than one that is known.
+"""Branch and bound: goes through all choices of levels of a few coarse devices that may be better than a known one.
 
 Device after device gets its levels in turn, those nearest to the split without steps first, while those that have none
 yet count with all powers in between: what even these cannot make better is gone no further into. So what is found at
