@@ -33,6 +33,7 @@ from gridiface.aggregation.planner import Planner
 from gridiface.aggregation.residual import Beside
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.setpoints import Order, Orders
+from gridiface.aggregation.slices import Slices
 from gridiface.aggregation.solution import Settings
 from gridiface.aggregation.solver import Solver
 from gridiface.aggregation.vars import split_vars
@@ -135,10 +136,15 @@ class _Runs:
         self._order: IntArray = np.full(count, -1, dtype=np.int64)
         self._ends: FloatArray = np.full(count, -np.inf)
         self._known: dict[tuple[str, ...], list[tuple[Order, int]]] = {}
+        self._given = 0
 
-    def follow(self, orders: Sequence[Order], edge: _Edge) -> BoolArray:
+    def follow(self, orders: Sequence[Order], edge: _Edge) -> Slices[BoolArray]:
         """Who only goes on at this edge; orders alike have one number over all edges."""
-        numbered = np.array([*map(self._number, orders), -1], dtype=np.int64)[edge.order]
+        given: list[int] = []
+        for first in range(0, len(orders), SLICE):
+            given += map(self._number, orders[first : first + SLICE])
+            yield ()
+        numbered = np.array([*given, -1], dtype=np.int64)[edge.order]
         numbers = np.stack((edge.watts, edge.ceilings, edge.variances))
         same = np.abs(numbers - self._numbers) <= _SAME_W
         same |= np.isnan(numbers) & np.isnan(self._numbers)
@@ -154,7 +160,7 @@ class _Runs:
         for known, number in alike:
             if _like(known, order):
                 return number
-        number = sum(map(len, self._known.values()))
+        number, self._given = self._given, self._given + 1
         alike.append((order, number))
         return number
 
@@ -232,13 +238,12 @@ class Outlook:
         return found or ()
 
     def _look(self, rows: IntArray, now: Instant) -> Iterator[tuple[Agenda, ...]]:
-        """One look: an edge in each slice, then the agendas of some devices in each."""
+        """One look: each edge in slices, then the agendas of some devices in each."""
         edges: list[_Edge] = []
         runs = _Runs(self._c.count)
         for edge, following in itertools.pairwise([*self._edges(now), np.inf]):
-            solved = self._solve(edge, following, now)
-            edges.append(replace(solved, goes_on=runs.follow(solved.orders, solved)))
-            yield ()
+            solved = yield from self._solve(edge, following, now)
+            edges.append(replace(solved, goes_on=(yield from runs.follow(solved.orders, solved))))
         size = max(1, SLICE // max(1, len(edges)))
         for first in range(0, rows.size, size):
             yield self._news(rows[first : first + size], edges, now)
@@ -276,18 +281,20 @@ class Outlook:
             edges |= {edge for edge in (control.span.start, control.span.end) if now < edge <= last}
         return sorted(edges)[:MOST_EDGES]
 
-    def _solve(self, at: Instant, until: Instant, now: Instant) -> _Edge:
+    def _solve(self, at: Instant, until: Instant, now: Instant) -> Slices[_Edge]:
         """What everybody will be told at an edge, until the next."""
         c, config, orders = self._c, self._config, Orders()
         bounds = lasting_envelope(c, config.hold_time_s, config.soc_derate)
         planner = Planner(c, BookAhead(self._book, at), orders, self._schedules.ahead(at), self._fleet.shares)
         planner.chosen = self._ruling.chosen
         beside = cache(lambda group_id: self._beside_w(group_id, bounds))
-        plan, demands = planner.make(self._fleet.tree, self._fleet.rows, beside, config, bounds, at)
+        plan, demands = yield from planner.making(self._fleet.tree, self._fleet.rows, beside, config, bounds, at)
+        yield ()
         settings = Settings(tolerance=config.total_tolerance, phase_spread=config.phase_spread)
         residuals = {node.id: Beside.steady(beside(node.id)) for node in plan.nodes()}
         solution = Solver(c, plan, bounds, lambda node: demands.requested_w[node.id], residuals, settings).solve()
         variances = split_vars(c, plan, demands.requested_var, solution.watts)
+        yield ()
         # By the number of the order; the last one more is "no order", which -1 finds.
         named = np.array([*(self._rules(order) for order in orders.all), False], dtype=np.bool_)
         says = np.array([*(order.parts > 0 for order in orders.all), False], dtype=np.bool_)

@@ -18,6 +18,7 @@ from gridiface.aggregation.arbitration import Claim, Ruling, precedence
 from gridiface.aggregation.columns import FASTEST_FIRST, Columns
 from gridiface.aggregation.limits import Limits
 from gridiface.aggregation.setpoints import Order, Orders
+from gridiface.aggregation.slices import PART, Slices
 from gridiface.domain.controls import CLASS_TIMING, PASS_THROUGH_MODES, Control, ControlMode, ModeValue, ServiceClass
 from gridiface.domain.curves import curves_in
 from gridiface.domain.fleet import Capability, Group
@@ -148,8 +149,8 @@ def empty_plan(columns: Columns) -> Plan:
     )
 
 
-def give_orders(plan: Plan, columns: Columns, orders: Orders, passing: Mapping[str, list[Ruling]]) -> None:
-    """Fill `plan.order` and `plan.off`.
+def give_orders(plan: Plan, columns: Columns, orders: Orders, passing: Mapping[str, list[Ruling]]) -> Slices[None]:
+    """Fill `plan.order` and `plan.off`, in slices where many devices have rulings of their own.
 
     Args:
         plan: with its nodes and device rulings.
@@ -161,9 +162,11 @@ def give_orders(plan: Plan, columns: Columns, orders: Orders, passing: Mapping[s
         for node in root.walk():
             _order_rows(plan, columns, orders, node.rows, passing[node.id])
     innermost = _innermost(plan)
-    for row, ruling in plan.rulings.items():
+    for number, (row, ruling) in enumerate(plan.rulings.items(), 1):
         around = passing[innermost[row]] if row in innermost else []
         _order_rows(plan, columns, orders, np.array([row]), [ruling, *around])
+        if not number % PART:
+            yield ()
     alone = plan.floors[plan.order[plan.floors] < 0]
     if alone.size:
         plan.order[alone] = orders.number(Order((), key=("departure",)))

@@ -23,6 +23,7 @@ from gridiface.aggregation.plan import Node, Plan, empty_plan, give_orders
 from gridiface.aggregation.requests import Capacity, capacity, limit_w, requested_var, requested_w
 from gridiface.aggregation.schedules import Schedules
 from gridiface.aggregation.setpoints import Orders
+from gridiface.aggregation.slices import PART, Slices, at_once
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import CLASS_TIMING, LIMIT_MODES, Control, ControlMode, Target, TargetKind
 from gridiface.domain.fleet import Group
@@ -81,7 +82,19 @@ class Planner:
         bounds: Envelope,
         now: Instant,
     ) -> tuple[Plan, Demands]:
-        """A plan for `now`.
+        """A plan for `now`, at once; for the arguments see `making`."""
+        return at_once(self.making(tree, rows_of, beside_w, config, bounds, now))
+
+    def making(
+        self,
+        tree: GroupTree,
+        rows_of: Callable[[str], IntArray],
+        beside_w: Callable[[str], float],
+        config: EngineConfig,
+        bounds: Envelope,
+        now: Instant,
+    ) -> Slices[tuple[Plan, Demands]]:
+        """A plan for `now`, in slices where many devices have controls of their own.
 
         Args:
             tree: the groups.
@@ -103,8 +116,8 @@ class Planner:
                 nodes[group_id] = node
                 self._ask(node, demands, bounds, beside_w, now)
         passing = self._nest(plan, nodes, tree)
-        self._single(plan, demands, targets, bounds, now)
-        give_orders(plan, self._c, self._orders, passing)
+        yield from self._single(plan, demands, targets, bounds, now)
+        yield from give_orders(plan, self._c, self._orders, passing)
         plan.period_s = _period(plan)
         return plan, demands
 
@@ -260,26 +273,38 @@ class Planner:
             root.finish()
         return passing
 
-    def _single(self, plan: Plan, demands: Demands, targets: set[Target], bounds: Envelope, now: Instant) -> None:
+    def _single(
+        self, plan: Plan, demands: Demands, targets: set[Target], bounds: Envelope, now: Instant
+    ) -> Slices[None]:
         """What single devices are asked."""
         rulings: dict[int, Ruling] = {}
-        for target in targets:
-            row = self._c.row.get(target.id)
-            if target.kind is TargetKind.DEVICE and row is not None:
+        rows = ((self._c.row.get(target.id), target) for target in targets if target.kind is TargetKind.DEVICE)
+        for number, (row, target) in enumerate(rows, 1):
+            if row is not None:
                 rulings[row] = self._rule(target)
+            if not number % PART:
+                yield ()
         plan.rulings = rulings
         plan.single = bool(rulings)
-        for row, ruling in rulings.items():
-            here = np.array([row])
-            sums = capacity(self._c, here, bounds)
-            limits = intersect(self._bounds(ruling, here, bounds))
-            plan.device_high[row] = _watts(limits.high)
-            plan.device_low[row] = -_watts(limits.low)
-            if ruling.leading is not None:
-                shares = self._c.devices[row].shares
-                plan.device_w[row] = self._total(ruling, sums, shares, demands, now)
-            if ruling.var is not None:
-                plan.device_var[row] = requested_var(ruling.var.mode, ruling.var.value, sums)
+        for number, (row, ruling) in enumerate(rulings.items(), 1):
+            self._ask_single(plan, demands, row, ruling, bounds, now)
+            if not number % PART:
+                yield ()
+
+    def _ask_single(
+        self, plan: Plan, demands: Demands, row: int, ruling: Ruling, bounds: Envelope, now: Instant
+    ) -> None:
+        """What one device is asked."""
+        here = np.array([row])
+        sums = capacity(self._c, here, bounds)
+        limits = intersect(self._bounds(ruling, here, bounds))
+        plan.device_high[row] = _watts(limits.high)
+        plan.device_low[row] = -_watts(limits.low)
+        if ruling.leading is not None:
+            shares = self._c.devices[row].shares
+            plan.device_w[row] = self._total(ruling, sums, shares, demands, now)
+        if ruling.var is not None:
+            plan.device_var[row] = requested_var(ruling.var.mode, ruling.var.value, sums)
 
 
 def _asked(claim: Claim, sums: Capacity, start: Capacity) -> float:

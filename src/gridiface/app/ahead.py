@@ -38,9 +38,12 @@ class Ahead:
             self._task = self._spawn(self._work())
 
     async def _work(self) -> None:
+        time, took = asyncio.get_running_loop().time, 0.0
         while self._engine.planning:
-            await asyncio.sleep(0)  # devices and peers come first
+            await asyncio.sleep(took)  # devices and peers come first: half of the time is theirs, however much this is
+            begun = time()
             agendas = self._engine.plan_ahead()
+            took = time() - begun
             if agendas:
                 await self._hand_out(agendas)
 
