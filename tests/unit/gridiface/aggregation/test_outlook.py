@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from gridiface.aggregation import outlook, plan, planner
 from gridiface.aggregation.outlook import SLICE
-from gridiface.domain.controls import ControlMode, ServiceClass
+from gridiface.aggregation.slices import PART
+from gridiface.domain.controls import ControlMode, ServiceClass, Target, TargetKind
 from gridiface.domain.fleet import Capability, DriverTraits
 
 from .conftest import T0, ask, battery
@@ -124,6 +126,37 @@ def test_a_look_is_done_in_slices_an_edge_or_some_devices_in_each(bench):
     assert max(sizes) == SLICE // 2
     assert sum(sizes) == SLICE + 10
     assert world.engine.plan_ahead() == ()
+
+
+def test_controls_of_many_single_devices_are_looked_at_in_parts(bench, monkeypatch):
+    """No slice looks at more of them than are a few milliseconds' work."""
+    names = [f"d{n}" for n in range(2 * PART + 9)]
+    world = bench(*(holding(battery(name)) for name in names))
+    for name in names:
+        target = Target(TargetKind.DEVICE, name)
+        world.submit(replace(ask(f"of {name}", start=600, duration=900, set_w=1_000.0), target=target))
+    world.engine.tick(world.now + 2)
+    looked, numbered, sizes = [0], [0], []
+
+    def counted(counter, made):
+        def call(*args):
+            counter[-1] += 1
+            return made(*args)
+
+        return call
+
+    monkeypatch.setattr(planner, "rule", counted(looked, planner.rule))
+    monkeypatch.setattr(planner, "capacity", counted(looked, planner.capacity))
+    monkeypatch.setattr(plan, "_order_rows", counted(looked, plan._order_rows))
+    monkeypatch.setattr(outlook, "_like", counted(numbered, outlook._like))
+    while world.engine.planning:
+        sizes.append(len(world.engine.plan_ahead()))
+        looked.append(0)
+        numbered.append(0)
+    assert sum(looked) == 3 * len(names)  # three questions for each, at the one edge where something holds
+    assert max(looked) < 2 * PART  # the rest of one question, and a part of the next
+    assert max(numbered) <= 3 * SLICE
+    assert sum(sizes) == len(names)
 
 
 def test_a_look_whose_rulers_change_begins_anew_until_patience_ends(bench):

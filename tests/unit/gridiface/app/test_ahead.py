@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
+
+import pytest
 
 from gridiface.app.ahead import Ahead
 from gridiface.domain.controls import Agenda
@@ -67,3 +70,21 @@ async def test_each_agenda_goes_to_the_channel_that_serves_its_device_and_the_re
     ahead.go_on()
     await asyncio.gather(*tasks)
     assert (other.taken, len(tasks)) == (["b1", "b2"], 2)
+
+
+async def test_others_have_as_much_time_as_a_slice_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, naps, sleep = [100.0], list[float](), asyncio.sleep
+
+    class Slow(Engine):
+        def plan_ahead(self) -> tuple[Agenda, ...]:
+            now[0] += 0.25
+            return super().plan_ahead()
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+        await sleep(0)
+
+    clock = SimpleNamespace(time=lambda: now[0])
+    monkeypatch.setattr("gridiface.app.ahead.asyncio", SimpleNamespace(sleep=nap, get_running_loop=lambda: clock))
+    await Ahead(cast("Any", Slow([], [], [])), [], cast("Any", None))._work()
+    assert naps == [0.0, 0.25, 0.25]
