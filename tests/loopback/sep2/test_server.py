@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession
 from lxml import etree
 from tests.clocks import StandingClock
+from tests.waiting import until
 
 from gridiface.domain.controls import Outcome, OutcomeKind, Setpoint
 from gridiface.errors import ConfigError
@@ -347,6 +348,33 @@ async def test_the_status_flips_when_the_timers_say_so(start: Any) -> None:
     assert server.core.state.tree.listing(f"{path}/actderc").items
     _, _, body = await running.send("GET", f"{path}/actderc?l=9")
     assert etree.fromstring(body).get("all") == "1"
+
+
+async def test_many_flips_are_done_in_turns_of_the_loop(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call for all of them; who asks meanwhile is answered between."""
+    monkeypatch.setattr("gridiface.northbound.sep2.server._FLIPS", 1)
+    clock = StandingClock(time.time())
+    running = await start(clock=clock)
+    server = running.server
+    state = server.core.state
+    begin = int(clock.now()) + 50
+    programs = list(state.programs.values())
+    assert len(programs) > 1
+    for number, program in enumerate(programs):
+        status, _, _ = await running.send("POST", f"{program.path}/derc", control(f"{number + 1:032X}", begin))
+        assert status == 201
+
+    def active() -> int:
+        return sum(bool(state.tree.listing(program.active).items) for program in programs)
+
+    clock.at = begin
+    server.handle_timer(begin)
+    assert active() == 1
+    assert begin < server.next_timer(begin) < begin + 1  # looked at again soon, not at once
+    server.handle_timer(begin)
+    assert active() == 1
+    await until(lambda: active() == len(programs), "all have flipped")
+    assert server.next_timer(begin) > begin + 1
 
 
 async def test_log_records_carry_the_lfdi(start: Any, told: list[dict[str, Any]]) -> None:

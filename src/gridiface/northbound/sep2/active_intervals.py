@@ -6,7 +6,7 @@ Wakes when the next interval begins or ends. Nothing here is stored: the lists f
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gridiface.domain.clock import Instant
 from gridiface.northbound.sep2.event_clock import BACK_S
@@ -23,7 +23,7 @@ class ActiveIntervals:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._due: dict[str, float] = {}
-        #: What is shown holds from `since` until `due`; whoever reads at another time lets `handle_timer` look first.
+        #: What is shown holds from `since` until `due`; whoever reads at another time lets `look` look first.
         self.since: float = -math.inf
         self.due: float = math.inf
 
@@ -41,6 +41,10 @@ class ActiveIntervals:
         for path in [path for path, due in self._due.items() if due <= now]:
             self.refresh(path, now)
         self.due = min(self._due.values(), default=math.inf)
+
+    def look(self, paths: Iterable[str], now: Instant) -> None:
+        """As `EventClock.look`; these are few, so that all that are due are brought up to date."""
+        self.handle_timer(now)
 
     def refresh(self, path: str, now: Instant) -> None:
         """Bring the active list beside the list at `path` up to date; other lists have none."""

@@ -329,10 +329,11 @@ class Sep2Core:
         due = (self.events.next_timer(now), self.intervals.next_timer(now))
         return min((time for time in due if time is not None), default=None)
 
-    def handle_timer(self, now: Instant) -> None:
-        """Flip what is due. May be called early."""
-        self.events.handle_timer(now)
+    def handle_timer(self, now: Instant, most: int | None = None) -> bool:
+        """Flip what is due, of `most` programs or of all; whether more is. May be called early."""
+        more = self.events.handle_timer(now, most)
         self.intervals.handle_timer(now)
+        return more
 
     @property
     def counts(self) -> Counts:

@@ -84,7 +84,7 @@ class EventClock:
         self._store = store
         self._heap: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}
-        #: What is shown holds from `since` until `due`; whoever reads at another time lets `handle_timer` look first.
+        #: What is shown holds from `since` until `due`; whoever reads at another time lets `look` look first.
         self.since: float = -math.inf
         self.due: float = math.inf
         self._seen: dict[str, int] = {}
@@ -97,21 +97,47 @@ class EventClock:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def handle_timer(self, now: Instant) -> None:
-        """Flip what is due. May be called early. A clock that was set back takes flips back, but no event's end."""
+    def handle_timer(self, now: Instant, most: int | None = None) -> bool:
+        """Flip what is due. May be called early. A clock that was set back takes flips back, but no event's end.
+
+        Args:
+            now: seconds since 1970.
+            most: programs and event sets that are looked at; None: all that are due.
+
+        Returns:
+            Whether more is due.
+        """
+        self._look_back(now)
+        looked = 0
+        while (due := self.next_timer(now)) is not None and due <= now and looked != most:
+            _, path = heapq.heappop(self._heap)
+            self._flip(path, now)
+            looked += 1
+        self.due = math.inf if due is None else due
+        return self.due <= now
+
+    def look(self, paths: Iterable[str], now: Instant) -> None:
+        """Flip what is due of these programs and event sets; many that flip at once need not keep a reader of one."""
+        self._look_back(now)
+        for path in paths:
+            if self._due.get(path, math.inf) <= now:
+                self._flip(path, now)
+        due = self.next_timer(now)
+        self.due = math.inf if due is None else due
+
+    def _look_back(self, now: Instant) -> None:
         if now < self.since:
             for program in self._state.event_owners():
                 self.refresh(program, now, whole=True)
         self.since = int(now) - BACK_S
-        while (due := self.next_timer(now)) is not None and due <= now:
-            _, path = heapq.heappop(self._heap)
-            del self._due[path]
-            owner = self._state.owner_at(path)
-            if owner is not None:
-                self.refresh(owner, now)
-            else:
-                self._seen.pop(path, None)
-        self.due = math.inf if due is None else due
+
+    def _flip(self, path: str, now: Instant) -> None:
+        del self._due[path]
+        owner = self._state.owner_at(path)
+        if owner is not None:
+            self.refresh(owner, now)
+        else:
+            self._seen.pop(path, None)
 
     def refresh(self, program: EventOwner, now: Instant, *, whole: bool = False) -> None:
         """Bring the events of a program or event set to what they are at `now`.

@@ -7,7 +7,7 @@ before. What a write does is the handlers'; which handler it is, is the core's t
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from gridiface.domain.clock import Instant
@@ -15,6 +15,7 @@ from gridiface.domain.fleet import Role
 from gridiface.errors import GridifaceError, LocalProtocolError, RemoteProtocolError, StoreUnavailable
 from gridiface.logfields import about
 from gridiface.northbound.sep2.access import Caller
+from gridiface.northbound.sep2.depending import depends_on
 from gridiface.northbound.sep2.handlers.files import Files, filters, fits
 from gridiface.northbound.sep2.handlers.services import Call, Services
 from gridiface.northbound.sep2.metering import Metering
@@ -55,8 +56,8 @@ class Flips(Protocol):
     since: float
     due: float
 
-    def handle_timer(self, now: Instant) -> None:
-        """Change what is due."""
+    def look(self, paths: Iterable[str], now: Instant) -> None:
+        """Change what is due of what is shown of the programs and event sets at these paths."""
         ...
 
 
@@ -161,11 +162,11 @@ class Requests:
     def _body(self, target: str, host: str | None, accept: str | None, lfdi: str, now: Instant) -> bytes:
         if not host:
             raise RemoteProtocolError("no Host header", detail=ErrorReason.INVALID_FORMAT)
-        for each in self._flips:
-            if not each.since <= now < each.due:
-                each.handle_timer(now)
         path, query = _split(target)
         caller = self._s.doorman.caller(lfdi)
+        for each in self._flips:
+            if not each.since <= now < each.due:
+                each.look(depends_on(self._s.state, path, caller.viewer), now)
         node = self._visible(path, caller)
         if accept not in self._levels:
             self._remember_accept(accept)

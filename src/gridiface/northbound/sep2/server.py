@@ -40,6 +40,8 @@ _log = logging.getLogger("gridiface.sep2")
 
 #: Changes that belong together happen within this time and are told together, s.
 _GATHER_S = 0.05
+#: Programs whose events one turn of the loop flips at most: a few milliseconds.
+_FLIPS = 100
 
 
 class Listener(Protocol):
@@ -114,6 +116,7 @@ class Sep2Server:
         self._make_listener = listener
         self._notifier: Notifier | None = None
         self._pumping: asyncio.Handle | None = None
+        self._flipping: asyncio.Handle | None = None
         self._listener: Listener | None = None
         self._http: Sep2Http | None = None
         self._redirect: TcpListener | None = None
@@ -174,8 +177,8 @@ class Sep2Server:
         if self._listener is not None:
             await self._listener.close()
         self.core.subscriptions.on_ready = lambda: None
-        if self._pumping is not None:
-            self._pumping.cancel()
+        for handle in filter(None, (self._pumping, self._flipping)):
+            handle.cancel()
         if self._notifier is not None:
             await self._notifier.close()
         for task in list(self._tasks):
@@ -225,17 +228,25 @@ class Sep2Server:
 
     def next_timer(self, now: Instant) -> Instant | None:
         """When `handle_timer` wants to be called; None: nothing is ahead."""
-        due = [self.core.next_timer(now), self.core.channel.next_timer(now)]
+        flips = self.core.next_timer(now) if self._flipping is None else now + _GATHER_S  # they go on by themselves
+        due = [flips, self.core.channel.next_timer(now)]
         due.append(self.core.subscriptions.next_timer(now))
         return min((time for time in due if time is not None), default=None)
 
     def handle_timer(self, now: Instant) -> None:
         """Flip statuses that are due, publish set-points that were held back. May be called early."""
-        self.core.handle_timer(now)
+        if self._flipping is None:
+            self._flip(now)
         ready = self.core.channel.due(now)
         if ready:
             self._spawn(self._publish(ready, now))
         self._pump()
+
+    def _flip(self, now: Instant) -> None:
+        """Flip some of what is due; who asks meanwhile is answered between the turns."""
+        self._flipping = None
+        if self.core.handle_timer(now, _FLIPS):
+            self._flipping = asyncio.get_running_loop().call_soon(lambda: self._flip(self._clock.now()))
 
     async def _publish(self, ready: Sequence[Any], now: Instant) -> None:
         deliveries = await self.core.channel.apply(ready, deadline=now + 5.0)
