@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from gridiface.domain.clock import Clock
 from gridiface.domain.telemetry import Quality, Snapshot
-from gridiface.drivers.api import DeviceBusy
+from gridiface.drivers.api import DeviceBusy, DeviceGone
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.mqtt.broker import Broker, broker_for, release
 from gridiface_southbound.mqtt.config import MqttConfig
@@ -45,6 +45,11 @@ class MqttDriver(EchoDriver[Point]):
         self._heard = Heard(config.max_payload_bytes, clock)
         self._asked: dict[int, float] = {}
         self._owed: dict[str, int] = {}
+        self._news: Callable[[], None] | None = None
+
+    def on_news(self, tell: Callable[[], None]) -> None:
+        """As `TellingDriver.on_news`: the device says that it goes."""
+        self._news = tell
 
     @classmethod
     def create(cls, device_id: str, config: MqttConfig, *, clock: Clock) -> MqttDriver:
@@ -64,7 +69,7 @@ class MqttDriver(EchoDriver[Point]):
         try:
             broker.start()
             await broker.wait(config.connect_timeout_s)
-            await broker.listen(dict.fromkeys(self._topics(), config.qos), self._heard.take)
+            await broker.listen(dict.fromkeys(self._topics(), config.qos), self._take_in)
             broker.require_heard(self._needed_topics())
             await self._first_reading(broker)
         except BaseException:
@@ -74,7 +79,7 @@ class MqttDriver(EchoDriver[Point]):
     async def _disconnect(self) -> None:
         broker, self._broker = self._broker, None
         if broker is not None:
-            await broker.leave(self._heard.take)
+            await broker.leave(self._take_in)
             await release(self._config.broker, broker)
 
     def _needed_topics(self) -> Iterable[str]:
@@ -111,6 +116,13 @@ class MqttDriver(EchoDriver[Point]):
             raise DeviceTimeout(f"nothing was told of {missing}") from None
         self._require_there()
         self._take()
+
+    def _take_in(self, topic: str, payload: bytes, kept: bool) -> None:
+        """A message for this device."""
+        was = self._there()
+        self._heard.take(topic, payload, kept)
+        if self._news is not None and was and self._there() is False:
+            self._news()
 
     # Reading -------------------------------------------------------------------------------------------------------
 
@@ -262,7 +274,9 @@ class MqttDriver(EchoDriver[Point]):
         if not (there := self._there()):
             rule = self._table.availability
             topic = "" if rule is None else self._topic(rule.topic)
-            raise DeviceTimeout(f"{topic} says that it is away" if there is False else f"nothing was told on {topic}")
+            if there is False:
+                raise DeviceGone(f"{topic} says that it is away")
+            raise DeviceTimeout(f"nothing was told on {topic}")
 
     def _topic(self, template: str) -> str:
         return text_of(template, self._values)

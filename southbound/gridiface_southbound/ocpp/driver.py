@@ -18,11 +18,12 @@ from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import Quality, Snapshot
-from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, DeviceGone
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.ocpp import profiles
 from gridiface_southbound.ocpp.config import OcppConfig
 from gridiface_southbound.ocpp.doing import Doing, seconds_of
+from gridiface_southbound.ocpp.hearing import Hearing
 from gridiface_southbound.ocpp.listener import Listener, Seat, leave, listener_for, numbers
 from gridiface_southbound.ocpp.rpc import Json
 from gridiface_southbound.ocpp.session import Session
@@ -47,6 +48,7 @@ class OcppDriver:
         self._open = False
         #: Whether we told it to be inoperative; None: not known, this process has told it neither.
         self._switched: bool | None = None
+        self._hearing = Hearing(self._places)
         self._writing = asyncio.Lock()
 
     @classmethod
@@ -85,6 +87,10 @@ class OcppDriver:
         """Its own."""
         return None
 
+    def on_news(self, tell: Callable[[], None]) -> None:
+        """As `TellingDriver.on_news`."""
+        self._hearing.on_news(tell)
+
     async def open(self) -> Nameplate:
         """As `Driver.open`: waits until the charging point has called."""
         self._open = False
@@ -118,11 +124,10 @@ class OcppDriver:
         if session is not self._configured:
             # It may have restarted and lost its limit: opened anew, it is told everything again.
             raise DeviceForgot("the charging point has called anew", device_id=self._id)
-        if self._config.trigger and session.can_trigger:
+        if not self._hearing.just_told() and self._config.trigger and session.can_trigger:
             await self._ask_meter(session)
         now, station, config = self._clock.now(), self.station, self._config
-        number = config.connector
-        places = [number] if number else sorted(place for place in station.connectors if place)
+        number, places = config.connector, self._places()
         watts, at = station.power(places)
         one = station.at(number or (places[0] if places else 0))
         told = all(station.at(place).measured.w is not None or not station.at(place).measured.amps for place in places)
@@ -194,6 +199,7 @@ class OcppDriver:
         """As `ListeningDriver.end`: the charging point is let in no more."""
         self._open = False
         listener, self._listener, self._seat = self._listener, None, None
+        self._hearing.leave()
         if listener is not None:
             await leave(listener, self._config)
 
@@ -293,6 +299,7 @@ class OcppDriver:
                 listener = listener_for(config.listener)
                 seat = listener.sit(config, self.station, self._clock)
                 self._listener, self._seat, self.station = listener, seat, seat.station
+                self._hearing.sit(seat)
                 await listener.start()
             except DeviceError as error:
                 await self.end()
@@ -304,8 +311,13 @@ class OcppDriver:
         if not self._open or self._seat is None:
             raise DeviceTimeout("the driver is not open", device_id=self._id)
         if self._seat.session is None:
-            raise DeviceTimeout("the charging point is not connected", device_id=self._id)
+            raise DeviceGone("the charging point is not connected", device_id=self._id)
         return self._seat.session
+
+    def _places(self) -> list[int]:
+        """The connectors that count."""
+        number = self._config.connector
+        return [number] if number else sorted(place for place in self.station.connectors if place)
 
     async def _configure(self, session: Session) -> None:
         """What is told once in each connection; a charging point that takes it not works all the same."""
@@ -340,18 +352,18 @@ class OcppDriver:
 
         before = count()
         try:
-            answer = await self._call(session, "TriggerMessage", profiles.ask_meter(session.version, self._config))
+            with self._hearing.asking():
+                answer = await self._call(session, "TriggerMessage", profiles.ask_meter(session.version, self._config))
+                if answer.get("status") != "Accepted":
+                    session.can_trigger = answer.get("status") != "NotImplemented"
+                    return
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._config.timeout_s):
+                        await _until(seat, lambda: count() > before or seat.session is not session)
         except DeviceBusy:
             return
         except DeviceRejected:
             session.can_trigger = False
-            return
-        if answer.get("status") != "Accepted":
-            session.can_trigger = answer.get("status") != "NotImplemented"
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._config.timeout_s):
-                await _until(seat, lambda: count() > before or seat.session is not session)
 
     async def _call(self, session: Session, action: str, payload: Json) -> Json:
         try:

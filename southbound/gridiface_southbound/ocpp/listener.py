@@ -14,7 +14,7 @@ import hmac
 import itertools
 import logging
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -52,10 +52,14 @@ class Seat:
     session: Session | None = None
     refusal: str = ""
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Who is told, besides those that wait for `news`.
+    hearers: list[Callable[[], None]] = field(default_factory=list)
 
     def tell(self) -> None:
         """Something has changed."""
         self.news.set()
+        for hearer in self.hearers:
+            hearer()
 
 
 class Listener:

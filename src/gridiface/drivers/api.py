@@ -41,6 +41,13 @@ class DeviceBusy(DeviceRejected):
     """
 
 
+class DeviceGone(DeviceTimeout):
+    """The device is away for certain: it said goodbye, or its own connection to us ended.
+
+    `Driver.read` raises it. One unanswered reading may be chance; after this the device counts as lost at once.
+    """
+
+
 class DeviceForgot(DeviceTimeout):
     """The device answers, but does not hold any more what it was told: it restarted, or somebody else changed it.
 
@@ -187,6 +194,7 @@ class Driver(Protocol):
 
         Raises:
             DeviceForgot: it does not hold any more what it was told.
+            DeviceGone: it is away for certain.
             DeviceTimeout: no answer, or not open.
             DeviceRejected: it refused, or answered nonsense.
         """
@@ -250,6 +258,21 @@ class ListeningDriver(Protocol):
 
     async def end(self) -> None:
         """Listen no more; called once, after the last `close`; twice is once; never raises."""
+        ...
+
+
+@runtime_checkable
+class TellingDriver(Protocol):
+    """What a driver has besides whose device tells by itself what changes, such as a vehicle that comes.
+
+    The next reading may be half a minute off, and the next attempt to open a device that was away a whole one.
+    """
+
+    def on_news(self, tell: Callable[[], None]) -> None:
+        """Called once, before the first `open`. `tell()` says that to read, or to open, is worth while now.
+
+        It is called in the loop's thread, as often as there is news: the poller looks once a second at most.
+        """
         ...
 
 

@@ -2,7 +2,7 @@
 
 closed -> (threshold failures in a row) -> open -> (cool-down over) -> half open -> success: closed, failure: open
 again with twice the cool-down. The cool-down shrinks back only after the device was healthy for a while, so that a
-flapping device is asked more and more rarely.
+flapping device is asked more and more rarely. One that is not damped and answers again by itself is asked at once.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ class BreakerSettings:
 class CircuitBreaker:
     """Counts failures in a row and says whether to ask the device."""
 
-    __slots__ = ("_closed_since", "_cool_down", "_failures", "_opened", "_settings", "_trial", "trips")
+    __slots__ = ("_closed_since", "_cool_down", "_failures", "_retry", "_settings", "_trial", "trips")
 
     def __init__(self, settings: BreakerSettings | None = None) -> None:
         self._settings = settings or BreakerSettings()
         self._failures = 0
-        self._opened: float | None = None
+        #: When a trial is allowed; None while closed.
+        self._retry: float | None = None
         self._closed_since: float | None = None
         self._cool_down = self._settings.cool_down_s
         self._trial = False
@@ -46,23 +47,23 @@ class CircuitBreaker:
     @property
     def closed(self) -> bool:
         """Whether the device is asked as a matter of course."""
-        return self._opened is None
+        return self._retry is None
 
     def state(self, now: float) -> BreakerState:
         """The state at `now`."""
-        if self._opened is None:
+        if self._retry is None:
             return BreakerState.CLOSED
-        return BreakerState.OPEN if now < self._opened + self._cool_down else BreakerState.HALF_OPEN
+        return BreakerState.OPEN if now < self._retry else BreakerState.HALF_OPEN
 
     def allows(self, now: float) -> bool:
         """Whether a command may be tried now. While half open: yes, but only one at a time (see `begin`)."""
-        if self._opened is None:
+        if self._retry is None:
             return True
-        return not self._trial and now >= self._opened + self._cool_down
+        return not self._trial and now >= self._retry
 
     def begin(self) -> None:
         """A command is being tried; while half open no other is allowed until its end is told."""
-        self._trial = self._opened is not None
+        self._trial = self._retry is not None
 
     def abandon(self) -> None:
         """The command that was being tried ended without saying anything about the device."""
@@ -72,8 +73,8 @@ class CircuitBreaker:
         """The device did what it was told."""
         self._failures = 0
         self._trial = False
-        if self._opened is not None:
-            self._opened = None
+        if self._retry is not None:
+            self._retry = None
             self._closed_since = now
         elif self._closed_since is not None and now - self._closed_since >= self._settings.healthy_after_s:
             self._cool_down = self._settings.cool_down_s
@@ -82,19 +83,24 @@ class CircuitBreaker:
     def failure(self, now: float) -> bool:
         """The device failed once; True when this opened the breaker."""
         self._failures += 1
-        half_open = self._opened is not None
+        half_open = self._retry is not None
         self._trial = False
         if not half_open and self._failures < self._settings.threshold:
             return False
         if half_open or self._closed_since is not None:
             # It failed its trial, or soon after it came back: damp it.
             self._cool_down = min(self._settings.max_cool_down_s, 2 * self._cool_down)
-        self._opened = now
+        self._retry = now + self._cool_down
         self._closed_since = None
         self._failures = 0
         self.trips += 1
         return True
 
+    def answers_again(self, now: float) -> None:
+        """The device was away and is there again: its first pause is over, a longer one is not."""
+        if self._retry is not None and self._cool_down <= self._settings.cool_down_s:
+            self._retry = min(self._retry, now)
+
     def retry_at(self) -> float | None:
         """When a trial is allowed, None while closed."""
-        return None if self._opened is None else self._opened + self._cool_down
+        return self._retry

@@ -70,12 +70,14 @@ class Dispatcher:
     def add(self, driver: Driver, policy: DevicePolicy | None = None) -> None:
         """Take a device in, or replace its driver.
 
-        The same driver again (it was opened anew, its rating is known now) keeps its breaker and what is under way;
-        what the device holds is not known any more: whoever told it is told so, as of a re-assertion that came late.
+        The same driver again (it was opened anew, its rating is known now) keeps its breaker, whose first pause ends
+        with that, and what is under way; what the device holds is not known any more: whoever told it is told so, as
+        of a re-assertion that came late.
         """
         known = self._lanes.get(driver.device_id)
         if known is not None and known.driver is driver:
             known.policy = policy or known.policy
+            known.breaker.answers_again(self._clock.monotonic())
             self._reassertion.lost(known)
             return
         self.remove(driver.device_id)

@@ -17,7 +17,7 @@ from functools import partial
 from gridiface.domain.clock import Clock
 from gridiface.domain.fleet import Nameplate, Settings
 from gridiface.domain.telemetry import Quality, Snapshot
-from gridiface.drivers.api import DeviceForgot, Driver, ListeningDriver
+from gridiface.drivers.api import DeviceForgot, DeviceGone, Driver, ListeningDriver, TellingDriver
 from gridiface.drivers.precedence import Precedence
 from gridiface.errors import DeviceError
 
@@ -29,8 +29,8 @@ class PollSettings:
     """Bounds of the poller, seconds.
 
     `failures_to_reopen`: readings failed in a row after which the connection is made anew. `bad_after_s`: a device
-    silent for so long is BAD, before that STALE. `look_s`: see `Poller.look`. `batch_s`: how long snapshots are
-    gathered.
+    silent for so long is BAD, before that STALE. `look_s`: see `Poller.look`. `news_s`: least time between two readings
+    that news of a device brings about. `batch_s`: how long snapshots are gathered.
     """
 
     opening_limit: int = 64
@@ -39,6 +39,7 @@ class PollSettings:
     max_backoff_s: float = 60.0
     bad_after_s: float = 60.0
     look_s: float = 2.0
+    news_s: float = 1.0
     batch_s: float = 0.1
     jitter: float = 0.1
 
@@ -62,12 +63,15 @@ class _Polled:
     """One device: its task and what was last known of it."""
 
     __slots__ = (
+        "began",
         "driver",
         "failures",
         "last",
         "lost_since",
         "nameplate",
+        "news",
         "online",
+        "opened",
         "pause",
         "period_s",
         "settings",
@@ -87,8 +91,12 @@ class _Polled:
         self.task: asyncio.Task[None] | None = None
         #: Why it has not answered yet.
         self.silent = ""
-        #: Between two readings.
+        #: Between two readings, or two attempts to open it; whether it is open.
         self.pause: asyncio.Future[bool] | None = None
+        self.opened = False
+        #: The device has told something since the last look at it began, and when that was, in the loop's time.
+        self.news = False
+        self.began = 0.0
 
 
 def _wake(pause: asyncio.Future[bool], *, early: bool) -> None:
@@ -147,6 +155,8 @@ class Poller:
         if driver.device_id in self._polled:
             raise ValueError(f"device {driver.device_id} is polled already")
         polled = self._polled[driver.device_id] = _Polled(driver, period_s)
+        if isinstance(driver, TellingDriver):
+            driver.on_news(partial(self._hear, polled))
         if self._sender is not None:
             polled.task = asyncio.create_task(self._keep(polled))
 
@@ -165,7 +175,7 @@ class Poller:
     def look(self, device_id: str) -> None:
         """Read a device within `look_s`: it left a command unanswered, and its next reading may be a long time off."""
         polled = self._polled.get(device_id)
-        if polled is not None and polled.pause is not None:
+        if polled is not None and polled.opened and polled.pause is not None:
             soon = self._settings.look_s * self._chance.uniform(0.5, 1.0)
             asyncio.get_running_loop().call_later(soon, partial(_wake, polled.pause, early=True))
 
@@ -193,15 +203,34 @@ class Poller:
         attempt = 0
         while True:
             forgot = False
+            self._begin(polled)
             if await self._open(polled):
-                attempt = 0
+                attempt, polled.opened = 0, True
                 forgot = await self._poll(polled)
+            polled.opened = False
             await polled.driver.close()
             if forgot:
                 continue  # it is there: it is opened at once, so that it is told again
             pause = min(self._settings.max_backoff_s, self._settings.backoff_s * 2 ** min(attempt, 16))
             attempt += 1
-            await asyncio.sleep(pause * self._chance.uniform(0.5, 1.0))
+            await self._rest(polled, pause * self._chance.uniform(0.5, 1.0))
+
+    def _begin(self, polled: _Polled) -> None:
+        """The device is looked at: what it tells from now on is news."""
+        polled.news, polled.began = False, asyncio.get_running_loop().time()
+
+    def _hear(self, polled: _Polled) -> None:
+        """The device has told something by itself."""
+        if not polled.news:
+            polled.news = True
+            self._hurry(polled)
+
+    def _hurry(self, polled: _Polled) -> None:
+        """End the pause of a device that has news, as soon as the last look at it is long enough ago."""
+        if polled.news and polled.pause is not None:
+            loop = asyncio.get_running_loop()
+            when = max(loop.time(), polled.began + self._settings.news_s)
+            loop.call_at(when, partial(_wake, polled.pause, early=True))
 
     async def _open(self, polled: _Polled) -> bool:
         async with self._opening:
@@ -226,17 +255,21 @@ class Poller:
         loop = asyncio.get_running_loop()
         due = loop.time()
         polled.failures = 0
-        while polled.failures < self._settings.failures_to_reopen:
+        while True:
             await self._precedence.give_way()
+            self._begin(polled)
             try:
                 snapshot = await polled.driver.read()
             except DeviceForgot as error:
                 _log.warning("device %s is opened anew: %s", polled.driver.device_id, error.reason)
                 return True
             except DeviceError as error:
-                polled.failures += 1
+                gone = isinstance(error, DeviceGone)
+                polled.failures = self._settings.failures_to_reopen if gone else polled.failures + 1
                 self.counters.read_failures += 1
                 self._failed(polled, error.reason)
+                if polled.failures >= self._settings.failures_to_reopen:
+                    return False
             except Exception as error:
                 self._driver_error(polled, error)
                 return False
@@ -247,14 +280,14 @@ class Poller:
             # Jitter moves a reading inside its period, it does not add up.
             if await self._rest(polled, max(0.0, due - loop.time() + self._chance.uniform(-jitter, 0.0))):
                 due = loop.time()
-        return False
 
     async def _rest(self, polled: _Polled, seconds: float) -> bool:
-        """The pause before the next reading. Whether `look` ended it before its time."""
+        """The pause before the next look at a device. Whether `look` or news ended it before its time."""
         loop = asyncio.get_running_loop()
         pause: asyncio.Future[bool] = loop.create_future()
         polled.pause = pause
         timer = loop.call_later(seconds, partial(_wake, pause, early=False))
+        self._hurry(polled)
         try:
             return await pause
         finally:

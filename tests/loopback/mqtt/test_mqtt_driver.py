@@ -14,6 +14,7 @@ import pytest
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import Capability
 from gridiface.domain.telemetry import OperatingState, Quality
+from gridiface.drivers.poller import Poller
 from gridiface.drivers.testkit import CHECKS, run_check
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.mqtt import broker as brokers
@@ -75,6 +76,24 @@ async def test_a_device_that_goes_away_is_lost_at_once(broker: Any, simulate: An
         await _until(lambda: driver._there() is True)
         await driver.write(told(active_power_w=5))
         await driver.close()
+
+
+async def test_a_last_will_is_heard_before_the_next_reading(broker: Any, simulate: Any, driver_for: Any) -> None:
+    lost: list[str] = []
+
+    async def take(batch: Any) -> None:
+        return None
+
+    async with simulate(broker.port) as battery:
+        driver = driver_for(broker.port, parameters={"base": battery.base})
+        poller = Poller(clock=driver._clock, on_snapshots=take, on_lost=lambda device_id, reason: lost.append(reason))
+        poller.add(driver, period_s=3600)
+        await poller.start()
+        await _until(lambda: poller.online(driver.device_id))
+        await battery.fault("off")
+        await _until(lambda: len(lost) == 1)
+        assert lost[0].endswith("says that it is away")
+        await poller.stop()
 
 
 async def test_the_broker_comes_back(mosquitto: Any, tmp_path: Path, simulate: Any, driver_for: Any) -> None:

@@ -226,6 +226,41 @@ async def test_a_charger_that_calls_anew_is_opened_anew(
         await poller.stop()
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_what_a_charger_tells_by_itself_is_seen_before_the_next_reading(
+    version: str, simulate: Any, driver_for: Any, free_port: Any
+) -> None:
+    """The next reading is an hour off: one that restarted in mid-event would charge without a limit until then."""
+    opened, lost, seen = [], [], []
+
+    async def take(batch: Any) -> None:
+        seen.extend(batch)
+
+    async with simulate(version, free_port()) as charger:
+        driver = driver_for(charger, timeout_s=5, first_connection_s=10)
+        poller = Poller(
+            clock=driver._clock,
+            on_snapshots=take,
+            on_open=lambda driver, plate: opened.append(plate),
+            on_lost=lambda device_id, reason: lost.append(reason),
+        )
+        poller.add(driver, period_s=3600)
+        await poller.start()
+        await until(lambda: seen and seen[-1].connected is True and poller.counters.reads >= 1)
+        await charger.status("Available")
+        await until(lambda: seen[-1].connected is False)
+        await charger.stop()
+        await until(lambda: lost == ["the charging point is not connected"] and seen[-1].quality is not Quality.GOOD)
+        await charger.start()
+        await until(lambda: len(opened) == 2 and poller.online(driver.device_id))
+        reads = poller.counters.reads
+        # What it answers when it is asked is no news: it is not asked again and again.
+        await asyncio.sleep(2.5)
+        assert poller.counters.reads <= reads + 2
+        await poller.stop()
+        assert driver._seat is None
+
+
 async def test_passwords(simulate: Any, driver_for: Any, free_port: Any, tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("letmein\n")

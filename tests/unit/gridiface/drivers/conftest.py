@@ -102,6 +102,22 @@ class ScriptedDriver:
         self.closes += 1
 
 
+class TellingScript(ScriptedDriver):
+    """One that tells by itself; `tell` is what the poller gave it."""
+
+    def __init__(self, device_id: str) -> None:
+        super().__init__(device_id)
+        self.tell: Callable[[], None] = lambda: None
+
+    def on_news(self, tell: Callable[[], None]) -> None:
+        self.tell = tell
+
+
+@pytest.fixture
+def telling() -> type[TellingScript]:
+    return TellingScript
+
+
 @pytest.fixture
 def virtual() -> Callable[[Coroutine[Any, Any, T]], T]:
     """`virtual(coroutine)` runs it to its end on a virtual loop."""

@@ -75,7 +75,26 @@ def test_flapping_is_damped_and_health_is_rewarded() -> None:
     assert breaker.retry_at() == 160
 
 
-@given(st.lists(st.tuples(st.sampled_from(["success", "failure", "begin", "abandon"]), st.floats(0, 50)), max_size=60))
+def test_the_first_pause_ends_when_the_device_answers_again_and_a_longer_one_does_not() -> None:
+    breaker = opened()
+    breaker.answers_again(2)
+    assert breaker.state(2) is BreakerState.HALF_OPEN
+    breaker.success(2)
+    for _ in range(3):
+        breaker.failure(5)  # it flaps
+    breaker.answers_again(6)
+    assert breaker.retry_at() == 25
+    healthy = CircuitBreaker(SETTINGS)
+    healthy.answers_again(0)
+    assert healthy.closed
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["success", "failure", "answers_again", "begin", "abandon"]), st.floats(0, 50)),
+        max_size=60,
+    )
+)
 def test_it_always_asks_again_in_time(steps: list[tuple[str, float]]) -> None:
     breaker, now = CircuitBreaker(SETTINGS), 0.0
     for what, pause in steps:

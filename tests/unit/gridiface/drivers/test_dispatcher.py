@@ -480,7 +480,13 @@ def test_a_device_that_was_opened_anew_keeps_its_breaker(story: Any, scripted: A
         device.always = DeviceTimeout("gone")
         await world.outcome("d", 500.0)
         assert world.dispatcher.breaker_state("d") is BreakerState.OPEN
-        world.dispatcher.add(device)
+        world.dispatcher.add(device)  # it answers again: it is asked once, ...
+        assert world.dispatcher.breaker_state("d") is BreakerState.HALF_OPEN
+        before = len(device.writes)
+        await world.outcome("d", 500.0)
+        assert len(device.writes) == before + 1
+        assert world.dispatcher.breaker_state("d") is BreakerState.OPEN
+        world.dispatcher.add(device)  # ... and not at each of its returns
         assert world.dispatcher.breaker_state("d") is BreakerState.OPEN
         world.dispatcher.add(scripted("d"))
         assert world.dispatcher.breaker_state("d") is BreakerState.CLOSED

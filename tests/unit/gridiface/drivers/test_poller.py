@@ -11,7 +11,7 @@ import pytest
 
 from gridiface.domain.fleet import Settings
 from gridiface.domain.telemetry import Quality, Snapshot
-from gridiface.drivers.api import DeviceForgot
+from gridiface.drivers.api import DeviceForgot, DeviceGone
 from gridiface.drivers.poller import Poller, PollSettings
 from gridiface.errors import DeviceRejected, DeviceTimeout
 
@@ -83,6 +83,63 @@ def test_who_gave_no_answer_to_a_command_is_read_soon_and_then_at_its_period(
         assert slow.reads == 2
         await asyncio.sleep(10)
         assert slow.reads == 3
+        await watch.poller.stop()
+
+    virtual(tale())
+
+
+def test_who_tells_by_itself_is_read_at_once_but_not_at_each_word(
+    virtual: Any, virtual_clock: Any, telling: Any
+) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock)
+        station = telling("cp")
+        watch.poller.add(station, period_s=50.0)
+        station.tell()  # not running yet: nothing to do
+        await watch.poller.start()
+        await asyncio.sleep(5)
+        before = station.reads
+        station.tell()
+        await asyncio.sleep(0.2)
+        assert station.reads == before + 1
+        for _ in range(1000):  # news all the time: one reading a second
+            station.tell()
+            await asyncio.sleep(0.01)
+        assert 9 <= station.reads - before - 1 <= 11
+        station.reads = 0
+        await asyncio.sleep(45)
+        assert station.reads <= 1  # the last word of all; then the period counts from there
+        await watch.poller.stop()
+
+    virtual(tale())
+
+
+def test_who_says_goodbye_is_lost_at_once_and_opened_when_it_tells_of_itself(
+    virtual: Any, virtual_clock: Any, telling: Any
+) -> None:
+    async def tale() -> None:
+        watch = Watch(virtual_clock, max_backoff_s=600.0)
+        station = telling("cp")
+        watch.poller.add(station, period_s=30.0)
+        await watch.poller.start()
+        await asyncio.sleep(5)
+        station.read_failures = [DeviceGone("it hung up")]
+        station.open_failures = [DeviceTimeout("it has not called")] * 20
+        station.tell()
+        await asyncio.sleep(0.2)
+        assert watch.lost == [("cp", "it hung up")]
+        assert not watch.poller.online("cp")
+        await asyncio.sleep(400)  # the pauses double: the next attempt is minutes off
+        assert 0 < len(station.open_failures) < 20
+        station.open_failures = []
+        opens = station.opens
+        watch.poller.look("cp")  # a command that was not answered is no sign of life
+        await asyncio.sleep(5)
+        assert station.opens == opens
+        station.tell()
+        await asyncio.sleep(0.2)
+        assert watch.poller.online("cp")
+        assert watch.opened == ["cp", "cp"]
         await watch.poller.stop()
 
     virtual(tale())
