@@ -97,6 +97,7 @@ class Columns:
     natural_w: FloatArray
     received: FloatArray
     period_s: FloatArray
+    asked_s: FloatArray
     seen: IntArray
     local: BoolArray
     parted: BoolArray
@@ -311,6 +312,7 @@ class Columns:
         if not self.seen[row]:
             first = FIRST_PERIOD_ANSWERING_S if traits.answers_itself else FIRST_PERIOD_S
             self.period_s[row] = first if traits.report_period_s is None else traits.report_period_s
+        self.asked_s[row] = 0.0 if traits.answers_itself else traits.report_period_s or 0.0
         self.answers[row], self.slots[row] = traits.answers_itself, traits.plan_slots
         self.slow[row] = slowness(traits)
         self.leaves[row] = device.kind in VEHICLES

@@ -197,6 +197,8 @@ class Intake:
         # Who tells by itself puts settings, status and readings one after the other, and then is silent for minutes.
         own = c.answers[rows]
         learned = np.where(own, np.maximum(gap, 0.7 * period + 0.3 * gap), learned)
+        # Who is asked at a period, and read besides when it has news, is no quicker for that.
+        learned = np.maximum(learned, c.asked_s[rows])
         counts = (seen > 0) & (gap > np.where(own, _BURST_S, 0.0))
         c.period_s[rows] = np.where(counts, learned, period)
         c.seen[rows] = seen + 1

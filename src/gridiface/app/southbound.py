@@ -13,7 +13,7 @@ from gridiface.app.members import SEP2
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Delivery, DeliveryOutcome
 from gridiface.domain.definitions import DeviceEntry
-from gridiface.domain.fleet import Nameplate
+from gridiface.domain.fleet import DriverTraits, Nameplate
 from gridiface.domain.ports import DeleteDocument, Ledger, PutDocument
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.drivers.api import Driver, DriverConfig, RememberingDriver
@@ -133,6 +133,13 @@ class Southbound:
         for delivery in deliveries:
             if delivery.outcome is DeliveryOutcome.TIMEOUT:
                 self.poller.look(delivery.device_id)
+
+    def traits_of(self, driver: Driver) -> DriverTraits:
+        """What a driver says of itself, and how often its device is read at least."""
+        keys = self._configs.get(driver.device_id)
+        if keys is None or driver.traits.report_period_s is not None:
+            return driver.traits
+        return replace(driver.traits, report_period_s=keys.poll_period_s)
 
     def _judged(self, snapshot: Snapshot) -> Snapshot:
         if snapshot.quality is Quality.STALE and not self.poller.online(snapshot.device_id):

@@ -354,7 +354,9 @@ class GridServer(Running):
 
     def _on_open(self, driver: Driver, nameplate: Nameplate) -> None:
         assert self.dispatch is not None
-        self.dispatch.opened(driver.device_id, nameplate, driver.settings, driver.traits, driver.kind)
+        assert self.southbound is not None
+        traits = self.southbound.traits_of(driver)
+        self.dispatch.opened(driver.device_id, nameplate, driver.settings, traits, driver.kind)
         if self._operator is not None:
             self._operator.desk.blocks.renew(driver.device_id, self.clock.now())
         self._opened.add(driver.device_id)

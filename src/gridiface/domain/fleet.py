@@ -167,7 +167,7 @@ class DriverTraits:
     `answers_itself`: the device tells by its own protocol's messages what it received, started and completed
     (a 2030.5 inverter, a VEN); for the others the engine derives that from what the dispatcher achieved.
     `polls`: nobody tells it that there is something new: it fetches what it is told in its own time.
-    `report_period_s`: how often it was asked to tell its state; None: nobody asked, its own pace is found out.
+    `report_period_s`: how often it was asked to tell its state, or is read; None: its own pace is found out.
     `plan_slots`: so many set-points with a start it can hold ahead of their time; 0: none. `least_power_w`: what it
     does at least unless it does nothing, W.
     """

@@ -2,7 +2,7 @@
 
 from tests.unit.gridiface.aggregation.conftest import ask, battery
 
-from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate
+from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Nameplate
 
 
 def test_a_roof_that_stays_below_its_set_point_gives_what_the_sun_gives(bench):
@@ -23,3 +23,20 @@ def test_a_roof_that_stays_below_its_set_point_gives_what_the_sun_gives(bench):
     world.lies["roof"] = 600.0  # a cloud
     world.step(1, 10)
     assert not world.told["store"]
+
+
+def test_who_is_read_besides_its_period_is_not_lost_before_it_is_read_again(bench):
+    """A charging point is read each 30 s, and at once when a vehicle comes: it does not report each second for that."""
+    world = bench(battery("asked", traits=DriverTraits(report_period_s=30.0)), battery("own"))
+    world.step(0.1, 5)
+    for _ in range(2):
+        world.now += 29.0
+        world.tick()
+        lost = {one.target.id for one in world.decisions if one.verdict == "lost"}
+        assert lost == {"own"}  # of which nobody knows how often it reports, so it goes by what it did
+        world.look()
+    for _ in range(10):
+        assert ("lost", "asked") not in world.verdicts("availability")
+        world.now += 10.0
+        world.tick()
+    assert ("lost", "asked") in world.verdicts("availability")

@@ -82,6 +82,21 @@ async def test_who_gave_no_answer_to_a_command_is_read_soon(monkeypatch: pytest.
     assert looked == ["dtimeout"]
 
 
+async def test_how_often_a_device_is_read_is_among_its_traits() -> None:
+    part = southbound(
+        [{"id": "a", "driver": "sunspec", "connection": {"host": "127.0.0.1", "poll_period_s": 30}}], [], []
+    )
+    await part.start()
+    try:
+        ((driver, _),) = part._drivers
+        assert driver.traits.report_period_s is None
+        assert part.traits_of(driver).report_period_s == 30
+        await part.remove("a")
+        assert part.traits_of(driver) == driver.traits
+    finally:
+        await part.stop()
+
+
 async def test_devices_are_opened_polled_and_served() -> None:
     simulation = Simulation(SimulationConfig.model_validate({"units": [{"max_w": 4000}]}))
     await simulation.start()
