@@ -49,6 +49,11 @@ class Point(ScalarPoint):
     write: WriteRule | None = None
 
     @property
+    def place(self) -> str:
+        """As `Point.place`."""
+        return f"{self.frame} bit {self.start}"
+
+    @property
     def raw_range(self) -> tuple[int, int] | None:
         """What an integer signal can hold; None: a float."""
         if self.format == "float":

@@ -105,6 +105,11 @@ class Point(ScalarPoint):
     )
     write: WriteRule | None = None
 
+    @property
+    def place(self) -> str:
+        """As `Point.place`."""
+        return f"{self.request or ''} {self.pointer}".strip()
+
 
 class ApiTable(points.Table[Point]):
     """A whole device."""

@@ -40,6 +40,11 @@ class Point(ScalarPoint):
     write: WriteRule | None = None
 
     @property
+    def place(self) -> str:
+        """As `Point.place`."""
+        return f"{self.ref} [{self.constraint}]"
+
+    @property
     def constraint(self) -> Constraint:
         """The functional constraint, by habit where the table does not say: CO where an object is controlled."""
         if self.fc is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from gridiface.drivers.api import placed
+from gridiface_southbound.modbus.hints import hints
 from gridiface_southbound.modbus.loading import load_table
 from gridiface_southbound.modbus.table import RegisterTable
 from gridiface_southbound.modbus_sharing import TlsFiles
@@ -43,6 +45,10 @@ class ModbusConfig(PointsConfig):
         description="Silence before each request and after a connect, seconds; none: 3.5 characters on a serial line, "
         "else no pause.",
     )
+
+    def hints(self) -> Iterable[str]:
+        """As `DriverConfig.hints`."""
+        return hints(self.table, self.kind or self.table.kind)
 
     @field_validator("table", mode="before")
     @classmethod

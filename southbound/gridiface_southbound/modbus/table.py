@@ -86,6 +86,11 @@ class Point(points.Point):
     write: WriteRule | None = None
 
     @property
+    def place(self) -> str:
+        """As `Point.place`."""
+        return f"{self.area} {self.address}"
+
+    @property
     def width(self) -> int:
         """Registers (or bits of a coil area) it takes."""
         return WIDTHS[self.type] or self.length or 1

@@ -73,6 +73,11 @@ class Point(ScalarPoint):
     )
     write: WriteRule | None = None
 
+    @property
+    def place(self) -> str:
+        """As `Point.place`."""
+        return f"{self.topic or ''} {self.pointer}".strip()
+
 
 class TopicTable(points.Table[Point]):
     """A whole device."""

@@ -2,7 +2,7 @@
 
 Owned here: opening (identity, ratings, heartbeat), when points are read, one command with its read-back, letting go,
 and the time since a flash point was written. Not owned: connections and messages (subclasses), what a command means in
-points (commands), what points say (telemetry).
+points (commands), whether a device shows what was written (readback), what points say (telemetry, showing).
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
-from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, Shown
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
-from gridiface_southbound.points import telemetry
+from gridiface_southbound.points import readback, showing, telemetry
 from gridiface_southbound.points.commands import CommandPlan, Commands
 from gridiface_southbound.points.config import PointsConfig
 from gridiface_southbound.points.heartbeat import Pulse
 from gridiface_southbound.points.holding import Holding
 from gridiface_southbound.points.image import Image, Unplannable, Write
 from gridiface_southbound.points.meanings import Meaning
-from gridiface_southbound.points.scaling import from_si, si_factor, to_si
 from gridiface_southbound.points.table import Identity, Point, Table
 
 P = TypeVar("P", bound=Point)
@@ -326,55 +325,25 @@ class PointDriver(ABC, Generic[P]):
         )
 
     def _shown(self, plan: CommandPlan[P]) -> dict[str, tuple[Write[P], P]]:
-        """For each written point that can be read back: what it must hold, and the point that shows it."""
-        shown: dict[str, tuple[Write[P], P]] = {}
-        for name, write in plan.final().items():
-            rule = write.point.write
-            if rule is None or rule.read_back is False:
-                continue
-            shown[name] = (write, write.point if rule.read_back is True else self._points.by_name[rule.read_back])
-        return shown
+        return readback.to_be_shown(plan.final(), self._points)
 
     def _compare(self, shown: Mapping[str, tuple[Write[P], P]], after: Image[P]) -> dict[str, float]:
-        """What the device shows.
-
-        Raises:
-            DeviceBusy: something else than what was written.
-        """
-        seen: dict[str, float] = {}
-        for name, (write, point) in shown.items():
-            value, taken = self._shows(write, point, after)
-            if value is None or not taken:
-                text = "nothing" if value is None else f"{value:g}"
-                raise DeviceBusy(f"{point.name} reads {text} after {write.value:g} was written", device_id=self._id)
-            seen[name] = value
-        return seen
+        """What the device shows; raises as `readback.compared`."""
+        try:
+            return readback.compared(shown, after, self._nameplate)
+        except DeviceBusy as error:
+            error.device_id = self._id
+            raise
 
     def _shows(self, write: Write[P], point: P, after: Image[P]) -> tuple[float | None, bool]:
-        """What `point` shows of a write, in the written point's unit, and whether that is what was written."""
-        tolerance = 0.0 if write.point.write is None else write.point.write.tolerance
-        if point is write.point and after.holds(write):
-            return write.value, True
-        value = after.value(point)
-        if value is not None and point is not write.point:
-            value = self._in_unit_of(write.point, point, value)
-        room = tolerance + 1e-9 * abs(write.value)
-        return value, value is not None and abs(value - write.value) <= room
-
-    def _in_unit_of(self, target: P, source: P, value: float) -> float:
-        """What another point shows, in the target's unit; a helper without a meaning counts as the target does."""
-        if source.meaning is None and source.unit in ("", target.unit):
-            return value
-        known = {} if self._nameplate is None else telemetry.bases(self._nameplate)
-        there, here = si_factor(source, known), si_factor(target, known)
-        if there is None or not here:
-            return value
-        return from_si(to_si(value, there * target.sign if source.meaning is None else there), here)
+        return readback.shows(write, point, after, self._nameplate)
 
     def _delay(self, writes: Iterable[Write[P]]) -> float:
-        """The longest time that a written point needs until it can be read back, seconds."""
-        rules = (write.point.write for write in writes)
-        return max((rule.read_back_delay_s for rule in rules if rule is not None), default=0.0)
+        return readback.delay_s(writes)
+
+    def show(self) -> list[Shown]:
+        """As `ShowingDriver.show`."""
+        return showing.shown(self._image)
 
 
 class _named:  # noqa: N801 - used like a function

@@ -99,6 +99,11 @@ class Point(Part):
     write: WriteRule | None = None
 
     @property
+    def place(self) -> str:
+        """Where the device has it, in the words of its manual."""
+        return ""
+
+    @property
     def sign(self) -> int:
         """1 where the device counts as the domain does, else -1."""
         if self.positive is None or self.meaning is None:

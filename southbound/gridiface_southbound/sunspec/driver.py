@@ -17,7 +17,7 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
-from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, Keep
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, Keep, Shown
 from gridiface.drivers.gate import Gate
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
@@ -84,6 +84,10 @@ class SunSpecDriver:
         if self._config.kind is not None:
             return self._config.kind
         return DeviceKind.OTHER if self._device is None else self._device.kind
+
+    def show(self) -> list[Shown]:
+        """As `ShowingDriver.show`: the models, where they lie."""
+        return [] if self.map is None else self.map.shown()
 
     @property
     def settings(self) -> Settings:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from gridiface.drivers.api import DeviceBusy
+from gridiface.drivers.api import DeviceBusy, Shown
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
+from gridiface_southbound.sunspec.models import model
 
 BASE_ADDRESSES = (40000, 0, 50000)
 END_MODEL = 0xFFFF
@@ -44,6 +45,18 @@ class DeviceMap:
     base: int
     models: tuple[ModelPlace, ...]
     reasons: tuple[str, ...] = ()
+
+    def shown(self) -> list[Shown]:
+        """The models for people who install the device, in the order in which they lie."""
+        return [
+            Shown(
+                name=f"model {place.id}",
+                place=f"holding {place.address}",
+                raw=f"length {place.length}",
+                value="not used by this driver" if (table := model(place.id)) is None else table.label,
+            )
+            for place in self.models
+        ]
 
     def first(self, *model_ids: int) -> ModelPlace | None:
         """The first model of the first of `model_ids` that is there."""

@@ -229,8 +229,8 @@ def _device_body(
         body["name"] = name
     for key, given in (("connection", connection), ("rating", rating)):
         if given:
-            body[key] = _laid(body.get(key) or {}, given)
-    return _laid(body, more or [])
+            body[key] = laid(body.get(key) or {}, given)
+    return laid(body, more or [])
 
 
 def _group_body(base: Plain, group: str, members: list[str] | None, name: str | None, more: list[str] | None) -> Plain:
@@ -239,10 +239,10 @@ def _group_body(base: Plain, group: str, members: list[str] | None, name: str | 
         body["members"] = members
     if name is not None:
         body["name"] = name
-    return _laid(body, more or [])
+    return laid(body, more or [])
 
 
-def _laid(known: Plain, given: list[str]) -> Plain:
+def laid(known: Plain, given: list[str]) -> Plain:
     """KEY=VALUE texts over what is known; values are read as YAML; an empty one takes the key away."""
     found = dict(known)
     for text in given:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli import define
+from gridiface.cli import define, trying
 from gridiface.cli.define import DeviceArgument
 from gridiface.cli.remote import ReasonOption, Remote, asking
 from gridiface.cli.showing import kw, percent, show_json, show_table, utc
@@ -20,6 +20,7 @@ app.command("definition")(define.device_definition)
 app.command("change")(define.change_device)
 app.command("move")(define.move_device)
 app.command("remove")(define.remove_device)
+app.command("try")(trying.try_device)
 
 
 class QualityChoice(StrEnum):

@@ -176,9 +176,13 @@ def _drivers(config: Config) -> Iterator[Finding]:
         if device.driver == "sep2":
             continue
         try:
-            registry.config(device.driver, device.connection, place=f"devices[{index}].connection")
+            keys = registry.config(device.driver, device.connection, place=f"devices[{index}].connection")
         except ConfigError as problem:
             yield Finding("drivers", "error", str(problem), "correct the device's `driver` and `connection`")
+            continue
+        for hint in keys.hints():
+            fix = f"`gridiface device try {device.id} --config ...` shows what it reads"
+            yield Finding("drivers", "warning", f"device {device.id}: {hint}", fix)
 
 
 def _database(config: Config) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ A driver is published under the entry point group `gridiface.drivers`: the entry
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -137,6 +137,10 @@ class DriverConfig(BaseModel):
     @classmethod
     def _from_the_file(cls, value: Any, info: ValidationInfo) -> Any:
         return placed(value, info) if isinstance(value, Path) else value
+
+    def hints(self) -> Iterable[str]:
+        """What looks like a mistake and may be right, in words; `gridiface doctor` tells it."""
+        return ()
 
     @property
     def listens_on(self) -> str | None:
@@ -279,6 +283,36 @@ class TellingDriver(Protocol):
 #: Makes what a driver has to know after a restart durable, in place of what was kept before; b"" keeps nothing. It
 #: raises StoreUnavailable where it cannot.
 Keep = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One value of a device as somebody who installs it looks at it.
+
+    Attributes:
+        name: of the point.
+        place: where the device has it: a register, a topic, a reference.
+        raw: what is there.
+        value: what it was understood to mean, in `unit`.
+        unit: as the table or model has it.
+        meaning: what it counts as; empty: a helper.
+    """
+
+    name: str
+    place: str
+    raw: str
+    value: str
+    unit: str = ""
+    meaning: str = ""
+
+
+@runtime_checkable
+class ShowingDriver(Protocol):
+    """What a driver has besides that can show what it reads, value by value, to who installs the device."""
+
+    def show(self) -> Sequence[Shown]:
+        """What was read last; valid after `open`."""
+        ...
 
 
 @runtime_checkable
