@@ -57,6 +57,15 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 
+#: What people are told where programs are told of methods and of the API's routes.
+_FOR_PEOPLE = {
+    404: ("there is nothing at this address", "the menu leads to every page"),
+    405: (
+        "a form was sent to a page that takes none: nothing was done",
+        "go back, load that page anew, and send again",
+    ),
+}
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -255,7 +264,8 @@ class OperatorServer:
             request[CALLER] = await self._access.reader(request)
         except (Refused, StoreUnavailable):
             request[CALLER] = Caller()
-        page = self._refused(request, problem.status, said["detail"], said.get("fix", ""))
+        detail, fix = _FOR_PEOPLE.get(problem.status, (said["detail"], said.get("fix", "")))
+        page = self._refused(request, problem.status, detail, fix)
         page.headers.update({name: value for name, value in problem.headers.items() if name in _KEPT})
         return page
 
@@ -266,12 +276,14 @@ class OperatorServer:
         """
         if "text/html" not in request.headers.get("Accept", ""):
             return False
+        if request.headers.get("HX-Request") == "true" and request.method == "POST":
+            return False
+        if not route:  # nothing is there, or not by this method
+            form = request.method == "POST" and isinstance(request.match_info.http_exception, web.HTTPMethodNotAllowed)
+            return (request.method == "GET" or form) and not request.path.startswith("/api/")
         if request.method == "POST":
-            return route in self._paths and request.headers.get("HX-Request") != "true"
-        sought = route in self._paths or route.startswith(_PROVIDER)
-        if not route:
-            sought = not request.path.startswith("/api/")
-        return sought and request.method == "GET"
+            return route in self._paths
+        return request.method == "GET" and (route in self._paths or route.startswith(_PROVIDER))
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:

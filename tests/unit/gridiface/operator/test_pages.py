@@ -158,6 +158,22 @@ async def test_a_browser_at_no_page_of_ours_is_shown_one_and_a_program_the_probl
         assert (status, headers["Content-Type"]) == (404, "application/problem+json; charset=utf-8"), said
 
 
+async def test_a_form_at_a_page_that_takes_none_is_told_people_as_a_page(house: Any) -> None:
+    form = {"Accept": "text/html,*/*;q=0.8", "Content-Type": "application/x-www-form-urlencoded"}
+    status, page, headers = await house.ask("POST", "/devices", headers=form, data="a=b")
+    assert (status, headers["Content-Type"]) == (405, "text/html; charset=utf-8")
+    assert headers["Allow"] == "GET,HEAD"
+    assert "A form was sent to a page that takes none: nothing was done." in page
+    for method, path, sent in (
+        ("POST", "/devices", {"Content-Type": form["Content-Type"]}),
+        ("POST", "/devices", form | {"HX-Request": "true"}),
+        ("PUT", "/devices", form),
+        ("POST", "/api/v1/alarms", form),
+    ):
+        status, said, headers = await house.ask(method, path, headers=sent, data="a=b")
+        assert (status, headers["Content-Type"]) == (405, "application/problem+json; charset=utf-8"), said
+
+
 async def test_a_form_that_is_refused_is_told_people_as_a_page_and_scripts_the_problem(
     make_house: Any, signed_in: Any
 ) -> None:
