@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from gridiface.addresses import Scope, scope_of
 from gridiface.errors import ConfigError
 from gridiface.operator.notices import Notice, Undelivered
 
@@ -33,15 +34,8 @@ class Judge(AbstractResolver):
 
     def allows(self, address: str) -> bool:
         """Whether an address may be connected to."""
-        try:
-            found = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
-        if found.is_multicast or found.is_unspecified or found.is_link_local:
-            return False
-        return found.is_global or (self._private and (found.is_private or found.is_loopback))
+        scope = scope_of(address)
+        return scope is Scope.GLOBAL or (self._private and scope in {Scope.PRIVATE, Scope.LOOPBACK})
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

@@ -12,14 +12,13 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from gridiface.addresses import Scope, scope_of
 from gridiface.errors import RemoteProtocolError
 from gridiface.protocols.sep2.enums import ErrorReason
 
 _LONGEST = 1024
 _PORTS = {"https": 443, "http": 80}
 _LOWEST_FREE_PORT = 1024
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -69,32 +68,16 @@ def check_target(uri: str, peer: str, rules: TargetRules) -> None:
 
 
 def allowed_address(text: str, rules: TargetRules) -> bool:
-    """Whether a connection to an address may be made; an IPv4 address that it carries must be allowed, too."""
-    address = _address(text)
-    if address is None:
-        return False
-    carried = _carried(address)
-    return _allowed(address, rules) and (carried is None or _allowed(carried, rules))
-
-
-def _allowed(address: _Address, rules: TargetRules) -> bool:
-    if address.is_multicast or address.is_unspecified or address.is_link_local:
-        return False
-    if address.is_loopback:
-        return rules.loopback
-    if address.is_private:
-        return rules.private_addresses
-    return address.is_global
-
-
-def _carried(address: _Address) -> ipaddress.IPv4Address | None:
-    """Where a translator or a tunnel sends what goes to `address`: NAT64 (RFC 6052), 6to4, IPv4-compatible."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return None
-    last = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    if address in _NAT64 or (address in _COMPATIBLE and not address.is_loopback and not address.is_unspecified):
-        return last
-    return address.sixtofour
+    """Whether a connection to an address may be made; of one that carries an IPv4 address that one counts."""
+    match scope_of(text):
+        case Scope.GLOBAL:
+            return True
+        case Scope.PRIVATE:
+            return rules.private_addresses
+        case Scope.LOOPBACK:
+            return rules.loopback
+        case Scope.NONE:
+            return False
 
 
 def _address(text: str) -> _Address | None:

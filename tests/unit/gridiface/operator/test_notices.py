@@ -215,6 +215,8 @@ async def test_this_machine_is_not_notified_unless_that_is_allowed(hook: Hook, h
         ("::1", False, True),
         ("::ffff:127.0.0.1", False, True),
         ("169.254.169.254", False, False),
+        ("64:ff9b::a9fe:a9fe", False, False),
+        ("2002:a00:1::1", False, True),
         ("fe80::1", False, False),
         ("0.0.0.0", False, False),
         ("224.0.0.1", False, False),
