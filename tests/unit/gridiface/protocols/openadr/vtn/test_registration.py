@@ -8,7 +8,9 @@ import pytest
 
 from gridiface.errors import RefusedControl
 from gridiface.protocols.openadr.answers import ok
-from gridiface.protocols.openadr.payloads import event, registration, report
+from gridiface.protocols.openadr.payloads import event, opt, registration, report
+from gridiface.protocols.openadr.payloads.common import EiTarget, Properties
+from gridiface.protocols.openadr.reports import metadata_request, request_to_wire
 from gridiface.protocols.openadr.vtn import Peer, Ven
 from gridiface.protocols.openadr.vtn.notices import CertificateDropped
 
@@ -182,12 +184,24 @@ def test_14_r407_a_ven_cancels_and_everything_is_erased(kit):
     ven = kit.register()
     kit.send([ven])
     kit.request(ven)
+    kit.handle(report.OadrRegisterReport(requestID="m", venID=ven))
+    kit.handle(opt_schedule(ven))
+    kit.do(kit.vtn.request_metadata(ven))
+    assert kit.vtn.opts(ven).schedules
+    assert kit.vtn.reports(ven).running
     own = kit.vtn.vens[ven].registrationID
     answer = kit.handle(registration.OadrCancelPartyRegistration(requestID="c", registrationID=own, venID=ven))
     assert (answer.eiResponse.responseCode, answer.registrationID, answer.venID) == ("200", own, ven)
     assert kit.vtn.waiting(ven) == []
     assert kit.vtn.delivery(ven, "E") is None
     assert kit.poll(ven).eiResponse.responseCode == "463"
+    assert not kit.vtn.opts(ven).schedules
+    assert not kit.vtn.reports(ven).running
+    # Who comes back begins with nothing, and is told of the event anew.
+    again = kit.register(peer=Peer()) if ven not in kit.vtn.vens else kit.handle(create(venID=ven)).venID
+    assert again == ven
+    assert not kit.vtn.opts(ven).schedules
+    assert [one.eiEvent.eventDescriptor.eventID for one in kit.request(ven).oadrEvent] == ["E"]
 
 
 def test_14_a_cancellation_with_another_registration_id_gets_452(kit):
@@ -199,6 +213,7 @@ def test_14_a_cancellation_with_another_registration_id_gets_452(kit):
 
 def requests_of(ven):
     """One of each payload a VEN may send, and the payload that has to answer it."""
+    wanted, pending = request_to_wire(metadata_request("m")), report.OadrPendingReports()
     return [
         (event.OadrPoll(venID=ven), event.OadrResponse),
         (
@@ -215,10 +230,36 @@ def requests_of(ven):
             registration.OadrCancelPartyRegistration(requestID="q", registrationID="x", venID=ven),
             registration.OadrCanceledPartyRegistration,
         ),
+        (
+            event.OadrCreatedEvent(eiCreatedEvent=event.EiCreatedEvent(eiResponse=ok("q"), venID=ven)),
+            event.OadrResponse,
+        ),
+        (event.OadrResponse(eiResponse=ok("q"), venID=ven), event.OadrResponse),
+        (opt_schedule(ven), opt.OadrCreatedOpt),
+        (opt.OadrCancelOpt(requestID="q", optID="o", venID=ven), opt.OadrCanceledOpt),
+        (report.OadrRegisteredReport(eiResponse=ok("q"), venID=ven), event.OadrResponse),
+        (report.OadrCreateReport(requestID="q", venID=ven, oadrReportRequest=[wanted]), report.OadrCreatedReport),
+        (report.OadrCreatedReport(eiResponse=ok("q"), oadrPendingReports=pending, venID=ven), event.OadrResponse),
+        (report.OadrCanceledReport(eiResponse=ok("q"), oadrPendingReports=pending, venID=ven), event.OadrResponse),
+        (registration.OadrCanceledPartyRegistration(eiResponse=ok("q"), venID=ven), event.OadrResponse),
     ]
 
 
-@pytest.mark.parametrize("number", range(6))
+def opt_schedule(ven):
+    span = Properties(dtstart=1_800_000_000.0, duration=60)
+    return opt.OadrCreateOpt(
+        optID="o",
+        optType="optOut",
+        optReason="x-schedule",
+        venID=ven,
+        vavailability=opt.Vavailability(components=opt.AvailableList(available=[opt.Available(properties=span)])),
+        createdDateTime=1_800_000_000.0,
+        requestID="q",
+        eiTarget=EiTarget(venID=[ven]),
+    )
+
+
+@pytest.mark.parametrize("number", range(15))
 def test_15_r517_an_unregistered_certificate_gets_463_in_the_answer_that_fits(kit, number):
     kit.register(peer=A)
     payload, answer = requests_of("whoever")[number]
@@ -227,7 +268,7 @@ def test_15_r517_an_unregistered_certificate_gets_463_in_the_answer_that_fits(ki
     assert reply.eiResponse.responseCode == "463"
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(15))
 def test_15_the_certificate_of_another_ven_gets_463(kit, number):
     ven = kit.register("a", peer=A)
     kit.register("b", peer=B)
@@ -237,7 +278,7 @@ def test_15_the_certificate_of_another_ven_gets_463(kit, number):
     assert reply.eiResponse.responseCode == "463"
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(15))
 @pytest.mark.parametrize("peer", [A, Peer()])
 def test_16_r517_a_wrong_ven_id_gets_452(kit, number, peer):
     kit.register(peer=peer)
