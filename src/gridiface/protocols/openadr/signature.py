@@ -41,6 +41,9 @@ _CANONICAL = {
     _EXCLUSIVE: (True, False),
     _EXCLUSIVE + "WithComments": (True, True),
 }
+_XML = "{http://www.w3.org/XML/1998/namespace}"
+#: For what was parsed before.
+_PARSER = etree.XMLParser(encoding="utf-8", resolve_entities=False, no_network=True, huge_tree=True)
 _RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 _ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
 _SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
@@ -251,10 +254,25 @@ def _reference(target: str, data: bytes) -> str:
 
 def _canonical(el: etree._Element, *, exclusive: bool, comments: bool = False) -> bytes:
     try:
-        return etree.tostring(el, method="c14n", exclusive=exclusive, with_comments=comments, with_tail=False)
+        whole = el if exclusive else _alone(el)
+        return etree.tostring(whole, method="c14n", exclusive=exclusive, with_comments=comments, with_tail=False)
     except etree.LxmlError:
         # Namespaces that are relative URIs have no canonical form.
         raise _refusal("a part of the message has no canonical form") from None
+
+
+def _alone(el: etree._Element) -> etree._Element:
+    """An element as the root of a document, with the namespaces and the xml: attributes that it has from above.
+
+    The library's inclusive form of a part of a document is wrong: it takes the default namespace away from what lies
+    deeper in it, and leaves out the xml: attributes from above (Canonical XML 1.0, 2.4).
+    """
+    alone = etree.fromstring(etree.tostring(el, encoding="utf-8", with_tail=False), _PARSER)
+    for above in el.iterancestors():
+        for name, value in above.attrib.items():
+            if str(name).startswith(_XML) and name not in alone.attrib:
+                alone.set(name, value)
+    return alone
 
 
 def _refusal(reason: str) -> RemoteProtocolError:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
 import re
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,12 +19,15 @@ from lxml import etree
 from gridiface.errors import LocalProtocolError, RemoteProtocolError
 from gridiface.protocols.openadr.payloads.envelope import decode_payload, encode_payload
 from gridiface.protocols.openadr.payloads.event import OadrPoll
-from gridiface.protocols.openadr.payloads.namespaces import DS, DSP, OADR
+from gridiface.protocols.openadr.payloads.namespaces import DS, DSP, EI, OADR
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Signer, Verifier, fingerprint
 
 NOW = 1_800_000_000.0
 POLL = OadrPoll(venID="ven 1 & <co>")
+C14N = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
+RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 
 
 def certificate_of(key, *, days=10):
@@ -114,6 +119,69 @@ def test_72_r516_an_expired_certificate_is_refused():
     signer = Signer(EC_KEY, der(certificate_of(EC_KEY, days=5)))
     with pytest.raises(RemoteProtocolError, match="expired"):
         verify(signer.sign(POLL, NOW + 60, "n1"), now=NOW + 60)
+
+
+def by_hand(key, *, prefix, inside, lang):
+    """A signed poll of another implementation: its canonical texts are written here, without any library.
+
+    Args:
+        key: RSA, signs.
+        prefix: of the elements of the signature; "" is the default namespace.
+        inside: of what is signed; "" is the default namespace, "r" that of the root.
+        lang: an xml: attribute of the root in canonical form, "" for none.
+    """
+
+    def tag(name, content="", more=""):
+        name = f"{prefix}:{name}" if prefix else name
+        return f"<{name}{more}>{content}</{name}>"
+
+    def algorithm(name, what):
+        return tag(name, more=f' Algorithm="{what}"')
+
+    def reference(name, text):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        parts = (tag("Transforms", algorithm("Transform", C14N)), algorithm("DigestMethod", SHA256))
+        return tag("Reference", "".join(parts) + tag("DigestValue", digest), f' URI="#{name}"')
+
+    own = f' xmlns:{prefix}="{DS}"' if prefix else f' xmlns="{DS}"'
+    above = f' xmlns:r="{OADR}" xmlns:unused="urn:unused"'
+    oadr, o = (f' xmlns="{OADR}"', "") if not inside else ("", "r:")
+    poll = f'<{o}oadrPoll xmlns:z="{EI}" z:schemaVersion="2.0b"><z:venID>ven 1</z:venID></{o}oadrPoll>'
+    time = dt.datetime.fromtimestamp(NOW, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    protect = (
+        f'<p:ReplayProtect xmlns:p="{DSP}"><p:timestamp>{time}</p:timestamp><p:nonce>n</p:nonce></p:ReplayProtect>'
+    )
+
+    def signed_object(declared, more=""):
+        return f'<{o}oadrSignedObject{declared} Id="o"{more}>\n {poll}\n</{o}oadrSignedObject>'
+
+    def signed_property(declared="", more=""):
+        return tag("SignatureProperty", protect, f'{declared} Id="p" Target="#s"{more}')
+
+    def info(declared=""):
+        methods = algorithm("CanonicalizationMethod", C14N) + algorithm("SignatureMethod", RSA_SHA256)
+        covered = reference("o", signed_object(oadr + above, lang))
+        return tag("SignedInfo", methods + covered + reference("p", signed_property(own + above, lang)), declared)
+
+    value = base64.b64encode(key.sign(info(own + above + lang).encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
+    certificate = tag("X509Certificate", base64.b64encode(der(certificate_of(key))).decode())
+    parts = (
+        *(info(), tag("SignatureValue", value), tag("KeyInfo", tag("X509Data", certificate))),
+        tag("Object", tag("SignatureProperties", signed_property())),
+    )
+    document = f"<r:oadrPayload{above}{lang}>\n{tag('Signature', ''.join(parts), own)}\n{signed_object(oadr)}"
+    return f"{document}</r:oadrPayload>".encode()
+
+
+@pytest.mark.parametrize("prefix", ["", "q"])
+@pytest.mark.parametrize("inside", ["", "r"])
+@pytest.mark.parametrize("lang", ["", ' xml:lang="en"'])
+def test_46_r514_signatures_of_others_are_read_whatever_prefixes_they_have(prefix, inside, lang):
+    """Default namespaces at several depths, what is declared above and not used, an xml: attribute from above."""
+    data = by_hand(RSA_KEY, prefix=prefix, inside=inside, lang=lang)
+    assert verify(data) == fingerprint(der(certificate_of(RSA_KEY)))
+    with pytest.raises(RemoteProtocolError):
+        verify(data.replace(b"ven 1", b"ven 2"))
 
 
 @pytest.mark.parametrize("late", [-31, 31])
