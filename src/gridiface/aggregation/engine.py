@@ -195,7 +195,7 @@ class Engine(FleetViews):
         drawn = with_effective(control, now, self._seed) if answer.will_run else control
         if answer.will_run:
             prospect = self._feasibility.of(drawn, now)
-            answer = replace(answer, feasible_w=prospect.feasible_w)
+            answer = replace(answer, feasible_w=prospect.feasible_w, requested_w=prospect.requested_w)
             if prospect.short:
                 kept = f"{prospect.reason}; {answer.reason}" if answer.reason else prospect.reason
                 answer = replace(answer, verdict=Verdict.PARTIAL, reason=kept)

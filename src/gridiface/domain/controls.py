@@ -253,7 +253,8 @@ class Acceptance:
     """What the asker is told at once.
 
     `feasible_w` is what the target can deliver where a power was asked for (W, + delivered), of a regulation signal how
-    much it can change what else is asked; `left_out` lists members that do not support a mode which is passed through.
+    much it can change what else is asked; `requested_w` is what was asked for, in the same watts; `left_out` lists
+    members that do not support a mode which is passed through.
     """
 
     control_id: str
@@ -261,6 +262,7 @@ class Acceptance:
     reason: str = ""
     feasible_w: float | None = None
     left_out: tuple[str, ...] = ()
+    requested_w: float | None = None
 
     @property
     def will_run(self) -> bool:

@@ -25,7 +25,8 @@ from gridiface.domain.controls import (
 )
 from gridiface.domain.fleet import Capability, Device, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
-from gridiface.northbound.dnp3.points import PointMap
+from gridiface.northbound.dnp3.meanings import Action, Measure
+from gridiface.northbound.dnp3.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.dnp3.settings import Dnp3Settings, EndpointSettings
@@ -154,6 +155,24 @@ async def test_49_a_signal_beyond_the_rating_is_told_in_the_read_back_and_in_the
         assert (master.value(AO, 1), master.value(AI, 17)) == (5.0, pytest.approx(0.5))
         (decision,) = [one for one in await house.store.decisions() if one.verdict == "partial"]
         assert (decision.signal, decision.value) == ("regulation", pytest.approx(0.5e6))
+
+
+@pytest.mark.parametrize(("action", "wire", "shown"), [("set_w_percent", 80.0, 50.0), ("delta_w", 1.5e6, 1e6)])
+async def test_49_percentages_and_changes_beyond_what_can_be_done_read_back_the_part(
+    running, dial, action, wire, shown
+):
+    output = PointEntry(type=PointType.ANALOG_OUTPUT, index=0, name="out", action=Action(action))
+    back = PointEntry(
+        type=PointType.ANALOG_INPUT, index=0, name="back", measure=Measure.READ_BACK, argument="out", event_class=1
+    )
+    async with running(points=PointMap((output, back))) as house, dial(house.server.port) as master:
+        cap = replace(rival(1.0, 0.0), values={ControlMode.EXPORT_LIMIT: ModeValue(1e6)})
+        await house.dispatch.submit(cap, time.time())
+        await house.step()
+        assert await master.operate(0, AnalogOutput(wire)) is CommandStatus.SUCCESS
+        await house.step()
+        await master.poll()
+        assert master.value(AI, 0) == pytest.approx(shown)
 
 
 async def test_49_where_so_configured_a_signal_beyond_the_rating_is_out_of_range(running, dial):

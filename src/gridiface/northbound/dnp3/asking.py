@@ -22,12 +22,18 @@ from gridiface.northbound.dnp3.points import PointEntry
 from gridiface.northbound.dnp3.ratings import ratings_of
 from gridiface.northbound.dnp3.records import Records
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
-from gridiface.northbound.dnp3.translate_commands import Sender, control_of, empties_window, ramp_s, rated_s, status_of
+from gridiface.northbound.dnp3.translate_commands import (
+    Sender,
+    control_of,
+    empties_window,
+    feasible_of,
+    ramp_s,
+    rated_s,
+    status_of,
+)
 from gridiface.protocols.dnp3.controls import CommandStatus
 
 _WITH_PAYLOAD = frozenset({Action.CURVE, Action.DROOP})
-#: What is told as feasible is the same quantity as what was commanded: a power, or a change around one.
-_IN_WATTS = frozenset({Action.SET_W, Action.REGULATION, Action.RAISE, Action.LOWER})
 
 
 class Asking:
@@ -92,7 +98,7 @@ class Asking:
         status = status_of(acceptance, local=local, strict=self._settings.out_of_range_above_ratings)
 
         def taken(answer: Acceptance | None) -> Sequence[PointEntry]:
-            feasible = answer.feasible_w if answer is not None and entry.action in _IN_WATTS else None
+            feasible = None if answer is None else feasible_of(entry.action, si, answer)
             return self._outputs.take(entry, master.name, control.id, wire=wire, si=si, feasible=feasible)
 
         document = self._outputs.document(entry.name, wire)

@@ -68,6 +68,9 @@ _BASES: Mapping[Action, PercentBase] = {
     Action.SET_VAR_PERCENT: PercentBase.MAX_VAR,
 }
 
+#: What is told as feasible is the same quantity as what was commanded: a power, or a change around one.
+_IN_WATTS = frozenset({Action.SET_W, Action.REGULATION, Action.RAISE, Action.LOWER})
+
 _LONGEST_S = 42_949_672.0
 
 #: Lowest and highest value of a mode; beyond it the command is OUT_OF_RANGE before the engine is asked.
@@ -285,3 +288,24 @@ def status_of(acceptance: Acceptance, *, local: bool = False, strict: bool = Fal
     if acceptance.verdict is Verdict.PARTIAL and strict and not acceptance.left_out:
         return CommandStatus.OUT_OF_RANGE
     return _STATUS[acceptance.verdict]
+
+
+def feasible_of(action: Action, si: float, acceptance: Acceptance) -> float | None:
+    """What can be done of a commanded value, in its own quantity (SI); None: all of it, or nobody can tell.
+
+    Args:
+        action: of the output: a power, a change around one, a percentage of the ratings or a change of the baseline.
+        si: the commanded value.
+        acceptance: the engine's answer.
+    """
+    feasible, requested = acceptance.feasible_w, acceptance.requested_w
+    if feasible is None or action in _IN_WATTS:
+        return feasible if action in _IN_WATTS else None
+    if requested is None:
+        return None
+    if action is Action.DELTA_W:
+        return si + feasible - requested
+    if action is Action.SET_W_PERCENT and requested:
+        # The rating of its own direction is meant: of what would be the other one nothing can be done.
+        return si * max(0.0, feasible / requested)
+    return None

@@ -36,6 +36,7 @@ def test_a_regulation_signal_is_answered_with_the_change_that_can_be_made(bench,
     answer = world.submit(signal(change))
     assert answer.verdict is (Verdict.ACCEPTED if feasible is None else Verdict.PARTIAL)
     assert answer.feasible_w == pytest.approx(change if feasible is None else feasible)
+    assert answer.requested_w == pytest.approx(change)
     if feasible is not None:
         assert answer.reason == f"{feasible:+.0f} W of {change:+.0f} W can be done around {standing or 0.0:.0f} W"
 

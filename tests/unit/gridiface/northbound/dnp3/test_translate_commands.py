@@ -13,6 +13,7 @@ from gridiface.northbound.dnp3.translate_commands import (
     Sender,
     control_of,
     empties_window,
+    feasible_of,
     in_range,
     pulses,
     ramp_s,
@@ -221,6 +222,28 @@ def test_a_block_in_local_mode_is_local_and_a_part_can_be_refused():
         assert status_of(answer, local=True, strict=True) is status_of(answer)
     without = Acceptance(control_id="c", verdict=Verdict.PARTIAL, left_out=("b2",))
     assert status_of(without, strict=True) is CommandStatus.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("action", "si", "requested", "feasible", "shown"),
+    [
+        (Action.SET_W, 5e6, 5e6, 2e6, 2e6),
+        (Action.REGULATION, -5e6, -5e6, -2e6, -2e6),
+        (Action.SET_W_PERCENT, 80.0, 8e6, 2e6, 20.0),
+        (Action.SET_W_PERCENT, -80.0, -4e6, -1e6, -20.0),
+        (Action.SET_W_PERCENT, 80.0, 8e6, 8e6, 80.0),
+        (Action.SET_W_PERCENT, 80.0, 8e6, -1e6, 0.0),  # an import limit below what others take
+        (Action.SET_W_PERCENT, 0.0, 0.0, 1e6, None),
+        (Action.DELTA_W, 5e6, 6e6, 2e6, 1e6),
+        (Action.DELTA_W, -5e6, -4e6, -4e6, -5e6),
+        (Action.DELTA_W, 5e6, None, 2e6, None),
+        (Action.SET_W_PERCENT, 80.0, None, None, None),
+        (Action.EXPORT_LIMIT, 5e6, 5e6, 2e6, None),
+    ],
+)
+def test_what_can_be_done_is_told_in_the_quantity_that_was_commanded(action, si, requested, feasible, shown):
+    answer = Acceptance(control_id="c", verdict=Verdict.PARTIAL, feasible_w=feasible, requested_w=requested)
+    assert feasible_of(action, si, answer) == (None if shown is None else pytest.approx(shown))
 
 
 @pytest.mark.parametrize(
