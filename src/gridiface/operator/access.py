@@ -172,14 +172,14 @@ class Access:
         request[CALLER] = caller
 
     async def reader(self, request: web.Request) -> Caller:
-        """Who looks at what is open to everybody; nobody where no session is right.
+        """Who is shown a refusal; nobody where no session is right. A form without its token has a reader, too.
 
         Raises:
             StoreUnavailable: sessions cannot be read.
         """
-        return await self._identify(request, Needs(None))
+        return await self._identify(request, Needs(None), reads=True)
 
-    async def _identify(self, request: web.Request, needs: Needs) -> Caller:
+    async def _identify(self, request: web.Request, needs: Needs, *, reads: bool = False) -> Caller:
         """Who asks. What is open to everybody is so for a wrong token, too: it counts as nobody."""
         scope = needs.scope
         given = request.headers.getall("Authorization", [])
@@ -192,7 +192,7 @@ class Access:
                 if scope is None:
                     return Caller()
                 raise
-        return await self._signed_in(request, needs) or Caller()
+        return await self._signed_in(request, needs, reads=reads or request.method in _SAFE) or Caller()
 
     def _is_open(self, caller: Caller, scope: str) -> bool:
         return self._rules.open_reads and scope in _READING and not caller.id
@@ -240,16 +240,16 @@ class Access:
         groups = None if token.groups is None else frozenset(token.groups)
         return Caller(token.name, token.id, allowed(scopes), groups, token.by, holds=holds)
 
-    async def _signed_in(self, request: web.Request, needs: Needs) -> Caller | None:
-        """The caller of a session cookie, or None."""
+    async def _signed_in(self, request: web.Request, needs: Needs, *, reads: bool) -> Caller | None:
+        """The caller of a session cookie, or None; who does more than read shows the session's CSRF token."""
         secret = cookie_of(request, self._rules.cookie)
         found = None if secret is None else await self._sessions.verify(secret, self._clock.now())
         if secret is None or found is None:
             return None
-        if request.method not in _SAFE and not csrf_fits(secret, await _csrf_token(request, needs)):
+        if not reads and not csrf_fits(secret, await _csrf_token(request, needs)):
             if needs.scope is None:
                 return None
-            fix = f"read GET /api/v1/session and send its `csrf` as {CSRF}"
+            fix = f"load the page anew and send again; programs send the `csrf` of GET /api/v1/session as {CSRF}"
             raise Refused(403, "the CSRF token is missing or not this session's", fix)
         session, user = found
         groups = None if user.groups is None else frozenset(user.groups)

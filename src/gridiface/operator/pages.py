@@ -146,7 +146,11 @@ class Pages:
         """What a browser is shown: no page, a page or a form that is refused, the way back from a provider."""
         if status == 401 and request.method == "POST":
             detail, fix = "you are not signed in any more: nothing was done", _SIGN_IN_AGAIN
-        return self._house.refusal(request, status, detail, "the menu has every page" if status == 404 else fix)
+        elif status == 405:
+            detail, fix = "a form was sent to a page that takes none: nothing was done", "go back, and load it anew"
+        elif status == 404:
+            fix = "the menu has every page"
+        return self._house.refusal(request, status, detail, fix)
 
     def extend(self, app: web.Application) -> None:
         """Add what runs while the listener does."""

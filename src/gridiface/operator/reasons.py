@@ -34,7 +34,9 @@ def why_silent(row: DeviceRow, loss: str = "") -> str:
         return "an operator has blocked it"
     if row["quality"] is None:
         return "it has not told its state since the server started" + (f": {loss}" if loss else "")
-    detail = f": {delivery['detail']}" if delivery is not None and delivery["detail"] else ""
+    # What a breaker says of a set-point is what its outcome says.
+    says_more = delivery is not None and delivery["detail"] and delivery["outcome"] != "breaker_open"
+    detail = f": {delivery['detail']}" if delivery is not None and says_more else ""
     failed = "" if delivery is None or delivery["outcome"] not in FAILED else _OUTCOMES[delivery["outcome"]] + detail
     if row["quality"] in {"bad", "stale"}:
         silent = "it does not answer" if row["quality"] == "bad" else "its data are old: it has fallen silent"

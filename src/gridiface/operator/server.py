@@ -57,15 +57,6 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 
-#: What people are told where programs are told of methods and of the API's routes.
-_FOR_PEOPLE = {
-    404: ("there is nothing at this address", "the menu leads to every page"),
-    405: (
-        "a form was sent to a page that takes none: nothing was done",
-        "go back, load that page anew, and send again",
-    ),
-}
-
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -264,8 +255,7 @@ class OperatorServer:
             request[CALLER] = await self._access.reader(request)
         except (Refused, StoreUnavailable):
             request[CALLER] = Caller()
-        detail, fix = _FOR_PEOPLE.get(problem.status, (said["detail"], said.get("fix", "")))
-        page = self._refused(request, problem.status, detail, fix)
+        page = self._refused(request, problem.status, said["detail"], said.get("fix", ""))
         page.headers.update({name: value for name, value in problem.headers.items() if name in _KEPT})
         return page
 

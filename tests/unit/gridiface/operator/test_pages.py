@@ -158,12 +158,20 @@ async def test_a_browser_at_no_page_of_ours_is_shown_one_and_a_program_the_probl
         assert (status, headers["Content-Type"]) == (404, "application/problem+json; charset=utf-8"), said
 
 
-async def test_a_form_at_a_page_that_takes_none_is_told_people_as_a_page(house: Any) -> None:
+async def test_a_form_at_a_page_that_takes_none_is_told_people_as_a_page(house: Any, signed_in: Any) -> None:
     form = {"Accept": "text/html,*/*;q=0.8", "Content-Type": "application/x-www-form-urlencoded"}
     status, page, headers = await house.ask("POST", "/devices", headers=form, data="a=b")
     assert (status, headers["Content-Type"]) == (405, "text/html; charset=utf-8")
     assert headers["Allow"] == "GET,HEAD"
     assert "A form was sent to a page that takes none: nothing was done." in page
+    browser = await signed_in(house, "operator")
+    browser.csrf = ""
+    for path in ("/devices", "/controls/new"):  # no form there, and a form without the session's token
+        status, page, headers = await browser.ask("POST", path, headers=form, data="a=b")
+        assert headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "Sign in" not in page, "who is signed in is not told otherwise"
+    assert status == 403
+    assert "Load the page anew and send again" in page
     for method, path, sent in (
         ("POST", "/devices", {"Content-Type": form["Content-Type"]}),
         ("POST", "/devices", form | {"HX-Request": "true"}),

@@ -33,6 +33,11 @@ TIMEOUT = {"outcome": "timeout", "at": 1.0, "attempts": 3, "detail": "no answer"
         ({"quality": "stale"}, "no route", "its data are old: it has fallen silent: no route"),
         ({"delivery": TIMEOUT}, "", "it did not answer its last set-point in time: no answer"),
         (
+            {"delivery": TIMEOUT | {"outcome": "breaker_open", "detail": "the device failed repeatedly"}},
+            "",
+            "it failed several times in a row and is left alone for a while",
+        ),
+        (
             {"quality": "bad", "delivery": TIMEOUT | {"detail": ""}},
             "",
             "it does not answer; it did not answer its last set-point in time",
