@@ -80,7 +80,7 @@ class EventBook:
         self._steps: Steps[Step] = Steps()
         self._waiting: dict[Key, Instant] = {}
         self._ending: dict[Key, Instant] = {}
-        self._timeless: list[Outcome] = []
+        self._timeless: dict[tuple[str, str | None, OutcomeKind], Outcome] = {}
         self._resumed: list[tuple[str, Followed]] = []
         self._client: Client | None = None
         self._new_curves = True
@@ -136,9 +136,9 @@ class EventBook:
             StoreUnavailable: nothing is lost, call again.
         """
         if self._timeless and self.client.clock_offset is not None:
-            for outcome in self._timeless:
+            for outcome in self._timeless.values():
                 self._steps.add(outcome)
-            self._timeless = []
+            self._timeless.clear()
         await self._steps.carry_out(lambda step: self._do(step, now), self._whose)
 
     def _whose(self, step: Step) -> str | None:
@@ -276,7 +276,7 @@ class EventBook:
             return
         if self.client.clock_offset is None and outcome.kind in BY_OUR_CLOCK:
             # Our clock may be another one since the restart: the server's Time decides. Told again after the next one.
-            self._timeless.append(outcome)
+            self._timeless.setdefault((outcome.control_id, outcome.device_id, outcome.kind), outcome)
             return
         if outcome.kind is OutcomeKind.STARTED:
             early = begins_later(binding, self._followed(key), self._origins.offset, now)
