@@ -123,6 +123,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "soc_offset": (np.float64, 0.0),  # in doubt: what is said less the estimate
     "soc_claimed": (np.float64, NAN),  # in doubt: what was reported when it began
     "soc_moved": (np.float64, 0.0),  # charge given since, of the energy
+    "lasts_s": (np.float64, np.inf),  # s, the power that rules it ends so soon; infinite: not within the hold time
     # operator
     "blocked": (np.bool_, 0),
     # health

@@ -120,6 +120,7 @@ class Columns:
     soc_offset: FloatArray
     soc_claimed: FloatArray
     soc_moved: FloatArray
+    lasts_s: FloatArray
     blocked: BoolArray
     down: BoolArray
     down_at: FloatArray

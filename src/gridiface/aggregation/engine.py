@@ -29,6 +29,7 @@ from gridiface.aggregation.desk import Desk, DeskParts
 from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.feasible import Feasibility
 from gridiface.aggregation.fleet import Fleet
+from gridiface.aggregation.horizon import Horizon
 from gridiface.aggregation.intake import Intake
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.log import DecisionLog, group_target
@@ -96,7 +97,8 @@ class Engine(FleetViews):
         self._schedules = Schedules(ZoneInfo(self._config.timezone))
         parts = self._c, self._book, self._fleet
         self._running = Running(*parts, orders, self._stepper, self._metering, self._schedules, self._config, self._log)
-        self._outlook = Outlook(*parts, self._schedules, self._running.planner, self._metering, self._config)
+        self._horizon = Horizon(*parts, self._schedules, self._metering, self._running.foresight, self._config)
+        self._outlook = Outlook(*parts, self._running.foresight, self._metering, self._config)
         self._book.lane = self._fleet.lane
         self._covering = Covering(self._log)
         self._plausibility = Plausibility(self._c, self._config, self._log)
@@ -132,8 +134,7 @@ class Engine(FleetViews):
         #: `domain.ports.PerformanceView`: requested against delivered of running and finished controls.
         self.performance = PerformanceViews(self._accounts)
         self._now = None
-        self._stepped_at = -np.inf
-        self._dirty = True
+        self._stepped_at, self._dirty = -np.inf, True
         self._hold_until: Instant | None = None
         self._set_clock = SetClock(self._config.clock_jump_s)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gridiface.aggregation import timed
 from gridiface.aggregation.allocate import IntArray, Problem, strategy
 from gridiface.aggregation.arbitration import kind_of
 from gridiface.aggregation.columns import Columns, charge_of
@@ -18,7 +19,7 @@ from gridiface.aggregation.log import group_target
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.quickness import quick_only
 from gridiface.aggregation.requests import capacity, limit_w, requested_w
-from gridiface.domain.clock import Instant
+from gridiface.domain.clock import Instant, Interval
 from gridiface.domain.controls import FAST, LIMIT_MODES, Control, ControlMode, Share, Target, TargetKind
 from gridiface.domain.fleet import Group
 
@@ -78,6 +79,8 @@ class Feasibility:
         hold_s = max(self._config.hold_time_s, span_s) if np.isfinite(span_s) else self._config.hold_time_s
         begins, margin = max(control.span.start, now), self._config.departure_margin
         bounds = lasting_envelope(self._c, hold_s, self._config.soc_derate, at=begins, margin=margin)
+        timed.keep_curves(self._c, bounds.lo, hold_s)
+        self._leave_out(bounds, rows, control.span)
         if control.service_class in FAST:
             bounds = quick_only(self._c, rows, bounds, control.service_class)
         beside_w = self._metering.known(control.target)
@@ -114,6 +117,7 @@ class Feasibility:
         bounds = lasting_envelope(
             self._c, config.hold_time_s, config.soc_derate, at=now, margin=config.departure_margin
         )
+        self._leave_out(bounds, rows, control.span)
         beside_w = self._metering.known(control.target)
         counted = rows[self._c.counts[rows]]
         free, held = counted[bounds.free[counted]], counted[~bounds.free[counted]]
@@ -138,6 +142,11 @@ class Feasibility:
         ]
         found += [Share(device_id=name, w=None, now_w=None) for name in self._c.ids[held].tolist()]
         return sorted(found, key=lambda share: share.device_id)
+
+    def _leave_out(self, bounds: Envelope, rows: IntArray, span: Interval) -> None:
+        """Who has told that it takes no part in some of a span is not counted on in it; in place."""
+        away = [row for row in rows.tolist() if any(one.overlaps(span) for one in self._c.devices[row].away)]
+        bounds.lo[away] = bounds.hi[away] = bounds.base[away] = 0.0
 
     def _part(self, control: Control) -> float:
         """The part of its target's power that a control has: what is reserved to its program, or what is left."""

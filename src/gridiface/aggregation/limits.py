@@ -28,6 +28,7 @@ _NEEDED = (
     *("export_w", "import_w", "energy_wh", "soc_min", "soc_max", "natural", "counts", "can_set_w", "can_limit_w"),
     *("enabled", "w", "up_w", "down_w", "available_wh", "natural_w", "received", "usable", "lost", "soc"),
     *("soc_variance", "soc_doubt", "blocked", "down", "down_at", "curve", "day_cap_wh", "day_wh", "quarantined"),
+    "lasts_s",
     *COARSE,
 )
 
@@ -142,21 +143,23 @@ def _refresh(c: Columns, hold_time_s: float, soc_derate: float) -> None:
         here = rows[at : at + BLOCK]
         whole = span(here)
         part = c.part(whole, _NEEDED)
-        lo, hi, base, held = _hard(part, hold_time_s, soc_derate)
+        lo, hi, base, held = _hard(part, np.minimum(part.lasts_s, hold_time_s), soc_derate)
         c.hard_lo[whole], c.hard_hi[whole], c.base[whole], c.held[whole] = lo, hi, base, held
         c.free[whole] = askable(part)
         c.weight[whole] = np.maximum(part.export_w + part.import_w, 1.0)
     c.touched.fill(False)  # noqa: FBT003 - numpy's own signature
 
 
-def _hard(c: Columns, hold_time_s: float, soc_derate: float) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+def _hard(
+    c: Columns, hold_time_s: float | FloatArray, soc_derate: float
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """(lo, hi, base, held) of one block; its arrays stay in the cache meanwhile."""
     known = np.isfinite(c.w)
     lo, hi, base = -c.import_w, c.export_w.copy(), np.zeros(c.w.size)
-    _energy_bounds(c, lo, hi, hold_time_s)
+    energy_bounds(c, lo, hi, hold_time_s)
     if (c.curve >= 0).any():
         np.maximum(lo, -timed.charge_limit(c, np.fmin(c.soc + 2.0 * np.sqrt(c.soc_variance), 1.0)), out=lo)
-    _day_bounds(c, lo, hi, hold_time_s)
+    day_bounds(c, lo, hi, hold_time_s)
     if c.soc_doubt.any():
         factor = np.where(c.soc_doubt, soc_derate, 1.0)
         lo *= factor
@@ -207,7 +210,7 @@ def known_or_zero(values: FloatArray) -> FloatArray:
     return np.where(np.isnan(values), 0.0, values)
 
 
-def _energy_bounds(c: Columns, lo: FloatArray, hi: FloatArray, hold_time_s: float) -> None:
+def energy_bounds(c: Columns, lo: FloatArray, hi: FloatArray, hold_time_s: float | FloatArray) -> None:
     """Stored energy over the hold time, from the cautious end of what is known of the state of charge."""
     watts_per_unit = c.energy_wh * (3600.0 / hold_time_s)
     unknown = np.isnan(watts_per_unit)
@@ -230,7 +233,7 @@ def _energy_bounds(c: Columns, lo: FloatArray, hi: FloatArray, hold_time_s: floa
     np.maximum(lo, margin, out=lo)
 
 
-def _day_bounds(c: Columns, lo: FloatArray, hi: FloatArray, hold_time_s: float) -> None:
+def day_bounds(c: Columns, lo: FloatArray, hi: FloatArray, hold_time_s: float | FloatArray) -> None:
     """What the daily throughput leaves, over the hold time."""
     capped = np.isfinite(c.day_cap_wh)
     if not capped.any():

@@ -1,8 +1,8 @@
 """What lies ahead of devices that can hold set-points with a start: the plan at each coming edge, worked out before.
 
-The same planner and solver as the control step, asked for the instants at which scheduled controls begin and end, over
-the lasting envelope (no ramps, nothing measured later). So a device that is only reached every few minutes starts in
-time; what really holds at its start is told then, as to everybody. Regulation comes too often to be planned.
+Worked out (`foresight`) for the instants at which scheduled controls begin and end. So a device that is only reached
+every few minutes starts in time; what really holds at its start is told then, as to everybody. Regulation comes too
+often to be planned.
 
 With thousands of such devices that is more work than a control step: it is done in slices, between steps.
 """
@@ -12,33 +12,26 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from math import isnan
 from typing import NamedTuple
 
 import numpy as np
 
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
-from gridiface.aggregation.arbitration import Claim, is_information
+from gridiface.aggregation.arbitration import is_information
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
-from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.fleet import Fleet
+from gridiface.aggregation.foresight import Foresight
 from gridiface.aggregation.lifecycle import ControlBook
-from gridiface.aggregation.limits import Envelope, lasting_envelope
 from gridiface.aggregation.log import group_target
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Plan
-from gridiface.aggregation.planner import Planner
-from gridiface.aggregation.residual import Beside
-from gridiface.aggregation.schedules import Schedules
-from gridiface.aggregation.setpoints import Order, Orders
+from gridiface.aggregation.setpoints import Order
 from gridiface.aggregation.slices import Slices
-from gridiface.aggregation.solution import Settings
-from gridiface.aggregation.solver import Solver
 from gridiface.aggregation.vars import split_vars
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import FAST, Agenda, Setpoint, Target
+from gridiface.domain.controls import FAST, Agenda, Setpoint
 
 #: Edges that are looked at, the next ones first.
 MOST_EDGES = 16
@@ -57,30 +50,6 @@ _SAME_W, _SAME_S = 10.0, 1.0
 
 #: Step in which what meters see is taken into what is published ahead, part of the group's rating.
 _COARSE = 0.05
-
-
-class BookAhead:
-    """The controls as they will stand at `at`; a `planner.Book`."""
-
-    def __init__(self, book: ControlBook, at: Instant) -> None:
-        self._book, self._at = book, at
-
-    def get(self, control_id: str) -> Entry | None:
-        """See `ControlBook.get`."""
-        return self._book.get(control_id)
-
-    def targets(self) -> set[Target]:
-        """Whom controls speak of then."""
-        running = {entry.control.target for entry in self._book.ahead() if entry.control.span.contains(self._at)}
-        return running | self._book.default_targets()
-
-    def claims(self, target: Target) -> list[Claim]:
-        """The modes that controls claim of this target then."""
-        return [c for e in self._book.live(target) if e.control.span.contains(self._at) for c in e.claims]
-
-    def default_claims(self, target: Target) -> list[Claim]:
-        """See `ControlBook.default_claims`."""
-        return self._book.default_claims(target)
 
 
 class _Item(NamedTuple):
@@ -173,13 +142,12 @@ class Outlook:
         columns: Columns,
         book: ControlBook,
         fleet: Fleet,
-        schedules: Schedules,
-        ruling: Planner,
+        foresight: Foresight,
         metering: Metering,
         config: EngineConfig,
     ) -> None:
         self._c, self._book, self._fleet, self._config = columns, book, fleet, config
-        self._schedules, self._ruling, self._metering = schedules, ruling, metering
+        self._foresight, self._metering = foresight, metering
         self._told: dict[str, tuple[_Item, ...]] = {}
         self._seen: Plan | None = None
         self._at: Instant = -np.inf
@@ -242,7 +210,7 @@ class Outlook:
         edges: list[_Edge] = []
         runs = _Runs(self._c.count)
         for edge, following in itertools.pairwise([*self._edges(now), np.inf]):
-            solved = yield from self._solve(edge, following, now)
+            solved = yield from self._solve(edge, following)
             edges.append(replace(solved, goes_on=(yield from runs.follow(solved.orders, solved))))
         size = max(1, SLICE // max(1, len(edges)))
         for first in range(0, rows.size, size):
@@ -281,19 +249,11 @@ class Outlook:
             edges |= {edge for edge in (control.span.start, control.span.end) if now < edge <= last}
         return sorted(edges)[:MOST_EDGES]
 
-    def _solve(self, at: Instant, until: Instant, now: Instant) -> Slices[_Edge]:
+    def _solve(self, at: Instant, until: Instant) -> Slices[_Edge]:
         """What everybody will be told at an edge, until the next."""
-        c, config, orders = self._c, self._config, Orders()
-        bounds = lasting_envelope(c, config.hold_time_s, config.soc_derate)
-        planner = Planner(c, BookAhead(self._book, at), orders, self._schedules.ahead(at), self._fleet.shares)
-        planner.chosen = self._ruling.chosen
-        beside = cache(lambda group_id: self._beside_w(group_id, bounds))
-        plan, demands = yield from planner.making(self._fleet.tree, self._fleet.rows, beside, config, bounds, at)
-        yield ()
-        settings = Settings(tolerance=config.total_tolerance, phase_spread=config.phase_spread)
-        residuals = {node.id: Beside.steady(beside(node.id)) for node in plan.nodes()}
-        solution = Solver(c, plan, bounds, lambda node: demands.requested_w[node.id], residuals, settings).solve()
-        variances = split_vars(c, plan, demands.requested_var, solution.watts)
+        ahead = yield from self._foresight.looking(at, self._beside_w)
+        plan, orders, solution = ahead.plan, ahead.orders, ahead.solution
+        variances = split_vars(self._c, plan, ahead.demands.requested_var, solution.watts)
         yield ()
         # By the number of the order; the last one more is "no order", which -1 finds.
         named = np.array([*(self._rules(order) for order in orders.all), False], dtype=np.bool_)
@@ -301,13 +261,15 @@ class Outlook:
         asked = np.isfinite(solution.watts) | np.isfinite(solution.ceilings) | np.isfinite(variances)
         ruled = named[plan.order] & (asked | says[plan.order])
         ends = np.minimum([*(order.ends for order in orders.all), np.inf], until)
-        ends = np.where(np.isfinite(ends), ends, at + config.open_validity_s)[plan.order]
+        ends = np.where(np.isfinite(ends), ends, at + self._config.open_validity_s)[plan.order]
         numbers = (solution.watts, solution.ceilings, variances)
         return _Edge(at, orders.all, plan.order, *numbers, ends, ruled, goes_on=np.zeros_like(ruled))
 
-    def _beside_w(self, group_id: str, bounds: Envelope) -> float:
+    def _beside_w(self, group_id: str) -> float:
         """What lies beside a group's members, W, in coarse steps: what is published is not changed for each kettle."""
-        step = max(_COARSE * float(bounds.weight[self._fleet.rows(group_id)].sum()), 1.0)
+        rows = self._fleet.rows(group_id)
+        rated = np.maximum(self._c.export_w[rows] + self._c.import_w[rows], 1.0)
+        step = max(_COARSE * float(rated.sum()), 1.0)
         return step * round(self._metering.known(group_target(group_id)) / step)
 
     def _rules(self, order: Order) -> bool:

@@ -19,6 +19,7 @@ from gridiface.aggregation.demands import Demands
 from gridiface.aggregation.ending import AtItsEnd
 from gridiface.aggregation.entry import Entry
 from gridiface.aggregation.fleet import Fleet
+from gridiface.aggregation.foresight import Foresight
 from gridiface.aggregation.handover import STEP_S
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.limits import Envelope
@@ -90,6 +91,7 @@ class Running:
         self._c, self._book, self._fleet, self._orders = columns, book, fleet, orders
         self._stepper, self._metering, self._config = stepper, metering, config
         self.planner = Planner(columns, book, orders, schedules, fleet.shares)
+        self.foresight = Foresight(columns, book, fleet, schedules, self.planner, config)
         self._demands = Demands()
         #: What closed loops hold, over a restart.
         self.loops = Loops(stepper, metering)

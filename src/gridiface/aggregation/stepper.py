@@ -30,6 +30,7 @@ from gridiface.aggregation.quickness import Quickness, ramped
 from gridiface.aggregation.setpoints import RECONNECT, SWITCHES, Orders, Wanted, differs, order_news, send
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
 from gridiface.aggregation.solver import Solver
+from gridiface.aggregation.to_the_end import note_ends
 from gridiface.aggregation.vars import split_vars
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Setpoint
@@ -104,6 +105,8 @@ class Stepper:
 
     def run(self, plan: Plan, demands: Demands, now: Instant) -> Step:
         """One step. Notes in the columns what is told."""
+        config = self._config
+        note_ends(self._c, plan, now, hold_time_s=config.hold_time_s, least_s=config.lookahead_s + plan.period_s)
         bounds = self.bounds(now, plan.period_s)
         self.position, self.floors = bounds.position, bounds.floors
         residuals = {node.id: self._metering.beside(node.id, now) for node in plan.nodes()}

@@ -39,6 +39,21 @@ def charge_limit(columns: Columns, soc: FloatArray, rows: IntArray | slice = sli
     return result
 
 
+def keep_curves(columns: Columns, lo: FloatArray, span_s: float) -> None:
+    """Bring `lo` up to what each takes at the end, too, of a span in which it charges by as much; in place.
+
+    Args:
+        columns: the fleet, or a part of it.
+        lo: the least power of each, W, + delivered.
+        span_s: s.
+    """
+    c = columns
+    rows = np.flatnonzero((c.curve >= 0) & (lo < 0.0) & np.isfinite(c.soc) & np.isfinite(c.energy_wh))
+    if rows.size:
+        reached = c.soc[rows] + 2.0 * np.sqrt(c.soc_variance[rows]) - lo[rows] * span_s / 3600.0 / c.energy_wh[rows]
+        lo[rows] = np.maximum(lo[rows], -charge_limit(c, np.minimum(reached, 1.0), rows))
+
+
 def renew_departures(columns: Columns, now: Instant, zone: tzinfo) -> bool:
     """Set the next departure of those whose last one has passed; whether there were any."""
     c = columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -11,12 +11,14 @@ from gridiface.aggregation.accounts import Accounts
 from gridiface.aggregation.feasible import Feasibility
 from gridiface.aggregation.fleet import Fleet
 from gridiface.aggregation.glance import group_total
+from gridiface.aggregation.horizon import Horizon
 from gridiface.aggregation.limits import Envelope
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.running import Running
 from gridiface.aggregation.settlement.regulation_hours import scored
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Setpoint, Share, Target, TargetKind
+from gridiface.domain.envelope import EnvelopeSpan
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.performance_sums import RegulationFigures
@@ -29,6 +31,7 @@ class FleetViews:
     _fleet: Fleet
     _running: Running
     _feasibility: Feasibility
+    _horizon: Horizon
     _metering: Metering
     _now: Instant | None
 
@@ -101,6 +104,10 @@ class FleetViews:
     def shares(self, control: Control, now: Instant) -> Sequence[Share]:
         """Who would get what of a control that is only previewed."""
         return self._feasibility.shares(control, now)
+
+    def envelope(self, target: Target, times: Sequence[Instant], now: Instant) -> Iterator[EnvelopeSpan]:
+        """What a target can be counted on for, span by span."""
+        return self._horizon.spans(target, times, now)
 
     def _limits_w(self, group_id: str) -> tuple[float, float]:
         """(low, high) of a group's total now, W."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli import define, trying
+from gridiface.cli import define, envelope, trying
 from gridiface.cli.define import DeviceArgument
 from gridiface.cli.remote import ReasonOption, Remote, asking
 from gridiface.cli.showing import kw, percent, show_json, show_table, utc
@@ -21,6 +21,7 @@ app.command("change")(define.change_device)
 app.command("move")(define.move_device)
 app.command("remove")(define.remove_device)
 app.command("try")(trying.try_device)
+app.command("envelope")(envelope.device_envelope)
 
 
 class QualityChoice(StrEnum):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gridiface.cli import define
+from gridiface.cli import define, envelope
 from gridiface.cli.define import GroupArgument
 from gridiface.cli.remote import Remote, asking
 from gridiface.cli.showing import asks, kw, percent, show_json, show_table
@@ -17,6 +17,7 @@ app.command("create")(define.create_group)
 app.command("definition")(define.group_definition)
 app.command("change")(define.change_group)
 app.command("remove")(define.remove_group)
+app.command("envelope")(envelope.group_envelope)
 
 
 @app.command("list")

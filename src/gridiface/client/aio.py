@@ -11,6 +11,7 @@ import aiohttp
 from gridiface.client.errors import NotReached
 from gridiface.client.events import EventLines, StreamEvent
 from gridiface.client.resources import Resources
+from gridiface.operator.areas.envelope import EnvelopeSeries
 from gridiface.operator.rows import (
     ControlDetail,
     ControlRow,
@@ -65,6 +66,22 @@ class AsyncClient(Resources):
     async def group(self, group_id: str) -> GroupDetail:
         """One group."""
         found: GroupDetail = await self.request("GET", f"/groups/{segment(group_id)}")
+        return found
+
+    async def group_envelope(
+        self, group_id: str, *, start: float | None = None, end: float | None = None, step: float = 900.0
+    ) -> EnvelopeSeries:
+        """What a group can be counted on for over the coming hours; in s since 1970, none: from now, for a day."""
+        path, query = f"/groups/{segment(group_id)}/envelope", {"start": start, "end": end, "step": step}
+        found: EnvelopeSeries = await self.request("GET", path, query=query)
+        return found
+
+    async def device_envelope(
+        self, device_id: str, *, start: float | None = None, end: float | None = None, step: float = 900.0
+    ) -> EnvelopeSeries:
+        """The same of a device."""
+        path, query = f"/devices/{segment(device_id)}/envelope", {"start": start, "end": end, "step": step}
+        found: EnvelopeSeries = await self.request("GET", path, query=query)
         return found
 
     async def controls(self, *, state: str = "", target: str = "", defaults: bool = False) -> list[ControlRow]:

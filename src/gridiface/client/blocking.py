@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 from gridiface.client.aio import AsyncClient
 from gridiface.client.blocking_resources import BlockingResources
 from gridiface.client.events import StreamEvent
+from gridiface.operator.areas.envelope import EnvelopeSeries
 from gridiface.operator.rows import (
     ControlDetail,
     ControlRow,
@@ -80,6 +81,14 @@ class Client(BlockingResources):
     def group(self, group_id: str) -> GroupDetail:
         """One group."""
         return self._run(self._async.group(group_id))
+
+    def group_envelope(self, group_id: str, **span: Any) -> EnvelopeSeries:
+        """What a group can be counted on for over the coming hours; `start`, `end`, `step` as of the other client."""
+        return self._run(self._async.group_envelope(group_id, **span))
+
+    def device_envelope(self, device_id: str, **span: Any) -> EnvelopeSeries:
+        """The same of a device."""
+        return self._run(self._async.device_envelope(device_id, **span))
 
     def controls(self, *, state: str = "", target: str = "", defaults: bool = False) -> list[ControlRow]:
         """Controls in memory, the latest start first."""

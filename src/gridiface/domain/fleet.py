@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gridiface.domain.clock import Interval
 from gridiface.domain.local_time import DailyTime
 from gridiface.domain.quantities import Phase
 
@@ -220,7 +221,7 @@ class Device:
 
     `identities` holds the names other systems know it by, each under its own kind ("lfdi", "ven_id", "address");
     the domain compares them and does not read them. `tier` 1 is asked first; tier 2 takes a shortfall.
-    `shares`: see `Group`.
+    `shares`: see `Group`. `away`: when it will take no part, as far as that is told ahead, by start.
     """
 
     id: str
@@ -236,6 +237,7 @@ class Device:
     enabled: bool = True
     constraints: Constraints = field(default_factory=Constraints)
     shares: Mapping[str, float] = field(default_factory=dict)
+    away: tuple[Interval, ...] = ()
 
     @property
     def max_export_w(self) -> float:

@@ -7,12 +7,13 @@ acknowledge it on the wire. When nothing can be made durable, StoreUnavailable i
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Decision, Delivery, Outcome, Setpoint, Share, Target
+from gridiface.domain.envelope import EnvelopeSpan
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.performance_sums import Portion, RegulationFigures
@@ -330,6 +331,14 @@ class FleetSurvey(FleetView, Protocol):
 
     def shares(self, control: Control, now: Instant) -> Sequence[Share]:
         """Who would get what of a control that is only previewed, by device; empty where no power is asked."""
+        ...
+
+    def envelope(self, target: Target, times: Sequence[Instant], now: Instant) -> Iterator[EnvelopeSpan]:
+        """What a target that is there can be counted on for over [times[0], times[-1]), a piece of work at each step.
+
+        Raises:
+            FleetChanged: devices came or went meanwhile.
+        """
         ...
 
 

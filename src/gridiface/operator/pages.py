@@ -29,6 +29,7 @@ from gridiface.operator.screens.certificates import CertificatesScreen
 from gridiface.operator.screens.controls import ControlsScreen
 from gridiface.operator.screens.devices import DevicesScreen
 from gridiface.operator.screens.engine import DecisionsScreen
+from gridiface.operator.screens.envelope import EnvelopeScreen
 from gridiface.operator.screens.fleet_parts import FleetPartsScreen
 from gridiface.operator.screens.groups import GroupsScreen
 from gridiface.operator.screens.house import House
@@ -106,6 +107,7 @@ class Pages:
             OverviewScreen(house),
             DevicesScreen(house, defines=defines),
             GroupsScreen(house, defines=defines),
+            EnvelopeScreen(house),
             ControlsScreen(house),
             FleetPartsScreen(house),
             DecisionsScreen(house),

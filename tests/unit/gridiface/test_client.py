@@ -32,6 +32,8 @@ async def test_asyncio(house: Any) -> None:
         assert (await grid.device("a"))["groups"] == ["fleet", "feeder"]
         assert [row["id"] for row in await grid.groups()] == ["fleet", "feeder"]
         assert (await grid.group("fleet"))["member_devices"] == ["a", "b"]
+        assert (await grid.group_envelope("fleet"))["spans"][0]["max_w"] == 5_000.0
+        assert len((await grid.device_envelope("a", step=3_600.0))["spans"]) in {24, 25}
         assert (await grid.block("a", "works"))["blocked"]
         assert not (await grid.unblock("a"))["blocked"]
         preview = await grid.send({"set_w": 1000.0}, group="fleet", duration_s=60, preview=True)

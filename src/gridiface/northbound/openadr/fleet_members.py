@@ -6,11 +6,12 @@ Owns which VEN is which device. Does not own the events they get (fleet_channel)
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gridiface.domain.clock import Instant
+from gridiface.domain.clock import Instant, Interval
 from gridiface.domain.fleet import Capability, Device, DriverTraits, Nameplate
 from gridiface.domain.ports import DeviceRegistry
 from gridiface.domain.quantities import Phase, Quantity
@@ -70,6 +71,7 @@ class FleetMembers:
         }
         self._latest: dict[str, Snapshot] = {}
         self._barred: set[str] = set()
+        self._away: dict[str, tuple[Interval, ...]] = {}
 
     def get(self, device_id: str) -> Member | None:
         """The member that a device is."""
@@ -99,17 +101,24 @@ class FleetMembers:
         """All devices that are VENs or resources of them."""
         return list(self._members)
 
-    async def bar(self, device_id: str, now: Instant) -> None:
-        """Take its capacity away: its VEN opted out."""
-        if device_id not in self._barred:
-            self._barred.add(device_id)
+    async def opted(self, device_id: str, now: Instant, *, out: bool, away: tuple[Interval, ...]) -> None:
+        """Take its capacity away or give it back, and tell when it will be away, where that is another than before.
+
+        Args:
+            device_id, now: whose, and when.
+            out: whether its VEN takes no part now.
+            away: when it will take none, from now on.
+        """
+        before = device_id in self._barred, self._ahead(device_id, now)
+        (self._barred.add if out else self._barred.discard)(device_id)
+        self._away[device_id] = away
+        if before != (out, self._ahead(device_id, now)):
             await self._show_again(device_id, now)
 
-    async def free(self, device_id: str, now: Instant) -> None:
-        """Give its capacity back."""
-        if device_id in self._barred:
-            self._barred.remove(device_id)
-            await self._show_again(device_id, now)
+    def _ahead(self, device_id: str, now: Instant) -> tuple[Interval, ...]:
+        """What is told of its absences that is not over; one that has begun is told from now on."""
+        spans = (one for one in self._away.get(device_id, ()) if one.end > now)
+        return tuple(one if one.start > now else _until(now, one.end) for one in spans)
 
     def barred(self) -> frozenset[str]:
         """Devices without capacity."""
@@ -158,6 +167,7 @@ class FleetMembers:
             driver=DRIVER,
             identities={"ven_id": member.ven_id},
             enabled=settings.device_id not in self._barred,
+            away=self._away.get(settings.device_id, ()),
         )
         await self._registry.register(device, now, groups=settings.groups)
 
@@ -261,3 +271,7 @@ def _capabilities(settings: MemberSettings) -> frozenset[Capability]:
     if CAPACITY in settings.signals:
         found |= {Capability.LIMIT_W, Capability.CONNECT, Capability.ENERGIZE}
     return frozenset(found)
+
+
+def _until(now: Instant, end: Instant) -> Interval:
+    return Interval(now, None if math.isinf(end) else end - now)

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 
-from gridiface.domain.clock import Instant
+from gridiface.domain.clock import Instant, Interval
 from gridiface.domain.ports import Change, DeleteDocument, PutDocument
 from gridiface.northbound.openadr.committer import Committer
 from gridiface.northbound.openadr.fleet_members import FleetMembers, Member
@@ -19,6 +19,8 @@ _PREFIX = "bar/"
 _OUT, _IN = "optOut", "optIn"
 #: How long a VEN that opted out of an event without an end is left alone, s.
 OPT_OUT_S = 900.0
+#: Absences that are told ahead, per device.
+_MOST_AWAY = 100
 #: What is barred stays so for a moment at least, s.
 _LEAST_S = 1.0
 
@@ -97,14 +99,18 @@ class FleetOpts:
         return min((*self._until.values(), self._vtn.next_opt_edge(self._looked)))
 
     async def review(self, device_id: str, now: Instant) -> None:
-        """Register the device with or without its capacity, where that is another than before."""
+        """Register the device with or without its capacity, and when it will be away, where that is another."""
         member = self._members.get(device_id)
-        if member is None:
-            return
-        if self._is_out(member, now):
-            await self._members.bar(device_id, now)
-        else:
-            await self._members.free(device_id, now)
+        if member is not None:
+            await self._members.opted(device_id, now, out=self._is_out(member, now), away=self._away(member, now))
+
+    def _away(self, member: Member, now: Instant) -> tuple[Interval, ...]:
+        """When it takes no part, from now on: to the end of an event that it opted out of, and by its schedules."""
+        settings = member.settings
+        until = self._until.get(settings.device_id, now)
+        spans = [(now, until)] if until > now else []
+        spans += self._vtn.absences(member.ven_id, settings.resource or None, settings.market_context, now)
+        return tuple(Interval(start, None if math.isinf(end) else end - start) for start, end in spans[:_MOST_AWAY])
 
     def _is_out(self, member: Member, now: Instant) -> bool:
         """The word on the running event goes before schedules; an old optOut holds until its event would be over."""

@@ -10,6 +10,7 @@ from gridiface.operator.areas.audit import AuditArea
 from gridiface.operator.areas.certificates import CertificatesArea
 from gridiface.operator.areas.controls import ControlsArea
 from gridiface.operator.areas.devices import DevicesArea
+from gridiface.operator.areas.envelope import EnvelopeArea
 from gridiface.operator.areas.oauth import OAuthArea
 from gridiface.operator.areas.oidc import OidcArea
 from gridiface.operator.areas.performance import PerformanceArea
@@ -23,6 +24,7 @@ from gridiface.operator.routing import Area, Route
 #: The areas that every server has.
 DESK = (
     DevicesArea,
+    EnvelopeArea,
     ControlsArea,
     PerformanceArea,
     ApprovalsArea,

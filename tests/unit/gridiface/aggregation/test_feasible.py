@@ -1,10 +1,11 @@
 """What an asker is told that can be done: totals for set-points, changes for regulation."""
 
 import pytest
-from tests.unit.gridiface.aggregation.conftest import ask, battery
+from tests.unit.gridiface.aggregation.conftest import T0, ask, battery
 
+from gridiface.domain.clock import Interval
 from gridiface.domain.controls import ServiceClass, Target, TargetKind, Verdict
-from gridiface.domain.fleet import DriverTraits, Group
+from gridiface.domain.fleet import Constraints, DriverTraits, Group
 
 REGULATION = ServiceClass.REGULATION
 
@@ -83,3 +84,26 @@ def test_a_preview_of_a_signal_shares_the_whole(bench):
     world.submit(ask("d", set_w=4_000.0))
     world.step(1, 2)
     assert sum(share.w for share in world.engine.shares(signal(2_000.0), world.now)) == pytest.approx(6_000.0)
+
+
+def test_who_has_told_that_it_will_be_away_is_not_counted_on_then(bench):
+    out = battery("out", away=(Interval(T0 + 3_600.0, 600.0),))
+    world = bench(battery("a"), out)
+    world.step(1, 3)
+    asked = [
+        world.engine.decide(ask("c", start=start, duration=900, set_w=8_000.0), world.now) for start in (60, 3_000)
+    ]
+    assert [answer.feasible_w for answer, *_ in asked] == pytest.approx([8_000.0, 5_000.0])
+    assert asked[1][0].verdict is Verdict.PARTIAL
+    shares = world.engine.shares(ask("c", start=3_000, duration=900, set_w=4_000.0), world.now)
+    assert {share.device_id: share.w for share in shares} == {"a": pytest.approx(4_000.0), "out": 0.0}
+
+
+def test_charging_is_answered_with_what_is_taken_at_the_charge_that_it_comes_to(bench):
+    curve = ((0.0, 5_000.0), (0.6, 5_000.0), (1.0, 1_000.0))
+    world = bench(battery("a", constraints=Constraints(charge_w_by_soc=curve)))
+    world.step(1, 3)
+    hour = world.engine.decide(ask("c", start=10, duration=3_600, set_w=-5_000.0), world.now)[0]
+    assert hour.feasible_w == pytest.approx(-1_000.0)  # at 5 kW it would be full by then
+    minute = world.engine.decide(ask("c", start=10, duration=60, set_w=-5_000.0), world.now)[0]
+    assert minute.feasible_w == pytest.approx(-5_000.0)

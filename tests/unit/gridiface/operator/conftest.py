@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import aiohttp
@@ -30,6 +32,7 @@ from gridiface.domain.controls import (
     TargetKind,
     Verdict,
 )
+from gridiface.domain.envelope import Cause, EnvelopeSpan, Held
 from gridiface.domain.fleet import Device, Group, Nameplate
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.ports import (
@@ -75,6 +78,31 @@ class FakeFleet:
 
     def groups(self) -> Sequence[Group]:
         return self._groups
+
+    def envelope(self, target: Target, times: Sequence[float], now: float) -> Iterator[EnvelopeSpan]:
+        """5 kW up and down in each span, but for the second, of which nothing is certain."""
+        for number, (start, end) in enumerate(pairwise(times)):
+            up = (Held(Cause.LIMIT, 2_000.0, 2, "c1", "sep2"), Held(Cause.DAY, 500.0, 1)) if number else ()
+            yield EnvelopeSpan(
+                start=start,
+                end=end,
+                min_w=None if number == 1 else -5_000.0,
+                max_w=None if number == 1 else 5_000.0,
+                min_var=-100.0,
+                max_var=200.0,
+                sure_min_var=0.0,
+                sure_max_var=0.0,
+                planned_w=1_000.0,
+                beside_w=0.0,
+                energy_up=bool(number),
+                energy_down=False,
+                up_wh=4_000.0 if number else None,
+                down_wh=1_000.0 if number else None,
+                reach_up_s=0.0,
+                reach_down_s=math.inf,
+                held_up=up,
+                held_down=(),
+            )
 
     def members(self, group_id: str) -> Sequence[str]:
         return ["a", "b"]

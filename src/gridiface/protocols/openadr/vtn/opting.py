@@ -5,6 +5,7 @@ Owns opts and their precedence (rules 200 to 211). Does not own the opts of oadr
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection
 from copy import deepcopy
@@ -125,6 +126,23 @@ class OptDesk:
             if in_context and _covers(schedule, resource, device) and _runs(schedule, at):
                 chosen = schedule
         return chosen.opt if chosen else None
+
+    def absences(
+        self, ven_id: str, resource: str | None, market_context: str | None, now: float
+    ) -> list[tuple[float, float]]:
+        """When a resource will not take part by its schedules, from now on: (start, end) by start, none that touch."""
+        schedules = self._state.opts(ven_id).schedules
+        edges = {start + part for one in schedules for start, length in one.spans for part in (0.0, length)}
+        times = sorted({now, *(edge for edge in edges if edge > now)})
+        found: list[tuple[float, float]] = []
+        for start, end in itertools.pairwise([*times, math.inf]):
+            if self.scheduled(ven_id, resource, start, market_context) != "optOut":
+                continue
+            if found and found[-1][1] == start:
+                found[-1] = found[-1][0], end
+            else:
+                found.append((start, end))
+        return found
 
     def _resources(self, target: EiTarget, ven: Ven) -> list[str]:
         if any(venID != ven.venID for venID in target.venID):

@@ -336,6 +336,10 @@ class Vtn:
         """The opt schedules of a VEN; to be read only."""
         return self._state.opts(ven_id)
 
+    def absences(self, ven_id: str, resource: str | None, context: str | None, now: float) -> list[tuple[float, float]]:
+        """When a resource (None: the VEN) will not take part by its opt schedules, from now on: (start, end)."""
+        return self._opts.absences(ven_id, resource, context, now)
+
     def next_opt_edge(self, now: float) -> float:
         """When an opt schedule begins or ends next; infinity when none does."""
         return self._opts.next_edge(now)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gridiface.domain.clock import Interval
 from gridiface.domain.controls import DeliveryOutcome, Setpoint
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry, VtnSettings
@@ -34,6 +35,7 @@ class House:
         self.time = NOW
         self.kept: dict[tuple[str, str], Document] = {}
         self.enabled: list[bool] = []
+        self.away: list[tuple[Interval, ...]] = []
 
     def now(self) -> float:
         return self.time
@@ -53,6 +55,7 @@ class House:
 
     async def register(self, device: Any, now: float, **more: Any) -> None:
         self.enabled.append(device.enabled)
+        self.away.append(device.away)
 
     async def remove(self, device_id: str, now: float, **more: Any) -> None:
         self.enabled.clear()
@@ -134,6 +137,7 @@ async def test_an_opt_out_is_remembered_over_a_restart() -> None:
     event_id = await story.tell(-500.0, until=NOW + 100)
     await story.answer(event_id, "optOut")
     assert house.enabled[-1] is False
+    assert house.away[-1] == (Interval(NOW, 100),)
     story = await story.again()
     assert house.enabled == [False, False]
     assert story.vtn.channel.next_timer() == NOW + 100
@@ -199,10 +203,16 @@ async def test_a_schedule_counts_from_its_start_to_its_end() -> None:
         )
     )
     assert house.enabled[-1] is True
+    assert house.away[-1] == (Interval(NOW + 50, 100),)  # it is told ahead
+    told = len(house.away)
+    await story.vtn.channel.handle_timer(house.time)
+    assert len(house.away) == told  # and not again
     story = await story.again()
+    assert house.away[-1] == (Interval(NOW + 50, 100),)
     for moment, enabled in ((NOW + 50, False), (NOW + 149, False), (NOW + 150, True)):
         assert story.vtn.channel.next_timer() > house.time
         house.time = moment
         await story.vtn.channel.handle_timer(moment)
         assert house.enabled[-1] is enabled
+    assert house.away[-1] == ()
     await story.vtn.stop()

@@ -148,6 +148,38 @@ def test_r202_an_opt_without_target_means_all_and_several_parts_mean_each(kit):
     assert [kit.vtn.scheduled(other, one, kit.now, None) for one in ("a", "b", "c")] == ["optOut", "optOut", None]
 
 
+def spans(kit, name, opt_type, *spans):
+    available = [
+        opt.Available(properties=Properties(dtstart=kit.now + start, duration=length)) for start, length in spans
+    ]
+    return kit.handle(
+        opt.OadrCreateOpt(
+            optID=f"{opt_type} {spans}",
+            optType=opt_type,
+            optReason="x-schedule",
+            venID=name,
+            vavailability=opt.Vavailability(components=opt.AvailableList(available=available)),
+            createdDateTime=kit.now,
+            requestID="r",
+            eiTarget=EiTarget(),
+        )
+    ).eiResponse.responseCode
+
+
+def test_absences_are_told_ahead_by_the_last_word_of_each_time(kit):
+    name = kit.register()
+    assert kit.vtn.absences(name, None, None, kit.now) == []
+    spans(kit, name, "optOut", (-100, 200), (1_000, 500), (1_500, 500), (5_000, 0))
+    spans(kit, name, "optIn", (1_200, 100))
+    found = kit.vtn.absences(name, None, None, kit.now)
+    assert [(start - kit.now, end - kit.now) for start, end in found] == [
+        (0, 100),
+        (1_000, 1_200),
+        (1_300, 2_000),
+        (5_000, float("inf")),
+    ]
+
+
 def test_r209_a_device_class_narrows_an_opt(kit):
     name = kit.register()
     schedule(kit, name, "o", EiTarget(resourceID=["a"]), devices=["Thermostat"])
