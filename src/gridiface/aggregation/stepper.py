@@ -105,8 +105,7 @@ class Stepper:
 
     def run(self, plan: Plan, demands: Demands, now: Instant) -> Step:
         """One step. Notes in the columns what is told."""
-        config = self._config
-        note_ends(self._c, plan, now, hold_time_s=config.hold_time_s, least_s=config.lookahead_s + plan.period_s)
+        note_ends(self._c, plan, now, self._config)
         bounds = self.bounds(now, plan.period_s)
         self.position, self.floors = bounds.position, bounds.floors
         residuals = {node.id: self._metering.beside(node.id, now) for node in plan.nodes()}

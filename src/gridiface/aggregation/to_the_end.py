@@ -11,20 +11,17 @@ import numpy as np
 from gridiface.aggregation.allocate.problem import FloatArray
 from gridiface.aggregation.arbitration import Ruling
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.plan import Plan
 from gridiface.domain.clock import Instant
 
 
-def note_ends(columns: Columns, plan: Plan, now: Instant, *, hold_time_s: float, least_s: float) -> None:
+def note_ends(columns: Columns, plan: Plan, now: Instant, config: EngineConfig) -> None:
     """Note for how long the power that rules each device still lasts, where that is less than the hold time.
 
-    Args:
-        columns: the fleet.
-        plan: who rules.
-        now: when.
-        hold_time_s: see `EngineConfig`.
-        least_s: a power is always held for so long at least, s: it goes on until the next step.
+    A step and its look-ahead are counted at least: so long it goes on.
     """
+    least_s = config.lookahead_s + plan.period_s
     c = columns
     lasts: FloatArray | None = None
     for ruling, rows in (
@@ -32,7 +29,7 @@ def note_ends(columns: Columns, plan: Plan, now: Instant, *, hold_time_s: float,
         *((ruling, np.array([row])) for row, ruling in plan.rulings.items()),
     ):
         left = _ends(ruling) - now
-        if left < hold_time_s:
+        if left < config.hold_time_s:
             lasts = np.full(c.count, np.inf) if lasts is None else lasts
             lasts[rows] = max(left, least_s)
     if lasts is None:

@@ -72,7 +72,7 @@ def import_battery_model(text: str, path: Path, device_id: str | None = None) ->
     }
     if table:
         device["constraints"] = {"charge_w_by_soc": [[soc, kw * 1000] for soc, kw in table]}
-    chemistry = document.text((*base, "chemistry"))
+    chemistry = document.line((*base, "chemistry"))
     if chemistry:
         device["name"] = f"{own} ({chemistry})"
     content: dict[str, Any] = {"devices": [device]}
@@ -227,6 +227,8 @@ def _fraction(document: Document, place: Place, value: float | None, *, percent:
 def _table(document: Document, place: Place) -> list[tuple[float, float]]:
     """The rows of the table by rising state of charge (0..1) with the most power taken, kW."""
     rows = document.items(place)
+    if document.get(place) == []:
+        document.warn(place, "is empty: nothing bounds charging but the rating", "write rows of soc and max_charge_kw")
     read: list[tuple[int, float, float]] = []
     for number in range(min(len(rows), MOST_ROWS)):
         document.unknown_keys((*place, number), ("soc", "max_charge_kw"))

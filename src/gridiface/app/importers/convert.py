@@ -19,7 +19,7 @@ from gridiface.app.importers.findings import Document, Finding, Place
 from gridiface.errors import ConfigError
 
 #: SunSpec models that only report: none of their points can be written.
-REPORTING_MODELS = frozenset({101, 102, 103, 111, 112, 113, 160, *range(201, 205), *range(211, 215)})
+REPORTING_MODELS = frozenset({1, 101, 102, 103, 111, 112, 113, 120, 122, 160, *range(201, 205), *range(211, 215)})
 #: SunSpec models through which power is commanded.
 CONTROL_MODELS = (704, 123, 124)
 
@@ -89,6 +89,9 @@ def _split_host(document: Document, place: Place, host: str, port: float | None)
 def connection(document: Document, place: Place) -> dict[str, Any]:
     """The SunSpec driver's connection of a block with host, port and unit_id."""
     document.unknown_keys(place, CONNECTION_KEYS, _UNIT_WORDS)
+    if isinstance(document.get((*place, "host")), int | float):
+        document.error((*place, "host"), "is a number", "write a name or an address, in quotes")
+        return {}
     host = document.text((*place, "host"))
     if not host:
         document.error((*place, "host"), "missing: the device cannot be reached", "add its name or address")
@@ -132,6 +135,9 @@ def ramp_w_per_s(document: Document, place: Place, rate: float | None, range_kw:
     for key in document.mapping(place):
         name = str(key)
         if name == "ramp_rate" or not _RAMP_WORD.search(name):
+            continue
+        if not isinstance(document.get((*place, name)), int | float):
+            document.warn((*place, name), "unknown key, left out", "ramp_rate counts, in kW per minute")
             continue
         seconds = document.number((*place, name), low=0, high=1e7)
         if found is None and seconds:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,22 @@ MOST_NODES = 200_000
 _DEEPEST = 32
 
 Place = tuple[int | str, ...]
+
+#: What the hint at a key begins with that is almost one of the form's.
+_MEANT = "did you mean"
+#: What Python's reader takes and JSON does not have.
+_NO_NUMBER = re.compile(r"(?<=[\s:\[,])-?(NaN|Infinity)(?=[\s,}\]])")
+#: Values that are no number and no text, for people.
+_KINDS = {
+    bool: "true or false",
+    str: "a text",
+    list: "a list",
+    dict: "a block of keys",
+    date: "a date",
+    datetime: "a time",
+}
+#: So many of the last findings are compared before the same is said twice.
+_LOOKED_AT = 20
 
 
 class Severity(StrEnum):
@@ -45,6 +63,14 @@ class Finding:
     place: str
     text: str
     fix: str
+
+    @property
+    def meant(self) -> str:
+        """The place of the key that was meant, as far as one is guessed; else empty."""
+        if not self.fix.startswith(_MEANT):
+            return ""
+        above, dot, _ = self.place.rpartition(".")
+        return above + dot + self.fix.removeprefix(_MEANT).strip(" ?'")
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.place}: {self.text}; {self.fix}"
@@ -77,8 +103,15 @@ class Document:
             where = f"{path}:{min(mark.line, text.count(chr(10))) + 1}" if mark else str(path)
             reason = getattr(problem, "problem", None) or "not readable"
             raise ConfigError(f"{where}: not valid {form.upper()}: {reason}; correct it there") from problem
+        except json.JSONDecodeError as problem:
+            where = f"{path}:{problem.lineno}"
+            raise ConfigError(
+                f"{where}: not valid JSON: {problem.msg}, column {problem.colno}; correct it"
+            ) from problem
         except (ValueError, TypeError, OverflowError, RecursionError) as problem:
-            raise ConfigError(f"{path}: not valid {form.upper()}: {str(problem)[:120]}; correct it") from problem
+            word = _NO_NUMBER.search(text) if form == "json" else None
+            where = f"{path}:{text.count(chr(10), 0, word.start()) + 1}" if word else str(path)
+            raise ConfigError(f"{where}: not valid {form.upper()}: {str(problem)[:120]}; correct it") from problem
 
     def get(self, place: Place) -> Any:
         """The value at a place; None where there is none."""
@@ -108,11 +141,12 @@ class Document:
         """End here if there was an error.
 
         Raises:
-            ConfigError: every error, one a line.
+            ConfigError: every error, one a line, and the keys that are almost one of which an error is told.
         """
-        errors = [str(finding) for finding in self.findings if finding.severity is Severity.ERROR]
+        errors = {finding.place for finding in self.findings if finding.severity is Severity.ERROR}
         if errors:
-            raise ConfigError("\n".join(errors))
+            told = (one for one in self.findings if one.severity is Severity.ERROR or one.meant in errors)
+            raise ConfigError("\n".join(map(str, told)))
 
     def root(self, key: str) -> Place:
         """Where the form's content begins: below `key`, or at the top where the file leaves that key out.
@@ -121,6 +155,8 @@ class Document:
             ConfigError: there are no keys and values there.
         """
         base: Place = (key,) if isinstance(self.data, Mapping) and key in self.data else ()
+        if base:
+            self.unknown_keys((), (key,))
         self.mapping(base, required=True)
         self.raise_errors()
         return base
@@ -150,7 +186,8 @@ class Document:
             return None
         wanted = f"write a number from {low:g} to {high:g}" + (f" {unit}" if unit else "")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            self.error(place, "must be a number without a unit", wanted)
+            what = "a text in quotes" if _is_number(value) else _KINDS.get(type(value), "something else")
+            self.error(place, f"must be a number without a unit, and is {what}", wanted)
             return None
         if value != value:  # noqa: PLR0124 - NaN
             self.error(place, "NaN is no number", wanted)
@@ -166,10 +203,22 @@ class Document:
         value = self.get(place)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)) or len(str(value)) > 500:
-            self.error(place, "must be a text of at most 500 characters", "write it in quotes")
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            what = _KINDS.get(type(value), "something else")
+            self.error(place, f"must be a text, and is {what}", "write it in quotes, on one line")
+            return None
+        if len(str(value)) > 500:
+            self.error(place, f"has {len(str(value))} characters", "write at most 500")
             return None
         return str(value).strip()
+
+    def line(self, place: Place) -> str | None:
+        """The same as one line: signs that cannot be seen become spaces, with a warning."""
+        value = self.text(place)
+        if value is None or value.isprintable():
+            return value
+        self.warn(place, "has control characters: they became spaces", "write one line of letters, digits and signs")
+        return " ".join("".join(sign if sign.isprintable() else " " for sign in value).split())
 
     def unknown_keys(self, place: Place, known: Iterable[str], expected: Iterable[str] = ()) -> None:
         """Warn of every key at a place that the form does not have; `expected` are handled elsewhere."""
@@ -177,8 +226,8 @@ class Document:
         for key in self.mapping(place):
             if key in names or key in expected:
                 continue
-            close = difflib.get_close_matches(str(key), names, n=1)
-            fix = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}"
+            close = _close_to(str(key), names)
+            fix = f"{_MEANT} {close[0]!r}?" if close else f"there are: {', '.join(names)}"
             self.warn((*place, str(key)[:60]), "unknown key, left out", fix)
 
     def _add(self, severity: Severity, place: Place, text: str, fix: str) -> None:
@@ -186,7 +235,8 @@ class Document:
         dotted = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
         printable = "".join(c if c.isprintable() else "?" for c in dotted) or "the file"
         finding = Finding(severity=severity, path=str(self.path), line=line, place=printable, text=text, fix=fix)
-        self.findings.append(finding)
+        if finding not in self.findings[-_LOOKED_AT:]:
+            self.findings.append(finding)
 
 
 def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
@@ -259,6 +309,21 @@ def _refuse_twice(path: Path, node: yaml.Node | None) -> None:
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             _refuse_twice(path, value)
+
+
+def _is_number(value: object) -> bool:
+    """Whether a text is a number, but for its quotes."""
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def _close_to(key: str, names: Sequence[str]) -> list[str]:
+    """The key of the form that is most like one, whatever its capitals and with or without underscores; at most one."""
+    plain = {name.replace("_", "").lower(): name for name in names}
+    found = difflib.get_close_matches(key.replace("_", "").replace("-", "").lower(), list(plain), n=1, cutoff=0.75)
+    return [plain[one] for one in found] or difflib.get_close_matches(key, names, n=1)
 
 
 def _json(text: str) -> Any:

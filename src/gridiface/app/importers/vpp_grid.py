@@ -71,7 +71,7 @@ def import_vpp_grid(text: str, path: Path) -> Imported:
     document = Document(path, text, "yaml")
     base = document.root("vpp_grid")
     document.unknown_keys(base, _SITE_KEYS)
-    title = document.text((*base, "site_id")) or "site"
+    title = document.line((*base, "site_id")) or "site"
     site = identifier(document, (*base, "site_id"), title)
     if document.get((*base, "site_id")) is None:
         document.warn((*base, "site_id"), "missing: the site is called 'site'", "add site_id")
@@ -99,7 +99,7 @@ def import_vpp_grid(text: str, path: Path) -> Imported:
 def _devices(document: Document, base: Place) -> list[dict[str, Any]]:
     place = (*base, "assets")
     assets = document.items(place)
-    if not assets:
+    if not assets and not document.get(place):
         document.error(place, "no assets", "list at least one with asset_id and dispatch_limits")
     if len(assets) > MOST_ASSETS:
         document.error(place, f"more than {MOST_ASSETS} assets", "split the file by site")
@@ -141,7 +141,8 @@ def _asset(document: Document, place: Place) -> dict[str, Any] | None:
     document.unknown_keys(place, _ASSET_KEYS)
     name = document.text((*place, "asset_id"))
     if not name:
-        document.error((*place, "asset_id"), "missing", "add an id that is used once")
+        if document.get((*place, "asset_id")) in (None, ""):
+            document.error((*place, "asset_id"), "missing", "add an id that is used once")
         return None
     own = identifier(document, (*place, "asset_id"), name)
     for key in ("iec_goose_app_id", "iec_61850_ied_id"):
@@ -262,5 +263,8 @@ def _slowest_sensor(document: Document, place: Place) -> float:
             fix = "the driver reads the state of charge from SunSpec 713 or 124"
             document.note((*sensor, "measurement_point"), "left out", fix)
         rate = document.number((*sensor, "update_rate_ms"), low=0, high=86_400_000, unit="ms")
+        if rate is not None and 0 < rate < _QUICKEST_MS:
+            text = f"{rate:g} ms between two readings, shorter than any device is read"
+            document.warn((*sensor, "update_rate_ms"), text, "was it meant in s?")
         slowest = max(slowest, (rate or 0.0) / 1000)
     return slowest

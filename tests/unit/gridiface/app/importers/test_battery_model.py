@@ -187,3 +187,10 @@ def test_anything_gives_a_configuration_or_an_error(key: str, value: Any, whole:
 @given(st.text(max_size=100))
 def test_any_text_gives_a_configuration_or_an_error(text: str) -> None:
     only_config_or_error(text)
+
+
+def test_an_empty_table_and_a_name_that_is_no_line_are_told() -> None:
+    made = convert(dispatch_constraints={"max_charge_power_vs_soc": []}, chemistry="L\nFP")
+    told = "\n".join(warnings(made))
+    assert "is empty" in told
+    assert "control characters" in told

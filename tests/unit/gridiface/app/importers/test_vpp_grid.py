@@ -210,3 +210,45 @@ def test_a_site_with_anything_anywhere_gives_a_configuration_or_an_error(data: s
 @given(st.text(max_size=200))
 def test_any_text_gives_a_configuration_or_an_error(text: str) -> None:
     only_config_or_error(text)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ("modbus_tcp: {", "modbusTcp: {", "did you mean 'modbus_tcp'?"),
+        ("asset_id:", "Asset_ID:", "did you mean 'asset_id'?"),
+        ("host: 10.0.0.11", "host: 10.0", "modbus_tcp.host: is a number"),
+        ("max_discharge: 300", 'max_discharge: "300"', "and is a text in quotes"),
+        ("asset_id: bess-1", f"asset_id: {'x' * 501}", "501 characters"),
+        ("asset_id: bess-1", "asset_id: 2026-01-01", "must be a text, and is a date"),
+    ],
+)
+def test_what_is_wrong_is_told_once_and_with_what_was_meant(right: str, wrong: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        import_vpp_grid(SITE.replace(right, wrong), PATH)
+    lines = str(caught.value).splitlines()
+    assert says in "\n".join(lines)
+    assert all(line.startswith("site.yaml:") for line in lines)
+    assert len(lines) == 1 + says.startswith("did you mean")
+
+
+def test_assets_that_are_no_list_are_told_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        import_vpp_grid("vpp_grid: {site_id: s, assets: none}", PATH)
+    assert str(caught.value).splitlines() == [
+        "site.yaml:1: vpp_grid.assets: must be a list; write one entry per element"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ("update_rate_ms: 20000", "update_rate_ms: 1", "was it meant in s?"),
+        ("inverter_model: 701", "inverter_model: 1", "it has no writable point"),
+        ("ramp_rate: 600", "ramp_rate: 600, ramp_rate_unit: kW/s", "ramp_rate_unit: unknown key"),
+        ("site_id: depot-7", 'site_id: "depot\\t7"', "control characters"),
+        ("vpp_grid:", "vpp_grid_v2: {a: 1}\nvpp_grid:", "vpp_grid_v2: unknown key"),
+    ],
+)
+def test_more_mistakes_are_named(right: str, wrong: str, says: str) -> None:
+    assert says in "\n".join(warnings(SITE.replace(right, wrong)))
