@@ -21,6 +21,7 @@ from gridiface.domain.controls import (
     ModeValue,
 )
 from gridiface.domain.curves import each_curve
+from gridiface.domain.fleet import reserved_key
 
 #: The kind of a mode: of one kind one control rules. Modes that are not listed are kinds of their own.
 KIND_OF: Mapping[ControlMode, str] = {
@@ -121,9 +122,7 @@ def lane_of(control: Control, shares: Mapping[str, float]) -> str:
 
     A key is a program, a protocol, or "protocol:program".
     """
-    source = control.source
-    keys = (f"{source.protocol}:{source.program}", source.program, source.protocol)
-    return next((key for key in keys if key and key in shares), "")
+    return reserved_key(control.source.protocol, control.source.program, shares)
 
 
 def rule(

@@ -144,6 +144,7 @@ class Engine(FleetViews):
         """Add a device, or take over its new ratings and settings."""
         self._at(now)
         self._c.put(device)
+        self._log.takes_part(now, device.id, device.enabled)
         self.throughput.arrived(device.id)
         self._fleet_changed()
 

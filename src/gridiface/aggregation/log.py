@@ -62,6 +62,14 @@ class DecisionLog:
             now, control.target, signal, verdict, reason, source=control.source, control_id=control.id, value=value
         )
 
+    def takes_part(self, now: Instant, device_id: str, enabled: bool) -> None:
+        """An entry where a device takes part from now on, or no more; one that comes is taken to take part."""
+        key = ("enabled", device_id)
+        before, self._last[key] = self._last.get(key, True), enabled
+        if before != enabled:
+            reason = "by its owner or its settings"
+            self.add(now, device_target(device_id), "enabled", "enabled" if enabled else "disabled", reason)
+
     def news(self, *key: str, value: object) -> bool:
         """Whether `value` differs from the last one under `key`; it is kept."""
         if self._last.get(key) == value:

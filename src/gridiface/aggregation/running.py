@@ -194,7 +194,9 @@ class Running:
         """How the devices' parts in a control that ends now ended."""
         c, target = self._c, entry.control.target
         began, failures = entry.told.get(OutcomeKind.STARTED, ()), dict(entry.failures)
-        gone = c.down | c.lost
+        gone = c.down | c.lost | c.blocked | ~c.enabled
+        failures |= dict.fromkeys(c.ids[~c.enabled].tolist(), "not enabled any more")
+        failures |= dict.fromkeys(c.ids[c.blocked].tolist(), "blocked by the operator")
         if target.kind is TargetKind.DEVICE:
             row = c.row.get(target.id)
             here = frozenset() if row is None else frozenset({target.id})

@@ -40,6 +40,10 @@ SETTLEMENT_COLUMNS = (
     "quality",
     "method",
     "revision",
+    "eligible",
+    "share",
+    "credited_w",
+    "reason",
 )
 PERFORMANCE_COLUMNS = (
     "control_id",
@@ -56,6 +60,8 @@ PERFORMANCE_COLUMNS = (
     "known",
     "reason",
 )
+#: What the rows of a settlement say more, of one that says nothing more.
+_WHOLE = (1.0, 1.0, "", "")
 _TEXTS = frozenset(
     {"event_id", "resource_id", "control_id", "target_id", "quality", "method", "reason", "start", "end"}
 )
@@ -73,6 +79,8 @@ def records(rows: Iterable[SettlementRow | PerformanceInterval]) -> list[dict[st
     for row in rows:
         columns = SETTLEMENT_COLUMNS if isinstance(row, SettlementRow) else PERFORMANCE_COLUMNS
         values = {name: getattr(row, name) for name in columns}
+        if isinstance(row, SettlementRow):
+            values["reason"] = row.why
         values |= {"start": utc(row.start), "end": utc(row.end), "quality": row.quality.value}
         found.append(values)
     return found
@@ -145,11 +153,14 @@ def settlement_json(settlement: Settlement, event_end: Instant) -> str:
             "revision": settlement.revision,
             "computed": settlement.computed,
             "final": settlement.final,
+            "authority": settlement.authority,
+            "reserved": dict(settlement.reserved),
             "rows": [
                 [
                     *(row.resource_id, row.start, row.end),
                     *(row.baseline_w, row.metered_w, row.delivered_w, row.committed_w),
                     *(row.quality.value, row.method, row.revision),
+                    *(row.eligible, row.share, row.reason, row.elsewhere),
                 ]
                 for row in settlement.rows
             ],
@@ -193,7 +204,8 @@ def settlement_of_text(text: bytes, path: str) -> tuple[Settlement, Instant]:
 def _settlement(data: Mapping[str, Any]) -> Settlement:
     event = _text(data["event_id"])
     rows = []
-    for resource, start, end, baseline, metered, delivered, committed, quality, method, revision in data["rows"]:
+    for resource, start, end, baseline, metered, delivered, committed, quality, method, revision, *more in data["rows"]:
+        part, share, reason, elsewhere = more or _WHOLE  # rows of before they had it have all of it
         rows.append(
             SettlementRow(
                 event_id=event,
@@ -207,14 +219,23 @@ def _settlement(data: Mapping[str, Any]) -> Settlement:
                 quality=Quality(quality),
                 method=_text(method),
                 revision=int(revision),
+                eligible=_fraction(part),
+                share=_fraction(share),
+                reason=_text(reason),
+                elsewhere=_text(elsewhere),
             )
         )
+    reserved = data.get("reserved", {})
+    if not isinstance(reserved, Mapping):
+        raise TypeError("not reserved parts by resource")
     return Settlement(
         event_id=event,
         revision=int(data["revision"]),
         computed=float(data["computed"]),
         final=bool(data["final"]),
         rows=tuple(rows),
+        authority=float(data.get("authority", 0.0)),
+        reserved={_text(name): _fraction(part) for name, part in reserved.items()},
     )
 
 
@@ -222,6 +243,12 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("not a text")
     return value
+
+
+def _fraction(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError("not a fraction")
+    return float(value)
 
 
 def _power(value: object) -> float | None:
@@ -234,8 +261,9 @@ def _power(value: object) -> float | None:
 
 def total_record(total: Total) -> dict[str, Any]:
     """A sum as plain values."""
-    names = ("key", "rows", "settled", "coverage", "baseline_wh", "metered_wh", "delivered_wh", "committed_wh")
-    return {name: getattr(total, name) for name in names} | {
+    counts = ("key", "rows", "settled", "coverage")
+    energies = ("baseline_wh", "metered_wh", "delivered_wh", "credited_wh", "committed_wh")
+    return {name: getattr(total, name) for name in (*counts, *energies)} | {
         "performance": total.performance,
         "quality": total.quality.value,
     }

@@ -9,15 +9,20 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from gridiface.aggregation.settlement import (
     Calendar,
     MeterSeries,
+    OptOut,
     Revision,
     Settlement,
     SettlementEvent,
+    credited,
+    eligible,
+    event_days,
+    event_times,
     settle,
     settlement_of,
     totals,
@@ -71,12 +76,16 @@ async def readings_of(store: Readings, device_id: str, start: Instant, end: Inst
         start = last if last > page[0].source_time else math.nextafter(last, math.inf)
 
 
+#: A settlement, and the end of its event.
+Kept = tuple[Settlement, Instant]
+
+
 class SettlementDesk:
     """The settlements of one installation. Call `load` before the first question."""
 
     def __init__(self, store: Readings) -> None:
         self._store = store
-        self._kept: dict[str, tuple[Settlement, Instant]] = {}
+        self._kept: dict[str, Kept] = {}
         self._summaries: dict[str, tuple[Settlement, Mapping[str, Any]]] = {}
         self._one_by_one = asyncio.Lock()
 
@@ -115,8 +124,8 @@ class SettlementDesk:
 
         Args:
             asked: event, start, end, devices, method, storage, committed_w, interval_s, zone, holidays, nerc_holidays,
-                event_days, reopen. Days on which a device took part in another event that was settled here are left
-                out of its baselines by themselves.
+                event_days, opt_outs, authority, reserved, reopen: see operator.settling.asked_of. Days on which a
+                device took part in another event that was settled here are left out of its baselines by themselves.
             now: the time.
             along: made durable with it.
 
@@ -128,26 +137,36 @@ class SettlementDesk:
             event = asked["event"]
             series = await self._series(asked)
             earlier = self._kept.get(event)
-            others = [kept for name, (kept, _) in self._kept.items() if name != event]
+            others = {name: kept for name, kept in self._kept.items() if name != event}
             previous = None if earlier is None else earlier[0]
-            found = await asyncio.to_thread(_settled, asked, series, others, previous, now)
+            found, revised = await asyncio.to_thread(_settled, asked, series, others, previous, now)
             if not found.note:
-                body = exports.settlement_json(found.settlement, asked["end"]).encode()
-                await self._store.commit([PutDocument(SPACE, event, body), *along])
-                self._kept[event] = (found.settlement, asked["end"])
+                await self._keep({event: (found.settlement, asked["end"]), **revised}, along)
+            elif earlier is not None and found.settlement is not previous:
+                await self._keep({event: (found.settlement, earlier[1])}, ())  # it has become final
             told = dict(self._told(event))
             changes = [exports.change_record(change) for change in found.changes[:1000]]
-            return {**told, "note": found.note, "changed": len(found.changes), "changes": changes}
+            counts = {"changed": len(found.changes), "changes": changes, "revised": sorted(revised)}
+            return {**told, "note": found.note, **counts}
 
-    async def remove(self, event: str, *, along: Sequence[Change]) -> None:
-        """Take a settlement away.
+    async def remove(self, event: str, now: Instant, *, along: Sequence[Change]) -> None:
+        """Take a settlement away; what it counted goes to the others of its time.
 
         Raises:
             StoreUnavailable: nothing was changed.
         """
-        await self._store.commit([DeleteDocument(SPACE, event), *along])
-        self._kept.pop(event, None)
-        self._summaries.pop(event, None)
+        async with self._one_by_one:
+            gone = self._kept.get(event)
+            others = {name: kept for name, kept in self._kept.items() if name != event}
+            revised = {} if gone is None else await asyncio.to_thread(_without, gone[0], others, now)
+            await self._keep(revised, [DeleteDocument(SPACE, event), *along])
+            self._kept.pop(event, None)
+            self._summaries.pop(event, None)
+
+    async def _keep(self, settlements: Mapping[str, Kept], along: Sequence[Change]) -> None:
+        texts = {name: exports.settlement_json(kept, end) for name, (kept, end) in settlements.items()}
+        await self._store.commit([*(PutDocument(SPACE, name, text.encode()) for name, text in texts.items()), *along])
+        self._kept.update(settlements)
 
     async def _series(self, asked: Mapping[str, Any]) -> list[MeterSeries]:
         made: list[MeterSeries] = []
@@ -184,10 +203,11 @@ class SettlementDesk:
 def _settled(
     asked: Mapping[str, Any],
     series: list[MeterSeries],
-    others: list[Settlement],
+    others: Mapping[str, Kept],
     earlier: Settlement | None,
     now: Instant,
-) -> Revision:
+) -> tuple[Revision, Mapping[str, Kept]]:
+    """What came of it; the other settlements that have a new revision, as a watt-hour counts for one event only."""
     place = zone(asked["zone"])
     holidays = frozenset(asked["holidays"])
     if asked["nerc_holidays"]:
@@ -203,37 +223,60 @@ def _settled(
         methods=dict.fromkeys(asked["storage"], "meter-before-after"),
         interval_s=asked["interval_s"],
     )
+    beside, names = [kept for kept, _ in others.values()], {one.meter_id for one in series}
     rows = settle(
         event,
         series,
         calendar=calendar,
         event_days=frozenset(asked["event_days"]),
-        own_event_days=_event_days(others, {one.meter_id for one in series}, event.start - BEFORE_S, calendar),
-        own_events=_events(others, {one.meter_id for one in series}, event.start, calendar),
+        own_event_days=event_days(beside, names, event.start - BEFORE_S, calendar),
+        own_events=event_times(beside, names, event.start),
     )
-    return settlement_of(event.id, event.end, rows, now, previous=earlier, reopen=asked["reopen"])
+    terms = {"authority": asked["authority"], "reserved": asked["reserved"]}
+    outs = [OptOut(resource_id=o.device_id, start=o.start, end=o.end, reason=o.reason) for o in asked["opt_outs"]]
+    draft = Settlement(event_id=event.id, revision=0, computed=now, final=False, rows=eligible(rows, outs), **terms)
+    near = _near(draft, others)
+    own, *shared = credited([draft, *_with_neighbours(near, others)])
+    made = settlement_of(event.id, event.end, own.rows, now, previous=earlier, reopen=asked["reopen"], **terms)
+    return made, {} if made.note else _revised(near, shared, others, now)
 
 
-def _event_days(
-    settlements: list[Settlement], devices: set[str], after: Instant, calendar: Calendar
-) -> Mapping[str, frozenset[date]]:
-    """The local days on which each device took part in one of these events, from `after` on."""
-    found: dict[str, set[date]] = {}
-    for settlement in settlements:
-        for row in settlement.rows:
-            if row.start >= after and row.resource_id in devices:
-                found.setdefault(row.resource_id, set()).add(calendar.day(row.start))
-    return {name: frozenset(days) for name, days in found.items()}
+def _without(gone: Settlement, others: Mapping[str, Kept], now: Instant) -> Mapping[str, Kept]:
+    """The other settlements that have a new revision when one is taken away."""
+    near = _near(gone, others)
+    return _revised(near, credited(_with_neighbours(near, others)), others, now)
 
 
-def _events(
-    settlements: list[Settlement], devices: set[str], start: Instant, calendar: Calendar
-) -> Mapping[str, list[tuple[Instant, Instant]]]:
-    """The times at which each device took part in one of these events on the day of `start`."""
-    found: dict[str, list[tuple[Instant, Instant]]] = {}
-    for settlement in settlements:
-        for row in settlement.rows:
-            near = abs(row.start - start) < 2 * 86_400 and row.resource_id in devices
-            if near and calendar.day(row.start) == calendar.day(start):
-                found.setdefault(row.resource_id, []).append((row.start, row.end))
+def _near(one: Settlement, others: Mapping[str, Kept]) -> set[str]:
+    """Which of the others may have rows of the same time."""
+    start, end = _reach(one)
+    return {name for name, (kept, _) in others.items() if _reach(kept)[0] < end and _reach(kept)[1] > start}
+
+
+def _with_neighbours(near: set[str], others: Mapping[str, Kept]) -> list[Settlement]:
+    """These, and those with which they share their time."""
+    around = near.union(*(_near(others[name][0], others) for name in near))
+    return [others[name][0] for name in sorted(around)]
+
+
+def _reach(one: Settlement) -> tuple[Instant, Instant]:
+    """From its first row to the end of its last; nothing without rows."""
+    starts, ends = [row.start for row in one.rows], [row.end for row in one.rows]
+    return min(starts, default=math.inf), max(ends, default=-math.inf)
+
+
+def _revised(
+    near: set[str], shared: Sequence[Settlement], kept: Mapping[str, Kept], now: Instant
+) -> Mapping[str, Kept]:
+    """Those near whose rows changed as shares were worked out anew, each as its next revision."""
+    found = {}
+    for one in shared:
+        before, end = kept[one.event_id]
+        if one.event_id not in near or before.final:
+            continue
+        revision = settlement_of(
+            one.event_id, end, one.rows, now, previous=before, authority=before.authority, reserved=before.reserved
+        )
+        if not revision.note:
+            found[one.event_id] = revision.settlement, end
     return found

@@ -10,21 +10,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gridiface.aggregation.settlement import (
     Calendar,
     MeterSeries,
-    Revision,
     SettlementEvent,
     SettlementRow,
+    event_times,
     regulation_score,
     settle,
     settlement_of,
-    totals,
 )
+from gridiface.aggregation.settlement import event_days as event_days_of
 from gridiface.aggregation.settlement.calendar import nerc_holidays, zone
 from gridiface.aggregation.settlement.regulation_score import SAMPLE_S
 from gridiface.aggregation.settlement.rows import ALL_METHODS
@@ -37,7 +37,7 @@ from gridiface.cli.days import EventDays, Holidays, Nerc, days_in, instant
 from gridiface.cli.importing import IntervalOption, Positive, PositiveOption, Stamp, StampOption, form_of, load_meter
 from gridiface.cli.performance import performance
 from gridiface.cli.progress import working
-from gridiface.cli.quiet import note
+from gridiface.cli.settled import Beside, OptOuts, counted, opt_outs_in, settlements_in, show
 from gridiface.cli.showing import Json, many
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval
@@ -152,6 +152,8 @@ def settle_event(
         Path | None, typer.Option("--previous", help="The last settlement: settle anew and say what changed.")
     ] = None,
     reopen: Annotated[bool, typer.Option("--reopen", help="Change a settlement that is final, too.")] = False,
+    opted_out: OptOuts = None,
+    beside: Beside = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the settlement here (JSON).")] = None,
     as_json: Json = False,
 ) -> None:
@@ -178,14 +180,23 @@ def settle_event(
         interval_s=interval,
     )
     with working("settling", quiet=as_json):
-        rows = settle(event, series, calendar=calendar, event_days=days_in(event_days))
+        others, names = settlements_in(beside), {one.meter_id for one in series}
+        rows = settle(
+            event,
+            series,
+            calendar=calendar,
+            event_days=days_in(event_days),
+            own_event_days=event_days_of(others, names, begin - BEFORE_S, calendar),
+            own_events=event_times(others, names, begin),
+        )
+        rows = counted(event_id, rows, opt_outs_in(opted_out, calendar.tz, finish, names), others)
     earlier = None if previous is None else exports.read_settlement(previous)[0]
     if earlier is not None and earlier.event_id != event_id:
         raise ConfigError(f"{previous}: is a settlement of {earlier.event_id}, not of {event_id}; give the right file")
     found = settlement_of(event_id, event.end, rows, time.time(), previous=earlier, reopen=reopen)
     if output is not None:
         _write(output, exports.settlement_json(found.settlement, event.end))
-    _show(found, as_json=as_json)
+    show(found, as_json=as_json)
     if found.note and found.changes:
         raise typer.Exit(1)
 
@@ -265,38 +276,6 @@ def export(
 
 
 app.command("performance")(performance)
-
-
-def _show(found: Revision, *, as_json: bool) -> None:
-    settlement = found.settlement
-    if as_json:
-        record: dict[str, Any] = {
-            "event": settlement.event_id,
-            "revision": settlement.revision,
-            "final": settlement.final,
-            "note": found.note,
-            "total": [exports.total_record(total) for total in totals(settlement.rows, "event")],
-            "resources": [exports.total_record(total) for total in totals(settlement.rows, "resource")],
-            "changes": [exports.change_record(change) for change in found.changes],
-        }
-        typer.echo(json.dumps(record))
-        return
-    state = "final" if settlement.final else "awaiting late data"
-    typer.echo(f"{settlement.event_id}: revision {settlement.revision}, {state}")
-    for total in (*totals(settlement.rows, "resource"), *totals(settlement.rows, "event")):
-        performance = "      -" if total.performance is None else f"{total.performance:7.1%}"
-        settled = f"{total.settled}/{total.rows}"
-        typer.echo(
-            f"{total.key:24} delivered {total.delivered_wh / 1000:10.3f} kWh  performance {performance}  "
-            f"settled {settled:>9}  {total.quality.value}"
-        )
-    for change in found.changes[:50]:
-        moved = "" if change.delivered_change_w is None else f" ({change.delivered_change_w / 1000:+.3f} kW delivered)"
-        typer.echo(f"changed: {change.resource_id} {exports.utc(change.start)}: {', '.join(change.figures)}{moved}")
-    if len(found.changes) > 50:
-        typer.echo(f"and {len(found.changes) - 50} more changes; --json lists them all")
-    if found.note:
-        note(f"note: {found.note}")
 
 
 def _kw(watts: float | None) -> str:

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.days import EventDays, Holidays, Nerc, days_in
+from gridiface.aggregation.settlement.calendar import zone as zone_of
+from gridiface.cli.days import EventDays, Holidays, Nerc, days_in, instant
 from gridiface.cli.progress import working
 from gridiface.cli.remote import Remote, asking
 from gridiface.cli.showing import many, show_json, show_table
@@ -46,6 +47,18 @@ def make(
     holidays: Holidays = None,
     nerc: Nerc = False,
     event_days: EventDays = None,
+    opted_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--opt-out",
+            metavar="DEVICE=FROM[/TO]",
+            help="A device took no part then, ISO 8601; in the place of what is on record. Repeatable.",
+        ),
+    ] = None,
+    authority: Annotated[
+        float | None,
+        typer.Option("--authority", help="Of events at the same time the larger counts; none: the control's."),
+    ] = None,
     reopen: Annotated[bool, typer.Option("--reopen", help="Change a settlement that is final, too.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Kept in the audit log.")] = "",
 ) -> None:
@@ -68,6 +81,8 @@ def make(
         "holidays": sorted(map(str, days_in(holidays))),
         "nerc_holidays": nerc,
         "event_days": sorted(map(str, days_in(event_days))),
+        "opt_outs": None if opted_out is None else [_opted_out(text, zone) for text in opted_out],
+        "authority": authority,
         "reopen": reopen,
         "reason": reason,
     }
@@ -78,6 +93,8 @@ def make(
         return
     _show(found)
     typer.echo(f"{found['changed']} rows changed{'; ' if found['note'] else ''}{found['note']}")
+    if found["revised"]:
+        typer.echo(f"of the same time, and revised by it: {', '.join(found['revised'])}")
 
 
 @app.command("list")
@@ -129,8 +146,9 @@ def rows(
     if as_json:
         show_json({"rows": found})
         return
-    columns = ("resource", "start", "baseline, W", "metered, W", "delivered, W", "performance", "quality", "revision")
-    keys = ("resource_id", "start", "baseline_w", "metered_w", "delivered_w", "performance", "quality", "revision")
+    powers = ("baseline", "metered", "delivered", "credited")
+    columns = ("resource", "start", *(f"{name}, W" for name in powers), "performance", "quality", "revision", "reason")
+    keys = ("resource_id", "start", *(f"{name}_w" for name in powers), "performance", "quality", "revision", "reason")
     show_table("", columns, [[row[key] for key in keys] for row in found])
 
 
@@ -175,6 +193,15 @@ def _show(found: dict[str, Any]) -> None:
 
 def _state(row: dict[str, Any]) -> str:
     return "final" if row["final"] else "awaiting late data"
+
+
+def _opted_out(text: str, zone_name: str) -> dict[str, Any]:
+    name, _, span = text.rpartition("=")
+    since, _, until = span.partition("/")
+    if not name:
+        raise ConfigError(f"{text!r} is no DEVICE=FROM[/TO]; write for example battery1=2026-07-22T16:40")
+    place = zone_of(zone_name)
+    return {"device": name, "start": instant(since, place), "end": instant(until, place) if until else None}
 
 
 def _pair(text: str) -> tuple[str, float]:

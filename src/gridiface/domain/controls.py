@@ -155,6 +155,10 @@ class Source:
     authority: float = 0.0
 
 
+#: The reason of a cancellation by which our own side leaves what a peer asks for begins with these words.
+OPTED_OUT = "opted out"
+
+
 @dataclass(frozen=True, slots=True)
 class ModeValue:
     """The value of one mode: a number in the mode's unit, a boolean as 0 or 1, or a payload (curve, text).

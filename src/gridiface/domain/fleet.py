@@ -5,7 +5,7 @@ Signs as in quantities: charging is negative power, but ratings (max_charge_w, m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -272,6 +272,15 @@ class Group:
     max_import_w: float | None = None
     strategy: str = "water-filling"
     shares: Mapping[str, float] = field(default_factory=dict)
+
+
+def reserved_key(protocol: str, program: str, shares: Container[str]) -> str:
+    """The key among `shares` of the part that is reserved to a program: "protocol:program", program, or protocol.
+
+    Empty: there is none.
+    """
+    keys = (f"{protocol}:{program}", program, protocol)
+    return next((key for key in keys if key and key in shares), "")
 
 
 class Role(StrEnum):

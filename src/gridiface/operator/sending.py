@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Acceptance, Control, Share, Verdict
+from gridiface.domain.controls import OPTED_OUT, Acceptance, Control, Share, Verdict
 from gridiface.domain.ports import Change
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.operator.access import Caller
@@ -188,8 +188,10 @@ class Sending:
             after={"state": "cancelled"},
             reason=reason,
         )
-        told = f"by {by}: {reason}" if reason else f"by {by}"
         way = self._desk.withdraw.get(control.source.protocol)
+        leaves = control.source.protocol != PROTOCOL and way is None  # it stays the wish of a peer above us
+        told = f"{OPTED_OUT} by {by}" if leaves else f"by {by}"
+        told = f"{told}: {reason}" if reason else told
         if before in TERMINAL:
             raise _over(control_id, before.value)
         if way is None:

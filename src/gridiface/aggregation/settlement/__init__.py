@@ -6,7 +6,9 @@ was delivered is always metered less baseline, for a load that went down and a b
 
 from gridiface.aggregation.settlement.adjust import Adjustment
 from gridiface.aggregation.settlement.baseline import FIVE_OF_TEN, METHODS, TEN_OF_TEN, Baseline, Method, day_baseline
+from gridiface.aggregation.settlement.beside import event_days, event_times
 from gridiface.aggregation.settlement.calendar import Calendar
+from gridiface.aggregation.settlement.credit import OptOut, credited, eligible
 from gridiface.aggregation.settlement.regulation_score import RegulationScore, regulation_score
 from gridiface.aggregation.settlement.revisions import Revision, Settlement, settlement_of
 from gridiface.aggregation.settlement.rows import SettlementEvent, SettlementRow, settle, totals
@@ -21,12 +23,17 @@ __all__ = [
     "Calendar",
     "MeterSeries",
     "Method",
+    "OptOut",
     "RegulationScore",
     "Revision",
     "Settlement",
     "SettlementEvent",
     "SettlementRow",
+    "credited",
     "day_baseline",
+    "eligible",
+    "event_days",
+    "event_times",
     "regulation_score",
     "settle",
     "settlement_of",

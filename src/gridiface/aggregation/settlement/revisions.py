@@ -7,8 +7,9 @@ final and changes only when it is reopened on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from gridiface.aggregation.settlement.rows import SettlementRow, Total, totals
 from gridiface.domain.clock import Instant
@@ -16,9 +17,11 @@ from gridiface.domain.clock import Instant
 #: Meter data are awaited for so long after the end of the event, s (72 h).
 LATE_WINDOW_S = 72 * 3600.0
 
-#: What of a row is compared; a difference of less than a milliwatt is none.
-_FIGURES = ("baseline_w", "metered_w", "delivered_w", "committed_w")
-_LEAST_W = 1e-3
+#: What of a row is compared; a difference of less than a milliwatt, or a millionth of a part, is none.
+_LEAST: Mapping[str, float] = {
+    **dict.fromkeys(("baseline_w", "metered_w", "delivered_w", "committed_w"), 1e-3),
+    **dict.fromkeys(("eligible", "share"), 1e-6),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,8 @@ class Settlement:
         computed: when.
         final: whether late data are no longer awaited.
         rows: all rows, by resource, then time.
+        authority: of its sender; of events at the same time the larger counts first.
+        reserved: of single resources the part of their power that is reserved to the event's program, 0 to 1.
     """
 
     event_id: str
@@ -38,6 +43,8 @@ class Settlement:
     computed: Instant
     final: bool
     rows: tuple[SettlementRow, ...]
+    authority: float = 0.0
+    reserved: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def total(self) -> Total | None:
@@ -83,6 +90,8 @@ def settlement_of(
     *,
     previous: Settlement | None = None,
     reopen: bool = False,
+    authority: float = 0.0,
+    reserved: Mapping[str, float] = MappingProxyType({}),
     late_window_s: float = LATE_WINDOW_S,
 ) -> Revision:
     """The first settlement of an event, or the next revision of it.
@@ -96,6 +105,7 @@ def settlement_of(
         now: when this is done.
         previous: the last settlement of the same event; None for the first.
         reopen: change a final settlement, too.
+        authority, reserved: see `Settlement`.
         late_window_s: how long data are awaited after the end, s.
 
     Raises:
@@ -103,16 +113,27 @@ def settlement_of(
     """
     ordered = tuple(sorted(rows, key=lambda row: (row.resource_id, row.start)))
     final = now >= event_end + late_window_s
+
+    def made(*, revision: int, rows: tuple[SettlementRow, ...]) -> Settlement:
+        return Settlement(
+            event_id=event_id,
+            revision=revision,
+            computed=now,
+            final=final,
+            rows=rows,
+            authority=authority,
+            reserved=dict(reserved),
+        )
+
     if previous is None:
         first = tuple(replace(row, revision=1) for row in ordered)
-        return Revision(
-            settlement=Settlement(event_id=event_id, revision=1, computed=now, final=final, rows=first), changes=()
-        )
+        return Revision(settlement=made(revision=1, rows=first), changes=())
     if previous.event_id != event_id:
         raise ValueError(f"{previous.event_id} is not an earlier settlement of {event_id}")
     changes = _changes(previous.rows, ordered)
     if not changes:
-        return Revision(settlement=replace(previous, final=previous.final or final), changes=(), note="nothing changed")
+        same = previous if previous.final or not final else replace(previous, final=True)
+        return Revision(settlement=same, changes=(), note="nothing changed")
     if previous.final and not reopen:
         note = f"revision {previous.revision} is final; {len(changes)} rows would change: reopen it to take them over"
         return Revision(settlement=previous, changes=changes, note=note)
@@ -123,8 +144,7 @@ def settlement_of(
         replace(row, revision=number if (row.resource_id, row.start) in changed else kept[row.resource_id, row.start])
         for row in ordered
     )
-    next_one = Settlement(event_id=event_id, revision=number, computed=now, final=final, rows=rows_now)
-    return Revision(settlement=next_one, changes=changes)
+    return Revision(settlement=made(revision=number, rows=rows_now), changes=changes)
 
 
 def _changes(before: tuple[SettlementRow, ...], after: tuple[SettlementRow, ...]) -> tuple[RowChange, ...]:
@@ -140,12 +160,12 @@ def _changes(before: tuple[SettlementRow, ...], after: tuple[SettlementRow, ...]
 
 
 def _differing(was: SettlementRow, now: SettlementRow) -> tuple[str, ...]:
-    found = [name for name in _FIGURES if _differs(getattr(was, name), getattr(now, name))]
+    found = [name for name, least in _LEAST.items() if _differs(getattr(was, name), getattr(now, name), least)]
     found += [name for name in ("quality", "method", "end") if getattr(was, name) != getattr(now, name)]
     return tuple(found)
 
 
-def _differs(was: float | None, now: float | None) -> bool:
+def _differs(was: float | None, now: float | None, least: float) -> bool:
     if was is None or now is None:
         return was is not now
-    return abs(was - now) >= _LEAST_W
+    return abs(was - now) >= least

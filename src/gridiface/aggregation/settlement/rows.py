@@ -1,7 +1,7 @@
 """Settlement rows: one per event, resource and interval, and their sums. Pure.
 
 Owns which intervals an event has, how baseline and meter meet, and how rows add up. Which day counts is baseline.py's,
-what changes when data arrive late is revisions.py's.
+what changes when data arrive late is revisions.py's, what of a row counts for its event is credit.py's.
 
 Intervals are the settlement interval's; those that the event covers only in part are left out. `delivered_w` is
 metered less baseline, + more delivered to the grid (or less taken from it); `committed_w` has the same sign.
@@ -21,8 +21,8 @@ import numpy as np
 from gridiface.aggregation.allocate.problem import FloatArray
 from gridiface.aggregation.settlement.baseline import METHODS, Method, day_baseline, like_days
 from gridiface.aggregation.settlement.calendar import Calendar, days_before
-from gridiface.aggregation.settlement.meter_before import METER_BEFORE, MeterBefore, level_before
-from gridiface.aggregation.settlement.series import BAD, QUALITIES, MeterSeries, QualityArray, day_table
+from gridiface.aggregation.settlement.meter_before import METER_BEFORE, MeterBefore, level_before, why_unusual
+from gridiface.aggregation.settlement.series import BAD, ESTIMATED, QUALITIES, MeterSeries, QualityArray, day_table
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import worst_quality
 from gridiface.domain.telemetry import Quality
@@ -74,7 +74,11 @@ Span = tuple[Instant, Instant]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettlementRow:
-    """One event, one resource, one interval. W, + delivered; None = not known."""
+    """One event, one resource, one interval. W, + delivered; None = not known.
+
+    `eligible`: the part of its time for which the resource took part in the event, 0 to 1. `share`: what other events
+    leave of it, 0 to 1, and `elsewhere` which count the rest. `reason`: why it was not there, or is an estimate.
+    """
 
     event_id: str
     resource_id: str
@@ -87,13 +91,26 @@ class SettlementRow:
     quality: Quality
     method: str
     revision: int = 1
+    eligible: float = 1.0
+    share: float = 1.0
+    reason: str = ""
+    elsewhere: str = ""
+
+    @property
+    def why(self) -> str:
+        """For people: why less than all of it counts, or why it is an estimate; empty where there is nothing to say."""
+        return "; ".join(filter(None, (self.reason, self.elsewhere)))
+
+    @property
+    def credited_w(self) -> float | None:
+        """What of `delivered_w` counts for this event; a watt counts for one event only."""
+        return None if self.delivered_w is None else self.delivered_w * self.eligible * self.share
 
     @property
     def performance(self) -> float | None:
-        """Delivered as a fraction of committed; None where either is unknown or nothing was committed."""
-        if self.delivered_w is None or not self.committed_w:
-            return None
-        return self.delivered_w / self.committed_w
+        """Credited as a fraction of committed; None where either is unknown or nothing was committed."""
+        credited = self.credited_w
+        return None if credited is None or not self.committed_w else credited / self.committed_w
 
     @property
     def hours(self) -> float:
@@ -119,7 +136,7 @@ def settle(
         event_days: days of earlier events, which are left out of baselines.
         own_event_days: the same for single resources: days of events in which only some took part.
         own_events: of single resources the times of other events: a load is not as usual then, so that they do not
-            count in the same-day adjustment.
+            count in the same-day adjustment, and a flat baseline in or soon after one is an estimate.
 
     Raises:
         ConfigError: unknown method, commitments for a resource without a meter or of the wrong number, or intervals
@@ -139,14 +156,16 @@ def settle(
     rows: list[SettlementRow] = []
     for members in groups.values():
         method = event.method_of(members[0].meter_id)
+        others = [own_events.get(one.meter_id, ()) for one in members]
+        unusual = [""] * len(members)
         if isinstance(method, MeterBefore):
-            base, quality = _flat(members, event, starts.size, method)
+            unusual = [why_unusual(one, spans, event.start, method) for one, spans in zip(members, others, strict=True)]
+            base, quality = _flat(members, event, starts.size, method, unusual)
         else:
             excluded = [event_days | own_days | own_event_days.get(one.meter_id, frozenset()) for one in members]
-            others = [own_events.get(one.meter_id, ()) for one in members]
             base, quality = _like(members, starts, calendar, excluded, others, method)
         for row, one in enumerate(members):
-            rows.extend(_rows(event, one, starts, base[row], quality[row]))
+            rows.extend(_rows(event, one, starts, base[row], quality[row], unusual[row]))
     return tuple(sorted(rows, key=lambda row: (row.resource_id, row.start)))
 
 
@@ -175,11 +194,12 @@ def _starts(event: SettlementEvent, meter: MeterSeries) -> FloatArray:
 
 
 def _flat(
-    members: list[MeterSeries], event: SettlementEvent, count: int, method: MeterBefore
+    members: list[MeterSeries], event: SettlementEvent, count: int, method: MeterBefore, unusual: list[str]
 ) -> tuple[FloatArray, QualityArray]:
     levels = [level_before(one, event.start, method) for one in members]
     base = np.repeat(np.array([level for level, _ in levels])[:, None], count, axis=1)
-    return base, np.repeat(np.array([code for _, code in levels], dtype=np.uint8)[:, None], count, axis=1)
+    codes = [max(code, ESTIMATED) if why else code for (_, code), why in zip(levels, unusual, strict=True)]
+    return base, np.repeat(np.array(codes, dtype=np.uint8)[:, None], count, axis=1)
 
 
 def _like(
@@ -234,7 +254,7 @@ def _as_usual(
 
 
 def _rows(
-    event: SettlementEvent, meter: MeterSeries, starts: FloatArray, base: FloatArray, codes: QualityArray
+    event: SettlementEvent, meter: MeterSeries, starts: FloatArray, base: FloatArray, codes: QualityArray, reason: str
 ) -> list[SettlementRow]:
     try:
         metered, metered_codes = meter.window(float(starts[0]), starts.size)
@@ -256,6 +276,7 @@ def _rows(
             committed_w=committed[at],
             quality=QUALITIES[int(worst[at])],
             method=method,
+            reason=reason,
         )
         for at in range(starts.size)
     ]
@@ -284,8 +305,9 @@ class Total:
         key: the event, resource, or start of interval that the rows share.
         rows: how many.
         settled: how many of them know what was delivered.
+        credited_wh: what of the delivered energy counts for the event: over several events it counts nothing twice.
         committed_wh: over all rows; None where none has a commitment.
-        performance: delivered by committed energy of the rows that know both; None where none does.
+        performance: credited by committed energy of the rows that know both; None where none does.
         quality: the worst of all rows.
     """
 
@@ -295,6 +317,7 @@ class Total:
     baseline_wh: float
     metered_wh: float
     delivered_wh: float
+    credited_wh: float
     committed_wh: float | None
     performance: float | None
     quality: Quality
@@ -320,7 +343,7 @@ def _total(key: str, rows: list[SettlementRow]) -> Total:
     judged = [row for row in settled if row.committed_w is not None]
     committed = [row.committed_w * row.hours for row in rows if row.committed_w is not None]
     due = math.fsum((row.committed_w or 0.0) * row.hours for row in judged)
-    done = math.fsum((row.delivered_w or 0.0) * row.hours for row in judged)
+    done = math.fsum((row.credited_w or 0.0) * row.hours for row in judged)
     return Total(
         key=key,
         rows=len(rows),
@@ -328,6 +351,7 @@ def _total(key: str, rows: list[SettlementRow]) -> Total:
         baseline_wh=math.fsum((row.baseline_w or 0.0) * row.hours for row in settled),
         metered_wh=math.fsum((row.metered_w or 0.0) * row.hours for row in settled),
         delivered_wh=math.fsum((row.delivered_w or 0.0) * row.hours for row in settled),
+        credited_wh=math.fsum((row.credited_w or 0.0) * row.hours for row in settled),
         committed_wh=math.fsum(committed) if committed else None,
         performance=done / due if judged and due else None,
         quality=worst_quality(row.quality for row in rows),

@@ -113,9 +113,10 @@ class _Settlements:
 
     def rows(self, event: str, first: int, count: int) -> list[Mapping[str, Any]]:
         """See SettlementPort."""
-        numbers = ("baseline_w", "metered_w", "delivered_w", "committed_w", "performance")
+        numbers = ("baseline_w", "metered_w", "delivered_w", "credited_w", "committed_w", "performance")
         row = {"event_id": event, "resource_id": "a", "start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:15:00Z"}
         told = {**row, **dict.fromkeys(numbers, 1.0), "quality": "good", "method": "10-of-10", "revision": 1}
+        told |= {"eligible": 1.0, "share": 1.0, "reason": ""}
         return [told] * min(count, 9_600 - first)
 
     def methods(self, event: str) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gridiface.domain.clock import Clock, Instant
-from gridiface.domain.controls import INFORMING_MODES, Control, Outcome, OutcomeKind, Target
+from gridiface.domain.controls import INFORMING_MODES, OPTED_OUT, Control, Outcome, OutcomeKind, Target
 from gridiface.domain.ports import Change, ControlInbox, DeleteDocument, FleetView, Ledger, PutDocument
 from gridiface.errors import RefusedControl, StoreUnavailable
 from gridiface.northbound.openadr.bindings import Binding, Bindings
@@ -182,7 +182,7 @@ class EventBook:
             concerned = running
         if opt == _OPT_OUT:
             binding.cancel += concerned
-            binding.why = f"opted out by the operator: {reason}" if reason else "opted out by the operator"
+            binding.why = f"{OPTED_OUT} by the operator: {reason}" if reason else f"{OPTED_OUT} by the operator"
             binding.controls = [name for name in binding.controls if name not in concerned]
             self._bindings.put(event_id, binding)
         elif not concerned:

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
-from typing import Annotated, Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from aiohttp import web
-from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, OutcomeKind, TargetKind
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
 from gridiface.naming import following
 from gridiface.operator.audit import Entry
 from gridiface.operator.desk import Desk
-from gridiface.operator.present import reached
 from gridiface.operator.problems import Refused
 from gridiface.operator.routing import Area, Call, delete, get, post, unknown
-from gridiface.operator.schema import Asked, Id, Name, NoBody, NoQuery, Number, Page, Search, Text
-from gridiface.wording import worded
+from gridiface.operator.schema import NoBody, NoQuery, Page, Search
+from gridiface.operator.settling import NewSettlement, asked_of
 
 _LISTED = "GET /api/v1/settlements lists them"
-
-#: Devices of one settlement: each costs up to 47 days of readings.
-_MOST_DEVICES = 500
-
-#: Holidays and days of events that are named.
-_MOST_DAYS = 1000
-
-#: How a control ends before its time.
-_CUT_SHORT = frozenset({OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED})
-
-Time = Annotated[float, Field(ge=0, le=253_402_300_799, allow_inf_nan=False)]
 
 
 class SettlementPort(Protocol):
@@ -64,45 +49,9 @@ class SettlementPort(Protocol):
         """Settle, durably; raises ConfigError where it cannot be done."""
         ...
 
-    async def remove(self, event: str, *, along: Sequence[Change]) -> None:
-        """Take one away, durably."""
+    async def remove(self, event: str, now: Instant, *, along: Sequence[Change]) -> None:
+        """Take one away, durably; what it counted goes to others of its time."""
         ...
-
-
-class NewSettlement(Asked):
-    """What is settled. With `control` its time and its devices need not be said."""
-
-    event: str = Field(
-        pattern=worded(
-            r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$", "1 to 128 letters, digits and . _ : -, a letter or digit first"
-        ),
-        description="its name; the same again makes a new revision",
-    )
-    control: Id | None = Field(default=None, description="the control that is settled")
-    group: Name | None = Field(default=None, description="settle the devices of this group")
-    devices: list[Name] = Field(default_factory=list, max_length=_MOST_DEVICES, description="or these")
-    start: Time | None = Field(default=None, description="s since 1970; none: the control's")
-    end: Time | None = Field(default=None, description="s since 1970; none: the control's")
-    method: str = Field(default="10-of-10", max_length=64, description="of the baseline, docs/concepts/settlement.md")
-    storage: list[Name] = Field(
-        default_factory=list, max_length=_MOST_DEVICES, description="devices to settle by meter-before-after"
-    )
-    committed_w: dict[Name, Number] = Field(
-        default_factory=dict, max_length=_MOST_DEVICES, description="device -> promised power, W, + delivered"
-    )
-    interval_s: float = Field(default=900.0, ge=1, le=86_400, allow_inf_nan=False, description="of the rows, s")
-    zone: str = Field(default="UTC", max_length=64, description="time zone of the place, for its days")
-    holidays: list[date] = Field(
-        default_factory=list, max_length=_MOST_DAYS, description="days of the place that are free"
-    )
-    nerc_holidays: bool = Field(default=False, description="true: so are those of the North American power markets")
-    event_days: list[date] = Field(
-        default_factory=list,
-        max_length=_MOST_DAYS,
-        description="days of other events, to leave out of baselines; those of events settled here are by themselves",
-    )
-    reopen: bool = Field(default=False, description="true: change a settlement that is final, too")
-    reason: Text = Field(default="", description="for people and the audit log")
 
 
 class SettlementSummary(TypedDict):
@@ -119,9 +68,13 @@ class SettlementSummary(TypedDict):
 
 
 class SettlementMade(SettlementSummary):
-    """What came of settling. `note`: why nothing was taken over; the first 1,000 changes of `changed`."""
+    """What came of settling. `note`: why nothing was taken over; the first 1,000 changes of `changed`.
+
+    `revised`: settlements of events at the same time that have a new revision by it, as a watt-hour counts once.
+    """
 
     note: str
+    revised: list[str]
     changed: int
     changes: list[dict[str, Any]]
 
@@ -135,7 +88,11 @@ class SettlementList(TypedDict):
 
 
 class SettlementRow(TypedDict):
-    """One event, resource and interval. Powers in W, + delivered to the grid; null: not known."""
+    """One event, resource and interval. Powers in W, + delivered to the grid; null: not known.
+
+    `eligible`: the part of its time for which the resource took part; `share`: what other events leave of it; of
+    `delivered_w` the product of both counts, `credited_w`; `reason` says why that is less, or why it is an estimate.
+    """
 
     event_id: str
     resource_id: str
@@ -149,6 +106,10 @@ class SettlementRow(TypedDict):
     quality: str
     method: str
     revision: int
+    eligible: float
+    share: float
+    credited_w: float | None
+    reason: str
 
 
 class SettlementRows(TypedDict):
@@ -204,8 +165,8 @@ class SettlementsArea(Area):
     )
     async def settle_event(self, call: Call[NoQuery, NewSettlement]) -> SettlementMade:
         """What came of it."""
-        asked = await self._asked(call.body)
-        left_out = {"devices", "committed_w", "holidays", "event_days"}
+        asked = await asked_of(self._desk, call.body)
+        left_out = {"devices", "committed_w", "holidays", "event_days", "opt_outs", "reserved"}
         told = {name: value for name, value in asked.items() if name not in left_out}
         days = {name: [day.isoformat() for day in asked[name]] for name in ("holidays", "event_days") if asked[name]}
         entry = Entry(
@@ -213,7 +174,7 @@ class SettlementsArea(Area):
             who=call.caller.name,
             what="settlement.make",
             subject=asked["event"],
-            after={**told, **days, "devices": len(asked["devices"])},
+            after={**told, **days, "devices": len(asked["devices"]), "opt_outs": len(asked["opt_outs"])},
             reason=call.body.reason,
         )
         try:
@@ -253,56 +214,9 @@ class SettlementsArea(Area):
         entry = Entry(
             at=call.now, who=call.caller.name, what="settlement.remove", subject=call.id, before=gone["total"]
         )
-        await self._port.remove(call.id, along=[entry.change()])
+        await self._port.remove(call.id, call.now, along=[entry.change()])
         entry.log()
         return gone
-
-    async def _asked(self, body: NewSettlement) -> dict[str, Any]:
-        """What is to be settled, whole.
-
-        Raises:
-            Refused: 404 no such control or group, 422 something is missing.
-        """
-        fleet, start, end, devices = self._desk.status.fleet, body.start, body.end, list(body.devices)
-        if body.control is not None:
-            control = await self._desk.records.control(body.control)
-            if control is None:
-                raise unknown("control", body.control, "GET /api/v1/controls lists them")
-            start = control.span.start if start is None else start
-            end = await self._end_of(control) if end is None else end
-            if not devices and body.group is None:
-                devices = await self._devices_of(control)
-        if body.group is not None:
-            if fleet.group(body.group) is None:
-                raise unknown("group", body.group, "GET /api/v1/groups lists them")
-            devices += [name for name in fleet.members(body.group) if name not in devices]
-        if start is not None and end is not None and end <= start:
-            what = "the event" if body.control is None else f"control {body.control}"
-            raise Refused(422, f"{what} ended before it began: there is nothing to settle", "give `start` and `end`")
-        if start is None or end is None or end == float("inf"):
-            raise Refused(422, "it is not said when the event began and ended", "give `start` and `end`, or a control")
-        if not 0 < len(devices) <= _MOST_DEVICES:
-            raise Refused(422, f"{len(devices)} devices are to be settled", f"name 1 to {_MOST_DEVICES}")
-        asked = body.model_dump(exclude={"control", "group", "reason"})
-        return {**asked, "start": start, "end": end, "devices": devices}
-
-    async def _end_of(self, control: Control) -> Instant:
-        """When it ended: at its time, or when it was cancelled or superseded."""
-        ends = [
-            outcome.at
-            for outcome in await self._desk.records.outcomes(control.id)
-            if outcome.device_id is None and outcome.kind in _CUT_SHORT
-        ]
-        return min([control.span.end, *ends])
-
-    async def _devices_of(self, control: Control) -> list[str]:
-        """The devices that have a line in its account; those of its target now where there is none."""
-        target = control.target
-        if target.kind is TargetKind.DEVICE:
-            return [target.id]
-        lines = {interval.target_id for interval in await self._desk.records.performance(control.id)}
-        lines |= {report.target_id for report in self._desk.status.performance.report(control.id)}  # while it runs
-        return sorted(lines - {target.id} or reached(target, self._desk.status.fleet))
 
     def _one(self, event: str) -> SettlementSummary:
         found = self._port.one(event)

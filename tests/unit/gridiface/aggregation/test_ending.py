@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from tests.unit.gridiface.aggregation.conftest import ask, battery
+
 from gridiface.aggregation.ending import AtItsEnd
 from gridiface.domain.controls import OutcomeKind
 
@@ -28,3 +32,21 @@ def test_each_devices_part_by_its_start_its_place_and_its_health() -> None:
     }
     assert ended(["well"]) == {(OutcomeKind.COMPLETED, ""): ["well"]}
     assert ended([]) == {}
+
+
+def test_who_is_blocked_in_the_middle_did_not_complete_its_part(bench: Any) -> None:
+    world = bench(battery("a"), battery("b"), battery("c"))
+    world.submit(ask(duration=20.0, set_w=4_000.0))
+    world.step(1, 10)
+    world.engine.desk.block("a", True, world.now)
+    world.engine.add_device(battery("c", enabled=False), world.now)
+    world.step(1, 15)
+    assert world.verdicts("block") == [("blocked", "a")]
+    assert world.verdicts("enabled") == [("disabled", "c")]
+    ends = {(one.device_id, one.kind, one.reason) for one in world.outcomes if one.kind not in (1, 2)}
+    assert ends == {
+        ("a", OutcomeKind.PARTIAL, "blocked by the operator"),
+        ("c", OutcomeKind.PARTIAL, "not enabled any more"),
+        ("b", OutcomeKind.COMPLETED, ""),
+        (None, OutcomeKind.COMPLETED, ""),
+    }

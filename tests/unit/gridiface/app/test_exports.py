@@ -49,9 +49,10 @@ INTERVAL = PerformanceInterval(
 
 def test_golden_csv() -> None:
     assert exports.csv_text([row(), row(1, None)]) == (
-        "event_id,resource_id,start,end,baseline_w,metered_w,delivered_w,committed_w,performance,quality,method,revision\n"
-        "ev,m,2026-07-01T00:00:00Z,2026-07-01T00:15:00Z,-1000.0,-400.0,600.0,500.0,1.2,good,10-of-10,1\n"
-        "ev,m,2026-07-01T00:15:00Z,2026-07-01T00:30:00Z,-1000.0,,,500.0,,good,10-of-10,1\n"
+        "event_id,resource_id,start,end,baseline_w,metered_w,delivered_w,committed_w,performance,quality,method,revision,"
+        "eligible,share,credited_w,reason\n"
+        "ev,m,2026-07-01T00:00:00Z,2026-07-01T00:15:00Z,-1000.0,-400.0,600.0,500.0,1.2,good,10-of-10,1,1.0,1.0,600.0,\n"
+        "ev,m,2026-07-01T00:15:00Z,2026-07-01T00:30:00Z,-1000.0,,,500.0,,good,10-of-10,1,1.0,1.0,,\n"
     )
     text = exports.csv_text([INTERVAL])
     assert (

@@ -13,6 +13,7 @@ from gridiface.domain.ports import AppendReadings
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.errors import ConfigError
+from gridiface.operator.optouts import Leave
 from gridiface.store.repository import Store
 
 DAY = 86_400.0
@@ -32,6 +33,9 @@ ASKED: dict[str, Any] = {
     "holidays": [],
     "nerc_holidays": False,
     "event_days": [],
+    "opt_outs": [],
+    "authority": 0.0,
+    "reserved": {},
     "reopen": False,
 }
 
@@ -69,7 +73,7 @@ async def test_rows_revisions_and_restart(tmp_path: Path) -> None:
         await again.load()
         assert again.one("ev") == desk.one("ev")
         assert again.csv("ev").splitlines()[0].startswith("event_id,resource_id,start")
-        await again.remove("ev", along=[])
+        await again.remove("ev", END, along=[])
         assert again.ends() == {}
 
 
@@ -125,3 +129,76 @@ async def test_holidays_are_left_out_of_working_days(tmp_path: Path) -> None:
         await filled(store, through=END + DAY)
         desk = SettlementDesk(store)
         assert await baselines(desk, "working", 1.0, holidays=[date(2026, 7, 22)]) == [-2000.0, -2000.0]
+
+
+async def counted(desk: SettlementDesk, event: str) -> list[tuple[float, float, str]]:
+    """Of each row what counts, in which revision that was so first, and why."""
+    return [(row["credited_w"], row["revision"], row["reason"]) for row in desk.rows(event, 0, 100)]
+
+
+async def test_a_watt_hour_counts_for_one_of_two_events_whichever_is_settled_first(tmp_path: Path) -> None:
+    async with await Store.open(f"sqlite:///{tmp_path}/s.sqlite") as store:
+        await filled(store, through=END + DAY)
+        desk = SettlementDesk(store)
+        await desk.settle(ASKED, END + 60, along=[])
+        assert await counted(desk, "ev") == [(1000.0, 1, ""), (1000.0, 1, "")]
+        later = {**ASKED, "event": "high", "start": START + 3600.0, "end": END + 3600.0, "authority": 5.0}
+        made = await desk.settle(later, END + 3660, along=[])
+        assert made["revised"] == ["ev"]
+        assert await counted(desk, "high") == [(1000.0, 1, ""), (0.0, 1, "")]
+        assert await counted(desk, "ev") == [(1000.0, 1, ""), (0.0, 2, "high counts 100%")]
+        assert desk.one("ev")["total"][0]["credited_wh"] == 1000.0  # type: ignore[index]  # it is there
+        # Over a restart, and when the other is taken away.
+        again = SettlementDesk(store)
+        await again.load()
+        assert await counted(again, "ev") == [(1000.0, 1, ""), (0.0, 2, "high counts 100%")]
+        await again.remove("high", END + 4000, along=[])
+        assert await counted(again, "ev") == [(1000.0, 1, ""), (1000.0, 3, "")]
+        third = SettlementDesk(store)
+        await third.load()
+        assert third.csv("ev") == again.csv("ev")
+
+
+async def test_a_final_settlement_keeps_what_it_counts(tmp_path: Path) -> None:
+    async with await Store.open(f"sqlite:///{tmp_path}/s.sqlite") as store:
+        await filled(store, through=END)
+        desk = SettlementDesk(store)
+        await desk.settle(ASKED, END + 60, along=[])
+        same = await desk.settle(ASKED, END + 4 * DAY, along=[])
+        assert (same["final"], same["note"], same["revision"]) == (True, "nothing changed", 1)
+        again = SettlementDesk(store)
+        await again.load()
+        assert again.one("ev")["final"] is True  # type: ignore[index]  # it is there
+        made = await again.settle({**ASKED, "event": "high", "authority": 5.0}, END + 4 * DAY, along=[])
+        assert made["revised"] == []
+        assert await counted(again, "high") == [(0.0, 1, "ev counts 100%")] * 2
+
+
+async def test_who_opted_out_counts_until_then(tmp_path: Path) -> None:
+    async with await Store.open(f"sqlite:///{tmp_path}/s.sqlite") as store:
+        await filled(store, through=END)
+        desk = SettlementDesk(store)
+        away = Leave(device_id="load", start=START + 1800.0, end=END, reason="too hot")
+        made = await desk.settle({**ASKED, "opt_outs": [away]}, END + 60, along=[])
+        # 16:00 is 16 h after midnight; 1 kWh of 2 kWh was delivered in each hour, half of the first's counts.
+        assert await counted(desk, "ev") == [
+            (500.0, 1, "out from 16:30:00Z: too hot"),
+            (0.0, 1, "out all the time: too hot"),
+        ]
+        total = made["total"][0]
+        assert (total["delivered_wh"], total["credited_wh"], total["performance"]) == (2000.0, 500.0, 0.5)
+        assert (await desk.settle(ASKED, END + 90, along=[]))["changed"] == 2  # it was no opt-out after all
+
+
+async def test_a_level_soon_after_another_event_is_an_estimate(tmp_path: Path) -> None:
+    async with await Store.open(f"sqlite:///{tmp_path}/s.sqlite") as store:
+        await filled(store, through=END + DAY)
+        desk = SettlementDesk(store)
+        flat = {**ASKED, "event": "flat", "start": END + 3600.0, "end": END + 7200.0}
+        flat |= {"method": "meter-before-after"}
+        await desk.settle(flat, END + 9000, along=[])
+        assert {(row["quality"], row["reason"]) for row in desk.rows("flat", 0, 100)} == {("good", "")}
+        await desk.settle(ASKED, END + 9000, along=[])
+        await desk.settle(flat, END + 9000, along=[])
+        why = "its level before lies less than 60 min after another event"
+        assert {(row["quality"], row["reason"]) for row in desk.rows("flat", 0, 100)} == {("estimated", why)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gridiface.aggregation.settlement.meter_before import MeterBefore, level_before
+from gridiface.aggregation.settlement.meter_before import MeterBefore, level_before, why_unusual
 from gridiface.aggregation.settlement.series import BAD, ESTIMATED, GOOD, MeterSeries
 
 
@@ -38,3 +38,23 @@ def test_a_window_shorter_than_an_interval_takes_one() -> None:
     assert level_before(series(10, 20), 600.0, MeterBefore(window_s=60.0, gap_s=300.0)) == (10.0, GOOD)
     with pytest.raises(ValueError, match="needs a window"):
         MeterBefore(window_s=0.0)
+
+
+def test_a_level_in_or_soon_after_another_event_is_not_as_usual() -> None:
+    meter = series(*[0.0] * 100)  # the quarter of an hour before 18,000 s begins at 17,100 s
+
+    def why(start: float, end: float) -> str:
+        return why_unusual(meter, [(start, end)], 18_000.0)
+
+    assert why(16_000.0, 17_101.0) == "its level before lies in another event"
+    assert why(17_900.0, 20_000.0) == "its level before lies in another event"  # began a moment before, and goes on
+    assert why(15_000.0, 17_100.0) == "its level before lies less than 60 min after another event"
+    assert why(12_000.0, 13_501.0) == "its level before lies less than 60 min after another event"
+    assert why(12_000.0, 13_500.0) == ""
+    assert why(18_000.0, 19_000.0) == ""  # begins at the same time
+    assert why_unusual(meter, [], 18_000.0) == ""
+    hourly = MeterSeries("b", 0.0, 3600.0, np.zeros(10), np.zeros(10, dtype=np.uint8))
+    # Its interval of an hour is longer than the window: it begins at 14,400 s.
+    assert why_unusual(hourly, [(10_000.0, 14_500.0)], 18_000.0) == "its level before lies in another event"
+    with pytest.raises(ValueError, match="recovery"):
+        MeterBefore(recovery_s=-1.0)

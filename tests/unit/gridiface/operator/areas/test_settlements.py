@@ -36,9 +36,9 @@ class Port:
         self.asked.append(asked)
         if asked["method"] == "guess":
             raise ConfigError("there is no method 'guess'; use 10-of-10")
-        return {**self.one("ev"), "note": "", "changed": 0, "changes": []}
+        return {**self.one("ev"), "note": "", "revised": [], "changed": 0, "changes": []}
 
-    async def remove(self, event: str, *, along: Any) -> None:
+    async def remove(self, event: str, now: float, *, along: Any) -> None:
         assert along
         self.there = False
 

@@ -10,12 +10,13 @@ from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.settlements import SettlementsArea
 
 SUM = {"key": "ev-7", "rows": 150, "settled": 149, "baseline_wh": 1.0, "metered_wh": 2.0, "delivered_wh": 4321.0,
-       "committed_wh": 5000.0, "performance": 0.86, "quality": "good"}  # fmt: skip
+       "credited_wh": 2160.0,       "committed_wh": 5000.0, "performance": 0.86, "quality": "good"}  # fmt: skip
 SETTLEMENT = {"event": "ev-7", "end": 90.0, "revision": 2, "computed": 99.0, "final": False, "rows": 150,
               "total": [SUM], "resources": [{**SUM, "key": "a"}, {**SUM, "key": "meter-x"}]}  # fmt: skip
 ROW = {"event_id": "ev-7", "resource_id": "a", "start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:05:00Z",
        "baseline_w": 100.0, "metered_w": 900.0, "delivered_w": 800.0, "committed_w": 1000.0, "performance": 0.8,
-       "quality": "good", "method": "10-of-10", "revision": 2}  # fmt: skip
+       "quality": "good", "method": "10-of-10", "revision": 2, "eligible": 0.5, "share": 1.0,
+       "credited_w": 400.0, "reason": "out from 16:30:00Z: too hot"}  # fmt: skip
 ASSET = {"id": "a", "asset_type": "pv_battery", "zip": "94105", "capacity_kwh": 13.5, "max_discharge_kw": 5.0,
          "metering_interval_s": 900.0, "soc_min": 0.1}  # fmt: skip
 
@@ -82,7 +83,7 @@ async def test_settlements_with_sums_rows_and_files(whole: Any, signed_in: Any) 
     _, text, _ = await engineer.ask("GET", "/settlements?control=c1")
     assert '<option value="c1" selected>' in text
     _, text, _ = await whole.ask("GET", "/settlements/ev-7?page=2")
-    for said in ("101–150 of 150", "meter-x", 'href="/devices/a"', "10-of-10"):
+    for said in ("101–150 of 150", "meter-x", 'href="/devices/a"', "10-of-10", "16:30:00Z: too hot", "2.16\u202fkWh"):
         assert said in text, said
     assert (await whole.ask("GET", "/settlements/none"))[0] == 404
 
