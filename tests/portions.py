@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.performance_sums import Portion
+from gridiface.domain.performance_sums import LimitPortion, Portion
 
 
 def portions(
@@ -33,5 +33,8 @@ def portions(
                 told=abs(told),
                 taken=abs(taken),
                 quality=one.quality,
+                limit=None
+                if one.limit is None
+                else LimitPortion.of(one.limit, seconds, seconds / (one.end - one.start), known_s),
             ),
         )

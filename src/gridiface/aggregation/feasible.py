@@ -176,7 +176,7 @@ class Feasibility:
             sums = capacity(self._c, self._fleet.rows_of(target), bounds)
             for mode, value in limits:
                 upward = FIELD_OF[mode] in ("export", "generation")
-                (tops if upward else bottoms).append(limit_w(mode, value, sums))
+                (tops if upward else bottoms).append(limit_w(mode, value, sums.set_max_w))
         return -min(bottoms), min(tops)
 
     def _around(self, target: Target) -> list[Target]:

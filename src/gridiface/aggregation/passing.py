@@ -10,12 +10,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from gridiface.aggregation.capping import spare_w
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.plan import Node
 from gridiface.aggregation.rollup import shows, speaks
-
-#: A limit counts as passed by more than this part of it, and by more than so much, W.
-_REL, _LEAST_W = 0.005, 10.0
 
 
 class Passing:
@@ -47,5 +45,5 @@ class Passing:
         if node.meter is not None and speaks(c, node.meter):
             net = float(c.w[node.meter])
         pairs = ((limits.export, net), (limits.draw, -net), (limits.generation, given), (limits.load, taken))
-        over = [(done - bound.watts, _REL * bound.watts + _LEAST_W) for bound, done in pairs if bound is not None]
+        over = [(done - bound.watts, spare_w(bound.watts)) for bound, done in pairs if bound is not None]
         return max(over, key=lambda pair: pair[0] - pair[1])

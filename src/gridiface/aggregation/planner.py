@@ -164,7 +164,7 @@ class Planner:
             return []
         sums = capacity(self._c, rows, bounds)
         return [
-            Bound(limit_w(claim.mode, claim.value, sums), claim.mode, claim.control.source, claim.control.id)
+            Bound(limit_w(claim.mode, claim.value, sums.set_max_w), claim.mode, claim.control.source, claim.control.id)
             for claim in ruling.limits
         ]
 

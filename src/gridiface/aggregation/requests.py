@@ -221,11 +221,18 @@ def requested_w(mode: ControlMode, value: ModeValue, of: Capacity, *, start: Cap
             return value.value
 
 
-def limit_w(mode: ControlMode, value: ModeValue, of: Capacity) -> float:
-    """The watts (>= 0) of a limit."""
+def limit_w(mode: ControlMode, value: ModeValue, set_max_w: float) -> float:
+    """The watts (>= 0) of a limit; a percentage is of what is set as the most (see `set_max_w`)."""
     if mode is ControlMode.MAX_W_PERCENT:
-        return value.value / 100.0 * of.set_max_w
+        return value.value / 100.0 * set_max_w
     return value.value
+
+
+def set_max_w(columns: Columns, rows: IntArray) -> float:
+    """What is set as the most of those of `rows` that can be told a power, together, W."""
+    c, here = columns, span(rows)
+    able = (c.can_set_w[here] | c.can_limit_w[here]) & c.counts[here] & c.enabled[here]
+    return float(c.set_max_w[here][able].sum())
 
 
 def requested_var(mode: ControlMode, value: ModeValue, of: Capacity) -> float:

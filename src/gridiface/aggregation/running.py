@@ -13,6 +13,7 @@ from gridiface.aggregation.accounts import sample_of
 from gridiface.aggregation.allocate import FloatArray
 from gridiface.aggregation.allocate.problem import BoolArray
 from gridiface.aggregation.arbitration import Claim, Ruling, kind_of
+from gridiface.aggregation.capping import capped
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.demands import Demands
@@ -231,6 +232,10 @@ class Running:
         rows = self._fleet.rows_of(target)
         requested, accepted = (None, None) if asked is None or not named else (asked.total_w, asked.accepted_w)
         sample = sample_of(self._c, rows, total, requested, accepted, self._fleet.counted(target))
+        limits = capped(self._c, rows, entry.control, total)
+        if limits is not None:
+            bounded_w = sample.delivered_w if named or signals else limits.w
+            sample = replace(sample, capped=limits, delivered_w=bounded_w)
         if asked is not None and signal is not None and named is not signals:
             rides = self._rides(target, asked, signal, now)
             if (split := splits.get(target)) is None:

@@ -13,11 +13,12 @@ from itertools import chain
 
 from gridiface.aggregation.allocate import FloatArray
 from gridiface.aggregation.allocate.problem import IntArray
+from gridiface.aggregation.capping import Capped
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.device_lines import DeviceLines, DeviceMeans
 from gridiface.aggregation.late import Late
 from gridiface.domain.clock import Instant
-from gridiface.domain.performance import PerformanceInterval, PerformanceReport, worst_quality
+from gridiface.domain.performance import LimitAccount, PerformanceInterval, PerformanceReport, worst_quality
 from gridiface.domain.telemetry import Quality
 
 #: Most intervals kept in memory for one control; older ones are in the store.
@@ -36,6 +37,7 @@ class Sample:
     """One moment of a control on its own target; W, None = not known.
 
     `devices`: rows with lines of their own; `held`: what of their powers is this control's (see `held_of`), None: all.
+    `capped`: how its limits are kept; None: it sets none.
     """
 
     requested_w: float | None
@@ -46,11 +48,40 @@ class Sample:
     quality: Quality
     devices: IntArray | None = None
     held: FloatArray | None = None
+    capped: Capped | None = None
 
     @property
     def values(self) -> tuple[float | None, ...]:
         """The five powers in order."""
         return (self.requested_w, self.accepted_w, self.allocated_w, self.acknowledged_w, self.delivered_w)
+
+
+@dataclass(slots=True)
+class _Limits:
+    """How limits were kept: the bound that was passed most, or nearly; the excess over what was measured."""
+
+    limit_w: float
+    worst_w: float = -math.inf
+    excess: float = 0.0
+    known_s: float = 0.0
+    over_s: float = 0.0
+    peak_w: float = 0.0
+
+    def add(self, capped: Capped, seconds: float) -> None:
+        if capped.beyond_w is None or capped.excess_w is None:
+            return
+        if capped.beyond_w > self.worst_w:
+            self.limit_w, self.worst_w = capped.limit_w, capped.beyond_w
+        self.known_s += seconds
+        self.excess += capped.excess_w * seconds
+        self.over_s += seconds if capped.excess_w > 0 else 0.0
+        self.peak_w = max(self.peak_w, capped.excess_w)
+
+    def account(self) -> LimitAccount:
+        if self.known_s <= 0:
+            return LimitAccount(limit_w=self.limit_w)
+        excess_w = self.excess / self.known_s
+        return LimitAccount(limit_w=self.limit_w, excess_w=excess_w, over_s=self.over_s, peak_w=self.peak_w)
 
 
 @dataclass(slots=True)
@@ -61,6 +92,7 @@ class _Means:
     times: list[float] = field(default_factory=lambda: [0.0] * 5)
     counted: float = 0.0
     qualities: set[Quality] = field(default_factory=set)
+    limits: _Limits | None = None
 
     def add(self, sample: Sample, seconds: float) -> None:
         for at, value in enumerate(sample.values):
@@ -69,6 +101,9 @@ class _Means:
                 self.times[at] += seconds
         self.counted += seconds
         self.qualities.add(sample.quality)
+        if sample.capped is not None:
+            self.limits = self.limits or _Limits(sample.capped.limit_w)
+            self.limits.add(sample.capped, seconds)
 
     def interval(self, control_id: str, target_id: str, start: Instant, end: Instant) -> PerformanceInterval:
         means = [total / seconds if seconds > 0 else None for total, seconds in zip(self.sums, self.times, strict=True)]
@@ -84,6 +119,7 @@ class _Means:
             delivered_w=means[4],
             quality=worst_quality(self.qualities),
             known=_part(self.times[4], self.counted),
+            limit=None if self.limits is None else self.limits.account(),
         )
 
 

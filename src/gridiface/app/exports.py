@@ -19,7 +19,7 @@ from gridiface.aggregation.settlement import Settlement, SettlementRow
 from gridiface.aggregation.settlement.revisions import RowChange
 from gridiface.aggregation.settlement.rows import Total
 from gridiface.domain.clock import Instant
-from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.performance import LIMIT_FIGURES, PerformanceInterval
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import ConfigError
 from gridiface.tablecells import inert
@@ -59,6 +59,7 @@ PERFORMANCE_COLUMNS = (
     "quality",
     "known",
     "reason",
+    *LIMIT_FIGURES,
 )
 #: What the rows of a settlement say more, of one that says nothing more.
 _WHOLE = (1.0, 1.0, "", "")
@@ -78,9 +79,11 @@ def records(rows: Iterable[SettlementRow | PerformanceInterval]) -> list[dict[st
     found = []
     for row in rows:
         columns = SETTLEMENT_COLUMNS if isinstance(row, SettlementRow) else PERFORMANCE_COLUMNS
-        values = {name: getattr(row, name) for name in columns}
+        values = {name: getattr(row, name, None) for name in columns}
         if isinstance(row, SettlementRow):
             values["reason"] = row.why
+        elif row.limit is not None:
+            values |= {name: getattr(row.limit, name) for name in LIMIT_FIGURES}
         values |= {"start": utc(row.start), "end": utc(row.end), "quality": row.quality.value}
         found.append(values)
     return found

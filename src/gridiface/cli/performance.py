@@ -28,10 +28,12 @@ _ENERGIES = ("requested_wh", "accepted_wh", "allocated_wh", "acknowledged_wh", "
 _PARTS = ("tracking_error", "availability", "acknowledged")
 _TIMES = ("count", "mean_s", "median_s", "p95_s", "max_s")
 _SCORES = ("score", "correlation", "delay", "precision", "hours", "samples", "missing")
+_LIMIT = ("seconds", "limit_w", "kept", "over_s", "excess_wh", "peak_w")
 _CSV = (
     *("name", "protocol", "program", "identity", "target", "controls", "seconds"),
     *(*_ENERGIES, *_PARTS, "quality", *(f"response_{name}" for name in _TIMES)),
     *(f"regulation_{name}" for name in _SCORES),
+    *(f"limit_{name.removeprefix('limit_')}" for name in _LIMIT),
 )
 
 
@@ -84,6 +86,7 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
         **row,
         **{f"response_{name}": row["responses"][name] for name in _TIMES},
         **{f"regulation_{name}": scores.get(name) for name in _SCORES},
+        **{f"limit_{name.removeprefix('limit_')}": (row["limit"] or {}).get(name) for name in _LIMIT},
     }
 
 
@@ -91,7 +94,7 @@ def _show(by: By, rows: list[dict[str, Any]]) -> None:
     columns = (
         *(by.value, *(("sender",) if by in {By.CONTROL, By.PROGRAM} else ())),
         *("controls", "hours", "requested", "allocated", "acknowledged", "delivered, kWh"),
-        *("error, %", "available, %", "response, s", "p95", "regulation", "quality"),
+        *("error, %", "available, %", "response, s", "p95", "regulation", "limit kept, %", "over, s", "quality"),
     )
     show_table("", columns, (_cells(by, row) for row in rows))
 
@@ -107,8 +110,16 @@ def _cells(by: By, row: Mapping[str, Any]) -> list[object]:
         *(percent(row[name]) for name in _PARTS[:2]),
         *(_s(responses[name]) for name in ("mean_s", "p95_s")),
         "-" if row["regulation"] is None else f"{row['regulation']['score']:.3f}",
+        *_limit(row["limit"]),
         row["quality"],
     ]
+
+
+def _limit(row: Mapping[str, Any] | None) -> tuple[str, str]:
+    """What part of the time no limit was passed, and for how long one was."""
+    if row is None or row["kept"] is None:
+        return "-", "-"
+    return percent(row["kept"]), f"{row['over_s']:.1f}"
 
 
 def _kwh(wh: float | None) -> str:

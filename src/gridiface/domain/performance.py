@@ -20,6 +20,26 @@ LONGEST_LINE_S = 900.0
 
 
 @often_made
+class LimitAccount:
+    """How the limits of a control were kept over an interval: of several the one that is passed most, at each moment.
+
+    `limit_w`: the bound that was passed most, or came nearest to it, W, + delivered to the grid (a limit on what is
+    taken is negative); None: of several intervals, whose bounds differ. Over the time for which it was measured:
+    `excess_w` the mean by which it was passed, W >= 0; `over_s` for how long it was; `peak_w` the most. Up to 0.5 % of
+    a limit and 10 W beyond it are not counted. None = not measured.
+    """
+
+    limit_w: float | None
+    excess_w: float | None = None
+    over_s: float | None = None
+    peak_w: float | None = None
+
+
+#: The figures of a `LimitAccount`, in order.
+LIMIT_FIGURES = ("limit_w", "excess_w", "over_s", "peak_w")
+
+
+@often_made
 class PerformanceInterval:
     """What was asked of a target over [start, end), and what came of it.
 
@@ -27,6 +47,8 @@ class PerformanceInterval:
     `acknowledged_w` the part whose delivery was acknowledged; `delivered_w` measured. None = nothing known.
     `known`: the part of the time for which it was measured, 0 to 1; `delivered_w` is the mean over that part.
     `reason`: why nothing is known of all of it, for people; empty: it was accounted for.
+    `limit`: how the control's limits were kept; None: it sets none. Of a control of limits alone, `delivered_w` is the
+    power that they bound.
     """
 
     control_id: str
@@ -41,6 +63,7 @@ class PerformanceInterval:
     quality: Quality = Quality.GOOD
     known: float = 1.0
     reason: str = ""
+    limit: LimitAccount | None = None
 
     @property
     def tracking_error(self) -> float | None:
@@ -76,6 +99,25 @@ class PerformanceReport:
         ]
         total = sum(weight for weight, _ in chosen)
         return None if total <= 0 else sum(weight * value for weight, value in chosen) / total
+
+    @property
+    def limit(self) -> LimitAccount | None:
+        """How the limits were kept over all of it; None: there are none."""
+        found = [(one, one.limit) for one in self.intervals if one.limit is not None]
+        if not found:
+            return None
+        bounds = {limit.limit_w for _, limit in found}
+        limit_w = bounds.pop() if len(bounds) == 1 else None
+        judged = [((one.end - one.start) * one.known, limit) for one, limit in found if limit.excess_w is not None]
+        known_s = sum(length for length, _ in judged)
+        if known_s <= 0:
+            return LimitAccount(limit_w=limit_w)
+        return LimitAccount(
+            limit_w=limit_w,
+            excess_w=sum(length * (one.excess_w or 0.0) for length, one in judged) / known_s,
+            over_s=sum(one.over_s or 0.0 for _, one in judged),
+            peak_w=max(one.peak_w or 0.0 for _, one in judged),
+        )
 
     @property
     def known(self) -> float | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.performance import PerformanceInterval, worst_quality
+from gridiface.domain.performance import LimitAccount, PerformanceInterval, worst_quality
 from gridiface.domain.telemetry import Quality
 
 #: The powers of an interval whose energies are summed, in the order of `Totals`.
@@ -77,6 +77,86 @@ class RegulationFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitFigures:
+    """How the limits of controls were kept over a span.
+
+    Attributes:
+        seconds: for so long there was a limit; of several controls each for itself.
+        limit_w: the bound, W, + delivered to the grid: a limit on what is taken is negative; None: they differ.
+        kept: part of the measured time for which no limit was passed, 0 to 1; None where nothing was measured.
+        over_s: for so long it was passed, as far as it was measured.
+        excess_wh: the energy beyond it, Wh >= 0; `peak_w`: the most by which it was passed, W. Both None like `kept`.
+    """
+
+    seconds: float
+    limit_w: float | None
+    kept: float | None
+    over_s: float | None
+    excess_wh: float | None
+    peak_w: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitPortion:
+    """What the intervals of one target's limits come to: as `LimitFigures`, still to be added up.
+
+    `low_w`, `high_w`: the least and the largest bound; `excess`: what is beyond it over time, W s; `judged_s`: the time
+    for which it was measured.
+    """
+
+    seconds: float = 0.0
+    low_w: float = math.inf
+    high_w: float = -math.inf
+    judged_s: float = 0.0
+    excess: float = 0.0
+    over_s: float = 0.0
+    peak_w: float = 0.0
+
+    @classmethod
+    def of(cls, limit: LimitAccount, seconds: float, part: float, known_s: float) -> LimitPortion:
+        """Of one interval, as far as it lies in a span: so many seconds, which are that part of it."""
+        bounds = (math.inf, -math.inf) if limit.limit_w is None else (limit.limit_w, limit.limit_w)
+        if limit.excess_w is None:
+            return cls(seconds=seconds, low_w=bounds[0], high_w=bounds[1])
+        return cls(
+            seconds=seconds,
+            low_w=bounds[0],
+            high_w=bounds[1],
+            judged_s=known_s,
+            excess=limit.excess_w * known_s,
+            over_s=(limit.over_s or 0.0) * part,
+            peak_w=limit.peak_w or 0.0,
+        )
+
+    def plus(self, other: LimitPortion) -> LimitPortion:
+        """Both together."""
+        return LimitPortion(
+            seconds=self.seconds + other.seconds,
+            low_w=min(self.low_w, other.low_w),
+            high_w=max(self.high_w, other.high_w),
+            judged_s=self.judged_s + other.judged_s,
+            excess=self.excess + other.excess,
+            over_s=self.over_s + other.over_s,
+            peak_w=max(self.peak_w, other.peak_w),
+        )
+
+    @property
+    def figures(self) -> LimitFigures | None:
+        """What it comes to; None without any time."""
+        if self.seconds <= 0:
+            return None
+        judged = self.judged_s > 0
+        return LimitFigures(
+            seconds=self.seconds,
+            limit_w=self.low_w if self.low_w == self.high_w else None,
+            kept=max(0.0, 1.0 - self.over_s / self.judged_s) if judged else None,
+            over_s=self.over_s if judged else None,
+            excess_wh=self.excess / 3600 if judged else None,
+            peak_w=self.peak_w if judged else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """What the intervals of a span come to.
 
@@ -95,6 +175,7 @@ class Totals:
         quality: the worst of all intervals.
         responses: of the devices that began within the span.
         regulation: how well its regulation signals were followed; None without any.
+        limit: how its limits were kept; None without any.
     """
 
     controls: int
@@ -110,6 +191,7 @@ class Totals:
     quality: Quality
     responses: ResponseTimes
     regulation: RegulationFigures | None = None
+    limit: LimitFigures | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +205,7 @@ class Portion:
         missed, asked: |delivered - requested| and |requested| over the time for which both are known, W s.
         told, taken: |allocated| and |acknowledged| where both are known, W s.
         quality: the worst.
+        limit: of its limits; None: it sets none.
     """
 
     count: int
@@ -134,6 +217,7 @@ class Portion:
     told: float
     taken: float
     quality: Quality
+    limit: LimitPortion | None = None
 
 
 @dataclass(slots=True)
@@ -153,6 +237,7 @@ class Summed:
     _taken: float = 0.0
     _qualities: set[Quality] = field(default_factory=set)
     _responses: list[float] = field(default_factory=list)
+    _limit: LimitPortion = field(default_factory=LimitPortion)
 
     def add(self, interval: PerformanceInterval) -> None:
         """Count the part of an interval that lies in the span; one beside it adds nothing."""
@@ -175,6 +260,9 @@ class Summed:
         if interval.allocated_w is not None and interval.acknowledged_w is not None:
             self._told += abs(interval.allocated_w) * seconds
             self._taken += abs(interval.acknowledged_w) * seconds
+        if interval.limit is not None:
+            part = seconds / (interval.end - interval.start)
+            self._limit = self._limit.plus(LimitPortion.of(interval.limit, seconds, part, known_s))
 
     def put(self, control_id: str, portion: Portion) -> None:
         """Count what a control's intervals come to within the span."""
@@ -190,6 +278,8 @@ class Summed:
         self._asked += portion.asked
         self._told += portion.told
         self._taken += portion.taken
+        if portion.limit is not None:
+            self._limit = self._limit.plus(portion.limit)
 
     def responded(self, seconds: float) -> None:
         """Count one device's response time."""
@@ -216,6 +306,7 @@ class Summed:
             acknowledged=_over(self._taken, self._told),
             quality=worst_quality(self._qualities),
             responses=ResponseTimes.of(self._responses),
+            limit=self._limit.figures,
         )
 
 

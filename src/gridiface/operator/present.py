@@ -194,12 +194,14 @@ def report_head(report: PerformanceReport) -> dict[str, Any]:
         "target": report.target_id,
         "mean": {name: report.mean(name) for name in _POWERS},
         "known": report.known,
+        "limit": plain(report.limit),
     }
 
 
 def interval_row(one: PerformanceInterval) -> dict[str, Any]:
     """One interval of an account."""
-    return {"start": one.start, "end": one.end, **{name: getattr(one, name) for name in (*_POWERS, "known", "reason")}}
+    told = {name: getattr(one, name) for name in (*_POWERS, "known", "reason")}
+    return {"start": one.start, "end": one.end, **told, "limit": plain(one.limit)}
 
 
 def overlaps(control: Control, status: Status, now: Instant) -> list[Overlap]:

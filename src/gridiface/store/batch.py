@@ -12,7 +12,7 @@ from math import isnan
 from typing import Any, assert_never
 
 from gridiface.domain.controls import Control, Decision, Delivery, Outcome
-from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.performance import LIMIT_FIGURES, PerformanceInterval
 from gridiface.domain.ports import (
     AppendDecisions,
     AppendDeliveries,
@@ -168,6 +168,7 @@ def decision_row(decision: Decision) -> Row:
 
 def performance_row(interval: PerformanceInterval) -> Row:
     """One row of `performance`."""
+    limit = interval.limit
     return (
         key_text(interval.control_id),
         key_text(interval.target_id),
@@ -181,6 +182,7 @@ def performance_row(interval: PerformanceInterval) -> Row:
         interval.quality.value,
         interval.known,
         interval.reason,
+        *((None,) * 4 if limit is None else (number(getattr(limit, name)) for name in LIMIT_FIGURES)),
     )
 
 

@@ -18,7 +18,7 @@ from gridiface.domain.controls import (
     Target,
     TargetKind,
 )
-from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.performance import LIMIT_FIGURES, LimitAccount, PerformanceInterval
 from gridiface.domain.ports import Document
 from gridiface.domain.quantities import Phase, Quantity
 from gridiface.domain.telemetry import Quality, Reading
@@ -91,6 +91,7 @@ def performance(row: Row[Any]) -> PerformanceInterval:
         quality=Quality(row.quality),
         known=row.known,
         reason=row.reason,
+        limit=None if row.limit_w is None else LimitAccount(**{name: getattr(row, name) for name in LIMIT_FIGURES}),
     )
 
 

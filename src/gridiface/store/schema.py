@@ -12,7 +12,7 @@ from gridiface.errors import ConfigError
 from gridiface.store.postgres import SCHEMA_LOCK
 
 #: The revision that this version reads and writes; a test holds it against the newest in migrations/.
-HEAD = "0004"
+HEAD = "0005"
 
 
 def revisions() -> list[str]:

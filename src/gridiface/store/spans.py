@@ -15,7 +15,7 @@ from sqlalchemy import Column, ColumnElement, Row, Select, and_, case, false, fu
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, OutcomeKind
 from gridiface.domain.performance import LONGEST_LINE_S, TRUST
-from gridiface.domain.performance_sums import Portion
+from gridiface.domain.performance_sums import LimitPortion, Portion
 from gridiface.domain.ports import Accounted, Began, Reach
 from gridiface.store import decode
 from gridiface.store.retention import MOST_NAMES
@@ -146,6 +146,18 @@ def _sums(start: Instant, end: Instant) -> Select[Any]:
         "taken": func.sum(case((told, func.abs(table.acknowledged_w) * seconds), else_=0.0)),
         "worst": func.max(case(*((table.quality == one.value, at) for at, one in enumerate(TRUST)))),
     }
+    part = seconds / func.nullif(table.end - table.start, 0.0)
+    capped = case((table.limit_w.is_not(None), seconds), else_=0.0)
+    judged = case((table.excess_w.is_not(None), known_s), else_=0.0)
+    sums |= {
+        "capped_s": func.sum(capped),
+        "low": func.min(table.limit_w),
+        "high": func.max(table.limit_w),
+        "judged_s": func.sum(judged),
+        "excess": func.sum(table.excess_w * known_s),
+        "over_s": func.sum(table.over_s * part),
+        "peak": func.max(table.peak_w),
+    }
     columns = [sum_.label(name) for name, sum_ in sums.items()]
     ones = _intervals(start, end).with_only_columns(table.control_id, table.target_id, *columns)
     return ones.group_by(table.control_id, table.target_id)
@@ -162,6 +174,19 @@ def _portion(row: Row[Any]) -> Portion:
         told=row.told,
         taken=row.taken,
         quality=TRUST[row.worst],
+        limit=_kept(row) if row.capped_s else None,
+    )
+
+
+def _kept(row: Row[Any]) -> LimitPortion:
+    return LimitPortion(
+        seconds=row.capped_s,
+        low_w=row.low,
+        high_w=row.high,
+        judged_s=row.judged_s,
+        excess=row.excess or 0.0,
+        over_s=row.over_s or 0.0,
+        peak_w=row.peak or 0.0,
     )
 
 

@@ -109,6 +109,10 @@ performance = Table(
     Column("quality", Text, nullable=False),
     Column("known", Double, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("limit_w", Double),
+    Column("excess_w", Double),
+    Column("over_s", Double),
+    Column("peak_w", Double),
 )
 
 #: `setpoint` is the whole set-point as JSON.

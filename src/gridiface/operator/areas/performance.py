@@ -69,6 +69,22 @@ class RegulationRow(TypedDict):
     missing: int
 
 
+class LimitRow(TypedDict):
+    """How limits were kept. `limit_w`: the bound, W, + delivered to the grid (on what is taken: negative).
+
+    null: they differ. `seconds`: for so long there was one; `kept`: part of the measured time for which none was
+    passed, 0 to 1; `over_s`: for so long one was, by `excess_wh` in all and `peak_w` at most. Up to 0.5 % and 10 W
+    beyond a limit do not count.
+    """
+
+    seconds: float
+    limit_w: float | None
+    kept: float | None
+    over_s: float | None
+    excess_wh: float | None
+    peak_w: float | None
+
+
 class PerformanceRow(TypedDict):
     """One sum. Energies in Wh, net, + delivered to the grid; null: not known.
 
@@ -76,7 +92,7 @@ class PerformanceRow(TypedDict):
     control and of a program. `target`: of a control. `controls`: how many have a part in it; `seconds`: their time.
     `tracking_error`: |delivered - requested| over |requested|; `availability`: part of the time for which the delivered
     power was measured; `acknowledged`: part of the allocated energy that was acknowledged; 0 to 1. `regulation`: of
-    signals of regulation, null without any and of devices.
+    signals of regulation, null without any and of devices. `limit`: of limits; null without any.
     """
 
     name: str
@@ -97,6 +113,7 @@ class PerformanceRow(TypedDict):
     quality: str
     responses: ResponseFigures
     regulation: RegulationRow | None
+    limit: LimitRow | None
 
 
 class PerformanceList(TypedDict):

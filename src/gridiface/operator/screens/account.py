@@ -68,6 +68,20 @@ def gaps(detail: ControlDetail) -> list[dict[str, Any]]:
     return [] if own is None else [one for one in own["intervals"] if one["reason"]]
 
 
+def limit(detail: ControlDetail) -> dict[str, Any] | None:
+    """How the control's limits were kept, by its own target; None: it sets none.
+
+    `kept`: the part of the measured time for which none was passed, 0 to 1; None where nothing was measured.
+    """
+    own = next((one for one in detail["report"]["targets"] if one["target"] == detail["target"]), None)
+    found: dict[str, Any] | None = None if own is None else own["limit"]
+    if own is None or found is None or found["over_s"] is None:
+        return found and {**found, "kept": None}
+    judged = [one for one in own["intervals"] if one["limit"] is not None and one["limit"]["over_s"] is not None]
+    measured_s = sum((one["end"] - one["start"]) * one["known"] for one in judged)
+    return {**found, "kept": max(0.0, 1.0 - found["over_s"] / measured_s) if measured_s > 0 else None}
+
+
 def power_columns(detail: ControlDetail) -> list[list[float | None]]:
     """(times, requested, allocated, delivered) of the control's own target, for a plot."""
     own = next((one for one in detail["report"]["targets"] if one["target"] == detail["target"]), None)

@@ -15,7 +15,7 @@ from gridiface.operator.bodies import name_of
 from gridiface.operator.problems import Refused
 from gridiface.operator.rows import ControlDetail
 from gridiface.operator.screens import asking
-from gridiface.operator.screens.account import device_lines, gaps, power_columns
+from gridiface.operator.screens.account import device_lines, gaps, limit, power_columns
 from gridiface.operator.screens.forms import acting, faults_of, form_of, part_of
 from gridiface.operator.screens.house import House, see_other
 from gridiface.operator.screens.paging import has, paged
@@ -144,6 +144,7 @@ class ControlsScreen:
             "silent": sum(1 for line in lines if line.why),
             "power": power_columns(detail),
             "gaps": gaps(detail),
+            "limit": limit(detail),
             "now": self._house.now(),
         }
 

@@ -23,6 +23,9 @@ ROW: dict[str, Any] = {
     "regulation": {
         "score": 0.9375, "correlation": 0.95, "delay": 0.9, "precision": 0.96, "hours": 2, "samples": 720, "missing": 0
     },
+    "limit": {
+        "seconds": 60.0, "limit_w": -5000.0, "kept": 0.9166, "over_s": 5.0, "excess_wh": 1.67, "peak_w": 2000.0
+    },
 }  # fmt: skip
 SPAN = ("report", "performance", "--from", "2026-07-22", "--to", "2026-07-23")
 
@@ -56,7 +59,21 @@ def test_the_table_says_what_is_not_known(queries: list[dict[str, Any]]) -> None
     line = next(line for line in result.stdout.splitlines() if "openadr/vtn1" in line)
     cells = [cell.strip() for cell in line.strip("│┃ ").split("│")]
     assert cells[:3] == ["=peak", "openadr/vtn1", "2"]
-    assert cells[3:] == ["1.500", "1.500", "1.400", "1.300", "-", "-", "0.0", "1.250", "2.000", "0.938", "bad"]
+    assert cells[3:] == [
+        "1.500",
+        "1.500",
+        "1.400",
+        "1.300",
+        "-",
+        "-",
+        "0.0",
+        "1.250",
+        "2.000",
+        "0.938",
+        "91.7",
+        "5.0",
+        "bad",
+    ]
     assert "sender" not in CliRunner().invoke(app, [*SPAN, "--by", "device"]).stdout
 
 
@@ -72,6 +89,8 @@ def test_csv_has_a_column_for_each_figure_and_no_formula(queries: list[dict[str,
     assert (row["name"], row["requested_wh"], row["delivered_wh"]) == ("'=peak", "1500.0", "")
     assert (row["response_count"], row["response_p95_s"], row["acknowledged"]) == ("3", "2.0", "0.9")
     assert (row["regulation_score"], row["regulation_samples"]) == ("0.9375", "720")
+    assert (row["limit_w"], row["limit_kept"], row["limit_over_s"]) == ("-5000.0", "0.9166", "5.0")
+    assert (row["limit_seconds"], row["limit_excess_wh"], row["limit_peak_w"]) == ("60.0", "1.67", "2000.0")
     result = CliRunner().invoke(app, [*SPAN, "-o", str(tmp_path / "none" / "sums.csv")])
     assert isinstance(result.exception, ConfigError)
 

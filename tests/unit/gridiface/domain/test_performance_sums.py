@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.performance_sums import ResponseTimes, Summed, Totals
+from gridiface.domain.performance import LimitAccount, PerformanceInterval
+from gridiface.domain.performance_sums import LimitFigures, ResponseTimes, Summed, Totals
 from gridiface.domain.telemetry import Quality
 
 
@@ -89,3 +89,22 @@ def test_response_times() -> None:
     made = Summed(0, 1)
     made.responded(2.0)
     assert made.totals().responses.count == 1
+
+
+def test_limits_that_were_passed_kept_and_not_measured() -> None:
+    # 5 kW: passed for 6 of the first 10 s, by 360 W in the mean and 900 W at most; half of that is in the span.
+    passed = LimitAccount(limit_w=5000.0, excess_w=360.0, over_s=6.0, peak_w=900.0)
+    kept = LimitAccount(limit_w=2000.0, excess_w=0.0, over_s=0.0, peak_w=0.0)
+    found = summed(
+        part(-5, 5, limit=passed),
+        part(10, 20, limit=kept, known=0.5),
+        part(20, 30, limit=LimitAccount(limit_w=2000.0), delivered_w=None, known=0.0),
+        part(40, 50),
+    )
+    # 3 s of 5 + 5 measured seconds; 360 W x 5 s; the bounds differ.
+    assert found.limit == LimitFigures(
+        seconds=25.0, limit_w=None, kept=pytest.approx(0.7), over_s=3.0, excess_wh=0.5, peak_w=900.0
+    )
+    unknown = summed(part(0, 10, limit=LimitAccount(limit_w=-2000.0), delivered_w=None, known=0.0)).limit
+    assert unknown == LimitFigures(seconds=10.0, limit_w=-2000.0, kept=None, over_s=None, excess_wh=None, peak_w=None)
+    assert summed(part(0, 10)).limit is None

@@ -10,7 +10,8 @@ import pytest
 
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, Outcome, OutcomeKind, Source, Target, TargetKind
-from gridiface.domain.performance import LONGEST_LINE_S, PerformanceInterval
+from gridiface.domain.performance import LONGEST_LINE_S, LimitAccount, PerformanceInterval
+from gridiface.domain.performance_sums import LimitFigures, Summed
 from gridiface.domain.ports import AppendOutcome, AppendPerformance, Began, PutControl
 from gridiface.store import spans
 from gridiface.store.repository import Store
@@ -117,3 +118,30 @@ async def test_where_accounts_of_controls_on_their_own_targets_end(filled: Store
     [gone] = [replace(interval("next", "g", 100.0, 101.0), known=0.0, reason="nobody was there")]
     await filled.commit([AppendPerformance((gone,))])
     assert await filled.performance("next") == [gone]
+
+
+async def test_how_limits_were_kept_is_added_up_as_from_the_intervals(store: Store) -> None:
+    passed = LimitAccount(limit_w=5000.0, excess_w=360.0, over_s=6.0, peak_w=900.0)
+    kept, unknown = LimitAccount(limit_w=2000.0, excess_w=0.0, over_s=0.0, peak_w=0.0), LimitAccount(limit_w=2000.0)
+    lines = [
+        replace(interval("c", "g", -5.0, 5.0), limit=passed),
+        replace(interval("c", "g", 10.0, 20.0), limit=kept, known=0.5),
+        replace(interval("c", "g", 20.0, 30.0), limit=unknown, delivered_w=None, known=0.0),
+        interval("c", "g", 40.0, 50.0),
+        interval("c", "a", 0.0, 50.0),
+    ]
+    await store.commit([PutControl(control("c", -5.0, 55.0)), AppendPerformance(tuple(lines))])
+    assert [one for one in await store.performance("c") if one.target_id == "g"] == lines[:-1]
+    found = {}
+    async for part in store.accounted(0.0, 60.0):
+        found |= dict(part.portions)
+    summed = Summed(0.0, 60.0)
+    for line in lines[:-1]:
+        summed.add(line)
+    limit = found["g"].limit
+    assert limit is not None
+    assert limit.figures == summed.totals().limit
+    assert limit.figures == LimitFigures(
+        seconds=25.0, limit_w=None, kept=pytest.approx(0.7), over_s=3.0, excess_wh=0.5, peak_w=900.0
+    )
+    assert found["a"].limit is None

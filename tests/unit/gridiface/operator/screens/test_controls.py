@@ -7,6 +7,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
+from gridiface.domain.performance import LimitAccount
+
 FORM = {"target": "group:fleet", "mode": "set_w", "value": "3", "minutes": "30", "priority": "50", "key": "k1"}
 
 
@@ -103,3 +107,22 @@ async def test_a_form_that_no_script_sends_carries_its_token_as_a_field(house: A
         assert (status, "CSRF" in str(text)) == (wanted, wanted == 403)
     assert (await browser.ask("POST", "/controls/preview", json=FORM | {"csrf": token}))[0] == 403
     assert (await browser.ask("POST", "/api/v1/controls", data=FORM | {"csrf": token}))[0] == 403, "pages only"
+
+
+async def test_the_page_of_a_control_says_how_its_limit_was_kept(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    [report] = house.desk.status.performance.report("c1")
+    [interval] = report.intervals  # 5 s
+    for limit, said in (
+        (None, None),
+        (LimitAccount(limit_w=4000.0), "nothing of its time is measured"),
+        (LimitAccount(limit_w=4000.0, excess_w=0.0, over_s=0.0, peak_w=0.0), "4.00\u202fkW: kept."),
+        (
+            LimitAccount(limit_w=4000.0, excess_w=100.0, over_s=1.0, peak_w=500.0),
+            "kept for 80\u202f% of the measured time, passed for 1\u202fs, by 500\u202fW at most",
+        ),
+    ):
+        told = replace(report, intervals=(replace(interval, limit=limit),))
+        monkeypatch.setattr(house.desk.status.performance, "report", lambda name, devices=True, told=told: [told])
+        _, text, _ = await house.ask("GET", "/controls/c1")
+        assert ("Limit" in text) == (said is not None)
+        assert said is None or said in text

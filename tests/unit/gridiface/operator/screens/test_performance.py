@@ -10,7 +10,7 @@ import pytest
 
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, Target, TargetKind
-from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.performance import LimitAccount, PerformanceInterval
 
 POWERS = ("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delivered_w")
 
@@ -92,3 +92,13 @@ async def test_who_is_confined_sees_what_is_its_own(
     monkeypatch.setattr(filled.desk.status.fleet, "members", lambda name: members[name])
     tenant = await signed_in(filled, "viewer", groups=["feeder"])
     assert "relief" not in await page(filled, "", tenant.ask)
+
+
+async def test_how_limits_were_kept(filled: Any) -> None:
+    [(old, lines, began), (new, (line,), _)] = filled.records.accounts
+    # 4 kW, passed for 180 of 3,600 s by 500 W in the mean of the hour and 2 kW at most.
+    limit = LimitAccount(limit_w=4000.0, excess_w=25.0, over_s=180.0, peak_w=2000.0)
+    filled.records.accounts = [(old, lines, began), (new, (replace(line, limit=limit),), ())]
+    text = await page(filled)
+    assert "95\u202f%" in text
+    assert "by 2.00\u202fkW at most, 25\u202fWh in all" in text
