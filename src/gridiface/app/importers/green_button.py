@@ -7,12 +7,12 @@ both, counted as 1, and stands in where neither is there. Values are in uom x 10
 since 1970 UTC. Hostile XML is refused by `xmlwire.parse`.
 
 Files hold more than one kind of reading of a meter: register readings, peak demands, daily sums beside hours. Of one
-usage point the shortest intervals are taken, and energy rather than power; what is left out is noted.
+usage point the shortest intervals are taken, and energy rather than power; what is left out is noted. Readings of
+single phases or tariff tiers are added where there is none of the whole (`espi_parts`).
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from gridiface.aggregation.settlement.series import CODE, QUALITIES, series_of
+from gridiface.app.importers.espi_parts import Part, Values, together, whole
 from gridiface.app.importers.meter_data import MOST_METERS, MOST_ROWS, MeterImport, check_interval, check_span, finished
 from gridiface.domain.clock import Instant
 from gridiface.domain.telemetry import Quality
@@ -39,6 +40,8 @@ _UNSTATED, _FORWARD, _NET, _REVERSE = 0, 1, 4, 19
 _DELTA, _INSTANTANEOUS, _INDICATING, _NONE = 4, 12, 6, 0
 #: dataQualifier of plain readings: not applicable, average, normal, sum. Others are peaks, thresholds and the like.
 _PLAIN = frozenset({0, 2, 12, 26})
+#: commodity: not said, and electricity, metered on either side of a transformer; kind of a service that is electricity.
+_ELECTRIC, _SERVICE = frozenset({0, 1, 2}), 0
 _LARGEST = 1e15
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,39}(\.[0-9]{1,38})?")
 _LONGEST_LINK = 1000
@@ -65,25 +68,32 @@ _QUALITIES = {
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What a reading type says: factor to W or Wh with our sign, and whether it is energy."""
+    """What a reading type says: factor to W or Wh with our sign, and whether it is energy.
+
+    `quality`: of readings that say none; `phase`, `tier`: see `Part`.
+    """
 
     factor: float
     is_energy: bool
     flow: int
     interval_s: float | None
+    quality: Quality
+    phase: int
+    tier: int
 
 
 class _Key(NamedTuple):
-    """Whose and what values are: usage point, interval length in s, direction, whether they were energies."""
+    """Whose and what values are: usage point, interval length in s, direction, whether they were energies, part."""
 
     usage: str
     interval_s: float
     flow: int
     is_energy: bool
+    part: Part
 
 
 #: The values of each kind: start -> (W, quality).
-_Flows = dict[_Key, dict[Instant, tuple[float, Quality]]]
+_Flows = dict[_Key, Values]
 
 
 def parse_green_button(data: bytes, path: Path, meter_id: str | None = None) -> MeterImport:
@@ -113,7 +123,7 @@ def parse_green_button(data: bytes, path: Path, meter_id: str | None = None) -> 
         mine = {key: values for key, values in flows.items() if key.usage == usage}
         interval_s = next(iter(mine)).interval_s
         check_span(path, {str(key.flow): (min(values), max(values)) for key, values in mine.items()}, interval_s)
-        samples = ((at, w, quality) for at, (w, quality) in _added(list(mine.values())))
+        samples = ((at, w, quality) for at, (w, quality) in together(list(mine.values())).items())
         try:
             made = series_of(meter_id or usage, interval_s, samples)
         except ValueError as problem:
@@ -123,17 +133,6 @@ def parse_green_button(data: bytes, path: Path, meter_id: str | None = None) -> 
     return finished(
         series, rows=feed.rows, duplicates=feed.duplicates, conflicts=feed.conflicts, notes=tuple(feed.notes)
     )
-
-
-def _added(
-    held: list[dict[Instant, tuple[float, Quality]]],
-) -> Iterator[tuple[Instant, tuple[float, Quality]]]:
-    """Both directions of a usage point together; an interval that one direction lacks is missing."""
-    for at in set().union(*held):
-        parts = [values[at] for values in held if at in values]
-        if len(parts) == len(held):
-            worst = QUALITIES[max(CODE[quality] for _, quality in parts)]
-            yield at, (math.fsum(w for w, _ in parts), worst)
 
 
 def _chosen(flows: _Flows) -> tuple[_Flows, list[str]]:
@@ -153,8 +152,19 @@ def _chosen(flows: _Flows) -> tuple[_Flows, list[str]]:
         if len({key.flow for key in mine}) > 1 and any(key.flow == _NET for key in mine):
             notes.append(f"readings of the net (flow direction {_NET}) of {usage} are left out: 1 and 19 are read")
             mine = {key for key in mine if key.flow != _NET}
-        chosen |= {key: flows[key] for key in sorted(mine)}
+        for flow in sorted({key.flow for key in mine}):
+            parts = {key.part: flows[key] for key in sorted(mine) if key.flow == flow}
+            found, more = whole(parts, f"flow direction {flow} of {usage}")
+            notes += more
+            chosen |= {_Key(usage, finest, flow, bool(energies), part): values for part, values in found.items()}
+        notes += _alone({key: values for key, values in chosen.items() if key.usage == usage}, usage)
     return chosen, notes
+
+
+def _alone(held: _Flows, usage: str) -> list[str]:
+    """How many intervals one direction, or phase, has that another lacks, in words."""
+    lacking = len(set().union(*held.values())) - len(together(list(held.values())))
+    return [f"{lacking} intervals of {usage} are missing in one direction or phase: left out"] if lacking else []
 
 
 class _Feed:
@@ -165,10 +175,11 @@ class _Feed:
         self._root = root
         self.rows = self.duplicates = self.conflicts = 0
         self.notes: list[str] = []
-        self._lengths: dict[str, float] = {}
+        self._grids: dict[str, tuple[int, int]] = {}
         self._types: dict[str, _Kind | None] = {}
         self._readings: dict[str, str] = {}
         self._only: _Kind | None = None
+        self._services: dict[str, int] = {}
 
     def flows(self) -> _Flows:
         """The values that count, by usage point and direction; none of several kinds of one usage point twice."""
@@ -180,11 +191,18 @@ class _Feed:
             if kind is None:
                 continue
             usage = _usage_point(home)
+            if self._services.get(usage, _SERVICE) != _SERVICE:
+                self.notes.append(
+                    f"usage point {usage} is no electricity (service kind {self._services[usage]}): left out"
+                )
+                continue
             for at, length, value in self._values(block, kind, home):
                 self.rows += 1
                 if self.rows > MOST_ROWS:
                     raise ConfigError(f"{self._path}: more than {MOST_ROWS} values; split the file")
-                values = flows.setdefault(_Key(usage, length, kind.flow, kind.is_energy), {})
+                values = flows.setdefault(
+                    _Key(usage, length, kind.flow, kind.is_energy, Part(kind.phase, kind.tier)), {}
+                )
                 held = values.get(at)
                 self.duplicates += held == value
                 self.conflicts += held is not None and held != value
@@ -206,6 +224,9 @@ class _Feed:
     def _index(self) -> None:
         for entry in self._root.iter(f"{_ATOM}entry"):
             own = next((_tail(link.get("href")) for link in _links(entry, "self")), "")
+            service = entry.find(f".//{_ESPI}UsagePoint/{_ESPI}ServiceCategory")
+            if service is not None:
+                self._services[_usage_point(f"{own}/")] = self._integer(service, "kind", _SERVICE)
             kind = entry.find(f".//{_ESPI}ReadingType")
             if kind is not None:
                 self._types[own] = self._kind(kind)
@@ -233,9 +254,12 @@ class _Feed:
         flow = self._integer(node, "flowDirection", _UNSTATED) or _FORWARD
         behaviour = self._integer(node, "accumulationBehaviour", _DELTA)
         qualifier = self._integer(node, "dataQualifier", 0)
+        commodity = self._integer(node, "commodity", 0)
         wrong = ""
         if uom not in (_WH, _W):
             wrong = f"readings of unit {uom} are not electric energy or power: left out"
+        elif commodity not in _ELECTRIC:
+            wrong = f"readings of commodity {commodity} are not electricity: left out"
         elif flow not in (_FORWARD, _NET, _REVERSE):
             wrong = f"readings of flow direction {flow} are left out: 1, 4 and 19 are read"
         elif behaviour not in (_DELTA, _INSTANTANEOUS, _INDICATING, _NONE):
@@ -251,7 +275,15 @@ class _Feed:
             raise ConfigError(f"{self._path}: powerOfTenMultiplier {power} is out of range; it must be -12 to 12")
         length = self._integer(node, "intervalLength", 0)
         sign = 1.0 if flow == _REVERSE else -1.0
-        return _Kind(sign * 10.0**power, uom == _WH, flow, float(length) if length > 0 else None)
+        return _Kind(
+            sign * 10.0**power,
+            uom == _WH,
+            flow,
+            float(length) if length > 0 else None,
+            _QUALITIES.get(self._integer(node, "defaultQuality", 0), Quality.ESTIMATED),
+            self._integer(node, "phase", 0),
+            self._integer(node, "tou", 0),
+        )
 
     def _values(
         self, block: etree._Element, kind: _Kind, home: str
@@ -261,48 +293,57 @@ class _Feed:
         for reading in block.iterchildren(f"{_ESPI}IntervalReading"):
             period = reading.find(f"{_ESPI}timePeriod")
             if period is None and (following is None or kind.interval_s is None):
-                raise ConfigError(f"{self._path}: an IntervalReading has no timePeriod; it cannot be placed")
+                raise self._error(reading, "an IntervalReading has no timePeriod; it cannot be placed")
             start, duration = following or 0, int(kind.interval_s or 0)
             if period is not None:
                 start = self._integer(period, "start", -1)
                 duration = self._integer(period, "duration", duration)
             if not 0 <= start <= _LATEST or duration <= 0:
-                raise ConfigError(f"{self._path}: an interval starts at {start} and lasts {duration} s; look at it")
+                fix = "write seconds since 1970" if start > _LATEST else "look at it"
+                raise self._error(reading, f"an interval starts at {start} and lasts {duration} s; {fix}")
             following = start + duration
-            self._same_interval(home, float(duration))
+            self._same_interval(reading, home, start, duration)
             value = self._value(reading)
             factor = kind.factor * (3600.0 / duration if kind.is_energy else 1.0)
-            yield float(start), float(duration), (value * factor, self._quality(reading))
+            yield float(start), float(duration), (value * factor, self._quality(reading, kind.quality))
 
     def _begin(self, block: etree._Element) -> int | None:
         """Where a block says that it begins: its first reading may leave that out, and so may those that follow."""
         interval = block.find(f"{_ESPI}interval")
         return None if interval is None else self._integer(interval, "start", -1)
 
-    def _same_interval(self, home: str, duration: float) -> None:
-        known = self._lengths.get(home)
+    def _same_interval(self, reading: etree._Element, home: str, start: int, duration: int) -> None:
+        """The intervals of one meter reading are of one length, and on one grid."""
+        known = self._grids.get(home)
         if known is None:
-            check_interval(self._path, duration)
-            self._lengths[home] = duration
-        elif duration != known:
-            text = f"intervals of {known:g} s and of {duration:g} s in one meter reading"
-            raise ConfigError(f"{self._path}: {text}; export each by itself")
+            check_interval(self._path, float(duration))
+            self._grids[home] = duration, start % duration
+        elif duration != known[0]:
+            text = f"intervals of {known[0]} s and of {duration} s in one meter reading"
+            raise self._error(reading, f"{text}; export each by itself")
+        elif start % duration != known[1]:
+            raise self._error(reading, f"an interval starts at {start}, off the grid of the others; look at it")
+
+    def _error(self, node: etree._Element, text: str) -> ConfigError:
+        return ConfigError(f"{self._path}:{node.sourceline}: {text}")
 
     def _value(self, reading: etree._Element) -> float:
         """A whole number by the standard; some utilities write decimals."""
         node = reading.find(f"{_ESPI}value")
         if node is None:
-            raise ConfigError(f"{self._path}: an element lacks value; the file is not complete")
+            raise self._error(reading, "an IntervalReading lacks value; the file is not complete")
         text = (node.text or "").strip()[:40]
         if not _DECIMAL.fullmatch(text):
-            raise ConfigError(f"{self._path}:{node.sourceline}: value is no number; correct it")
+            raise self._error(node, "value is no number; correct it")
         if abs(float(text)) > _LARGEST:
-            raise ConfigError(f"{self._path}:{node.sourceline}: value is out of range; correct it")
+            raise self._error(node, "value is out of range; correct it")
         return float(text)
 
-    def _quality(self, reading: etree._Element) -> Quality:
-        worst = Quality.GOOD
-        for node in reading.iter(f"{_ESPI}quality"):
+    def _quality(self, reading: etree._Element, default: Quality) -> Quality:
+        """The worst of what a reading says; what its type says where it says nothing."""
+        said = list(reading.iter(f"{_ESPI}quality"))
+        worst = Quality.GOOD if said else default
+        for node in said:
             code = self._text_integer(node, "quality")
             found = _QUALITIES.get(code, Quality.ESTIMATED)
             worst = QUALITIES[max(CODE[worst], CODE[found])]
@@ -312,7 +353,7 @@ class _Feed:
         child = node.find(f"{_ESPI}{name}")
         if child is None:
             if default is None:
-                raise ConfigError(f"{self._path}: an element lacks {name}; the file is not complete")
+                raise self._error(node, f"an element lacks {name}; the file is not complete")
             return default
         return self._text_integer(child, name)
 
@@ -321,9 +362,9 @@ class _Feed:
         try:
             value = int(text[:40])
         except ValueError:
-            raise ConfigError(f"{self._path}:{node.sourceline}: {name} is no whole number; correct it") from None
+            raise self._error(node, f"{name} is no whole number; correct it") from None
         if abs(value) > _LARGEST:
-            raise ConfigError(f"{self._path}:{node.sourceline}: {name} is out of range; correct it")
+            raise self._error(node, f"{name} is out of range; correct it")
         return value
 
 

@@ -210,6 +210,63 @@ def test_hostile_xml_is_refused(data: bytes, wrong: str) -> None:
         parse_green_button(data, PATH)
 
 
+def test_phases_and_tariff_tiers_are_added_and_count_once() -> None:
+    # 250 + 100 + 50 Wh of three phases in a quarter of an hour: 1600 W; the second interval lacks one of them.
+    phases = [kind(str(code), more=f"<phase>{code}</phase>") for code in (128, 64, 32)]
+    each = meter("128", reading(0, 250), reading(1, 1)), meter("64", reading(0, 100), reading(1, 1))
+    found = read(*phases, *each, meter("32", reading(0, 50)))
+    assert (found.series[0].w.tolist(), found.conflicts) == ([-1600.0], 0)
+    assert found.notes == ("1 intervals of 7 are missing in one direction or phase: left out",)
+    # The whole stands for itself.
+    found = read(kind("224", more="<phase>224</phase>"), *phases[:2], meter("224", reading(0, 400)), *each)
+    assert found.series[0].w.tolist() == [-1600.0]
+    assert "single phases of flow direction 1 of 7 are left out" in found.notes[0]
+    # Peak and off-peak, each with nothing in the other's hours or without them; and with both together beside.
+    tiers = [kind(str(tier), more=f"<tou>{tier}</tou>") for tier in (1, 2)]
+    parts = meter("1", reading(0, 250), reading(1, 0)), meter("2", reading(1, 100, quality=8))
+    (series,) = read(*tiers, *parts).series
+    assert (series.w.tolist(), series.quality.tolist()) == ([-1000.0, -400.0], [GOOD, ESTIMATED])
+    found = read(kind("0"), *tiers, meter("0", reading(0, 300)), *parts)
+    assert found.series[0].w.tolist() == [-1200.0]
+    assert "tariff tiers of flow direction 1 of 7 are left out" in found.notes[0]
+
+
+def test_gas_is_no_electricity_whatever_its_unit() -> None:
+    gas = kind("2", more="<commodity>7</commodity>")
+    found = read(
+        kind("1", more="<commodity>1</commodity>"), gas, meter("1", reading(0, 250)), meter("2", reading(0, 9))
+    )
+    assert found.series[0].w.tolist() == [-1000.0]
+    assert found.notes == ("readings of commodity 7 are not electricity: left out",)
+    base = BASE.replace("UsagePoint/7", "UsagePoint/8")
+    service = '<UsagePoint xmlns="http://naesb.org/espi"><ServiceCategory><kind>1</kind></ServiceCategory></UsagePoint>'
+    found = read(kind("1"), entry(base, service), meter("1", reading(0, 250)), meter("1", reading(0, 9), base=base))
+    assert [one.meter_id for one in found.series] == ["7"]
+    assert found.notes == ("usage point 8 is no electricity (service kind 1): left out",)
+
+
+def test_readings_that_say_no_quality_have_that_of_their_type() -> None:
+    readings = reading(0, 1), reading(1, 1, quality=17), reading(2, 1, quality=8)
+    (series,) = read(kind("1", more="<defaultQuality>8</defaultQuality>"), meter("1", *readings)).series
+    assert series.quality.tolist() == [ESTIMATED, GOOD, ESTIMATED]
+
+
+def test_mistakes_are_named_with_their_line() -> None:
+    def at(start: object, duration: int = 900, value: str = "<value>1</value>") -> str:
+        period = f"<timePeriod><duration>{duration}</duration><start>{start}</start></timePeriod>"
+        return f"\n<IntervalReading>{period}{value}</IntervalReading>"
+
+    for wrong, said in (
+        (at(START + 900, 600), "900 s and of 600 s in one meter reading"),
+        (at(START + 1000), "off the grid of the others"),
+        (at(START * 1000), "write seconds since 1970"),
+        (at(START + 900, value=""), "lacks value"),
+        (at("noon"), "start is no whole number"),
+    ):
+        with pytest.raises(ConfigError, match=f"gb.xml:3: .*{said}"):
+            read(kind("1"), meter("1", at(START), wrong))
+
+
 @given(st.binary(max_size=100))
 def test_any_octets_give_data_or_an_error(data: bytes) -> None:
     with pytest.raises(ConfigError):
