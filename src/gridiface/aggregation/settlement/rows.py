@@ -10,19 +10,28 @@ metered less baseline, + more delivered to the grid (or less taken from it); `co
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from gridiface.aggregation.allocate.problem import FloatArray
-from gridiface.aggregation.settlement.baseline import METHODS, Method, day_baseline, like_days
+from gridiface.aggregation.settlement.baseline import METHODS, Baseline, Method, day_baseline, like_days
 from gridiface.aggregation.settlement.calendar import Calendar, days_before
 from gridiface.aggregation.settlement.meter_before import METER_BEFORE, MeterBefore, level_before, why_unusual
-from gridiface.aggregation.settlement.series import BAD, ESTIMATED, QUALITIES, MeterSeries, QualityArray, day_table
+from gridiface.aggregation.settlement.series import (
+    BAD,
+    ESTIMATED,
+    GOOD,
+    QUALITIES,
+    MeterSeries,
+    QualityArray,
+    day_table,
+)
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import worst_quality
 from gridiface.domain.telemetry import Quality
@@ -157,15 +166,13 @@ def settle(
     for members in groups.values():
         method = event.method_of(members[0].meter_id)
         others = [own_events.get(one.meter_id, ()) for one in members]
-        unusual = [""] * len(members)
         if isinstance(method, MeterBefore):
-            unusual = [why_unusual(one, spans, event.start, method) for one, spans in zip(members, others, strict=True)]
-            base, quality = _flat(members, event, starts.size, method, unusual)
+            found = _flat(members, event, starts.size, method, others)
         else:
             excluded = [event_days | own_days | own_event_days.get(one.meter_id, frozenset()) for one in members]
-            base, quality = _like(members, starts, calendar, excluded, others, method)
+            found = _like(members, starts, calendar, excluded, others, method)
         for row, one in enumerate(members):
-            rows.extend(_rows(event, one, starts, base[row], quality[row], unusual[row]))
+            rows.extend(_rows(event, one, starts, _Base(found.w[row], found.quality[row], found.why[row])))
     return tuple(sorted(rows, key=lambda row: (row.resource_id, row.start)))
 
 
@@ -193,13 +200,26 @@ def _starts(event: SettlementEvent, meter: MeterSeries) -> FloatArray:
     return (first + np.arange(count, dtype=np.float64)) * interval_s + phase_s
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Base:
+    """Baselines of meters, a line each, or of one: W, quality codes, and why one is an estimate or missing."""
+
+    w: FloatArray
+    quality: QualityArray
+    why: npt.NDArray[np.object_]
+
+
 def _flat(
-    members: list[MeterSeries], event: SettlementEvent, count: int, method: MeterBefore, unusual: list[str]
-) -> tuple[FloatArray, QualityArray]:
+    members: list[MeterSeries], event: SettlementEvent, count: int, method: MeterBefore, others: list[Sequence[Span]]
+) -> _Base:
     levels = [level_before(one, event.start, method) for one in members]
-    base = np.repeat(np.array([level for level, _ in levels])[:, None], count, axis=1)
-    codes = [max(code, ESTIMATED) if why else code for (_, code), why in zip(levels, unusual, strict=True)]
-    return base, np.repeat(np.array(codes, dtype=np.uint8)[:, None], count, axis=1)
+    why = [why_unusual(one, spans, event.start, method) for one, spans in zip(members, others, strict=True)]
+    codes = [max(code, ESTIMATED) if unusual else code for (_, code), unusual in zip(levels, why, strict=True)]
+    few = f"less than {method.share:.0%} of the {method.window_s / 60:g} min before are known"
+    why = [unusual if math.isfinite(level) else few for (level, _), unusual in zip(levels, why, strict=True)]
+    each = [np.array([level for level, _ in levels]), np.array(codes, dtype=np.uint8), np.array(why, dtype=np.object_)]
+    base, quality, reasons = (np.repeat(one[:, None], count, axis=1) for one in each)
+    return _Base(base, quality, reasons)
 
 
 def _like(
@@ -209,7 +229,7 @@ def _like(
     excluded: list[frozenset[date]],
     others: list[Sequence[Span]],
     method: Method,
-) -> tuple[FloatArray, QualityArray]:
+) -> _Base:
     """Baselines from like days, day by day; the first day's adjustment holds for the whole event.
 
     `excluded`: of each member the days that cannot stand for another; `others`: the times of other events.
@@ -217,6 +237,7 @@ def _like(
     interval_s = members[0].interval_s
     base = np.full((len(members), starts.size), np.nan)
     quality = np.full(base.shape, BAD, dtype=np.uint8)
+    why = np.full(base.shape, "", dtype=np.object_)
     days = [calendar.day(float(start)) for start in starts]
     slots = np.array([calendar.slot(float(start), interval_s) for start in starts])
     factor = np.ones(len(members))
@@ -237,7 +258,18 @@ def _like(
         scale = 1.0 if number == 0 else factor[:, None]
         base[:, at] = found.w[:, slots[at]] * scale
         quality[:, at] = found.quality[:, slots[at]]
-    return base, quality
+        why[:, at] = np.array([_why_days(found, row, method, first=not number) for row in range(len(members))])[:, None]
+    return _Base(base, quality, why)
+
+
+def _why_days(found: Baseline, row: int, method: Method, *, first: bool) -> str:
+    """Why a baseline of like days is an estimate or missing; `first`: of the day whose adjustment holds."""
+    count = int(found.days[row])
+    if count < min(method.least_days, method.keep):
+        return f"{count} like days are known well enough, {method.least_days} are needed"
+    few = f"it rests on {count} of {method.keep} like days" if count < method.keep else ""
+    unadjusted = method.adjustment is not None and first and not found.adjusted[row]
+    return "; ".join(filter(None, (few, "no same-day adjustment" if unadjusted else "")))
 
 
 def _as_usual(
@@ -253,16 +285,14 @@ def _as_usual(
     return shown
 
 
-def _rows(
-    event: SettlementEvent, meter: MeterSeries, starts: FloatArray, base: FloatArray, codes: QualityArray, reason: str
-) -> list[SettlementRow]:
+def _rows(event: SettlementEvent, meter: MeterSeries, starts: FloatArray, base: _Base) -> list[SettlementRow]:
     try:
         metered, metered_codes = meter.window(float(starts[0]), starts.size)
     except ValueError as problem:
         raise ConfigError(f"event {event.id}: {problem}") from problem
     committed = _committed(event, meter.meter_id, starts.size)
-    delivered = metered - base
-    worst = np.maximum(codes, metered_codes)
+    delivered = metered - base.w
+    worst = np.maximum(base.quality, metered_codes)
     method = event.method_of(meter.meter_id).name
     return [
         SettlementRow(
@@ -270,16 +300,26 @@ def _rows(
             resource_id=meter.meter_id,
             start=float(starts[at]),
             end=float(starts[at]) + meter.interval_s,
-            baseline_w=_known(base[at]),
+            baseline_w=_known(base.w[at]),
             metered_w=_known(metered[at]),
             delivered_w=_known(delivered[at]),
             committed_w=committed[at],
             quality=QUALITIES[int(worst[at])],
             method=method,
-            reason=reason,
+            reason="; ".join(filter(None, (base.why[at], *_doubts(base, at, int(metered_codes[at]))))),
         )
         for at in range(starts.size)
     ]
+
+
+def _doubts(base: _Base, at: int, metered: int) -> Iterator[str]:
+    """What else makes a row less than good."""
+    if not base.why[at] and base.quality[at] != GOOD:
+        yield f"what its baseline rests on is {QUALITIES[int(base.quality[at])].value}, or missing in part"
+    if metered == BAD:
+        yield "nothing is metered"
+    elif metered != GOOD:
+        yield f"what is metered is {QUALITIES[metered].value}"
 
 
 def _known(value: float) -> float | None:

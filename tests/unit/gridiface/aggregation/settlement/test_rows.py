@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gridiface.aggregation.settlement.calendar import Calendar
 from gridiface.aggregation.settlement.rows import SettlementEvent, SettlementRow, settle, totals
-from gridiface.aggregation.settlement.series import BAD, GOOD, MeterSeries
+from gridiface.aggregation.settlement.series import BAD, ESTIMATED, GOOD, MeterSeries
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import ConfigError
 
@@ -220,3 +220,35 @@ def test_sums_add_up_whichever_way(values: list[tuple[int, int, float | None, fl
             assert math.fsum(getattr(part, name) for part in parts) == pytest.approx(total, abs=1e-6)
     for part in whole:
         assert part.delivered_wh == pytest.approx(part.metered_wh - part.baseline_wh, abs=1e-6)
+
+
+def test_rows_say_why_they_are_estimates_or_have_no_baseline() -> None:
+    nan = math.nan
+    full = [nan] * 24
+
+    def why(one: MeterSeries, **changes: object) -> list[tuple[Quality, str]]:
+        rows = settle(
+            event(**changes), [one], calendar=CALENDAR, own_events={"m": [(MIDNIGHT, MIDNIGHT + 15.5 * HOUR)]}
+        )
+        return [(row.quality, row.reason) for row in rows]
+
+    # 5 days back there are three working days, 10 days back seven.
+    assert why(meter("a", -1000.0, {16: -500.0, 17: nan}, days=5)) == [
+        (Quality.BAD, "3 like days are known well enough, 5 are needed"),
+        (Quality.BAD, "3 like days are known well enough, 5 are needed; nothing is metered"),
+    ]
+    few = "it rests on 7 of 10 like days"
+    assert why(meter("a", -1000.0, {}, days=10)) == [(Quality.ESTIMATED, few)] * 2
+    unadjusted = dict(enumerate(full[:16]))
+    assert why(meter("a", -1000.0, unadjusted)) == [(Quality.ESTIMATED, "no same-day adjustment")] * 2
+    both = f"{few}; no same-day adjustment"
+    assert why(meter("a", -1000.0, unadjusted, days=10)) == [(Quality.ESTIMATED, both)] * 2
+    rough = meter("a", -1000.0, {}, quality=ESTIMATED)
+    rests = "what its baseline rests on is estimated, or missing in part; what is metered is estimated"
+    assert why(rough) == [(Quality.ESTIMATED, rests)] * 2
+    flat = {"method": "meter-before-after"}
+    assert why(meter("a", 0.0, {15: nan}), **flat) == [
+        (Quality.BAD, "less than 50% of the 15 min before are known")
+    ] * 2  # fmt: skip
+    assert why(meter("m", 0.0, {}), **flat) == [(Quality.ESTIMATED, "its level before lies in another event")] * 2
+    assert why(meter("a", 0.0, {}), **flat) == [(Quality.GOOD, "")] * 2
