@@ -90,6 +90,12 @@ class Accounts:
                 account.news = None
         self._lines.extend(self._runs.expire(now))
 
+    def responded(self, control_id: str, device_id: str, seconds: float) -> None:
+        """A device took a signal of the fast services, s after it was told; nothing of other controls."""
+        control = self._fast.get(control_id)
+        if control is not None:
+            self._runs.responded(control, device_id, seconds)
+
     def suspend(self, now: Instant) -> None:
         """End all of them: the engine stops, the controls go on."""
         for control_id in list(self._open):

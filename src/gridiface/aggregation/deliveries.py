@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from gridiface.aggregation import doubt, health
+from gridiface.aggregation.accounts import Accounts
 from gridiface.aggregation.column_table import NAN
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
@@ -36,8 +37,11 @@ DECLINED = frozenset({OutcomeKind.FAILED, OutcomeKind.REFUSED})
 class Deliveries:
     """Takes deliveries and devices' own answers in."""
 
-    def __init__(self, columns: Columns, book: ControlBook, config: EngineConfig, log: DecisionLog) -> None:
+    def __init__(
+        self, columns: Columns, book: ControlBook, config: EngineConfig, log: DecisionLog, accounts: Accounts
+    ) -> None:
         self._c, self._book, self._config, self._log = columns, book, config, log
+        self._accounts = accounts
 
     def take(self, deliveries: Sequence[Delivery], now: Instant) -> bool:
         """Note what became of set-points; whether the allocation has to be made anew."""
@@ -71,10 +75,12 @@ class Deliveries:
         if newest:
             self._newest(row, delivery, now)
         if delivery.outcome in DONE:
-            if not c.answers[row]:
-                for control_id in delivery.setpoint.control_ids:
-                    if not self._undone(control_id, delivery):
-                        started.setdefault(control_id, []).append(delivery.device_id)
+            took_s = max(0.0, delivery.at - delivery.setpoint.issued)
+            for control_id in delivery.setpoint.control_ids if not c.answers[row] else ():
+                if not self._undone(control_id, delivery):
+                    started.setdefault(control_id, []).append(delivery.device_id)
+                    if delivery.outcome is DeliveryOutcome.ACKNOWLEDGED:
+                        self._accounts.responded(control_id, delivery.device_id, took_s)
             return False
         if delivery.outcome is DeliveryOutcome.LATE:
             return self._late(row, delivery, newest, now)

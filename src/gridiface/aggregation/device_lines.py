@@ -5,8 +5,8 @@ What a running control has of them is also a value (`DeviceLines`): kept durable
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from gridiface.aggregation.allocate.problem import IntArray, span
 from gridiface.aggregation.columns import Columns
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.response_counts import ResponseCounts
 from gridiface.domain.telemetry import Quality
 
 #: Devices whose intervals are worked out together, as they are asked for.
@@ -31,12 +32,14 @@ class DeviceLines:
     """The lines of one control's devices up to an instant.
 
     `ids`: the devices; `figures`: one column for each of them, rows as above. `over`: the control has ended.
+    `responses`: how long devices took to take signals, of those that did.
     """
 
     control_id: str
     ids: npt.NDArray[np.object_]
     figures: FloatArray
     over: bool = False
+    responses: Mapping[str, ResponseCounts] = field(default_factory=dict)
 
     def intervals(self) -> Iterator[PerformanceInterval]:
         """One interval for each device that was there for a time; made in parts, as they are asked for."""
@@ -67,6 +70,7 @@ class DeviceLines:
                 delivered_w=delivered,
                 quality=Quality.BAD if delivered is None else Quality.GOOD if heard == 1 else Quality.ESTIMATED,
                 known=heard,
+                responses=self.responses.get(device_id),
             )
             for device_id, told, acknowledged, delivered, start, end, heard in zip(
                 self.ids[places].tolist(), *columns, *spans, strict=True

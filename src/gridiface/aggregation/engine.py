@@ -103,8 +103,8 @@ class Engine(FleetViews):
         self._covering = Covering(self._log)
         self._plausibility = Plausibility(self._c, self._config, self._log)
         self._audit = SocAudit(self._c, self._log, every_s=self._config.soc_audit_s, limit=self._config.soc_residual)
-        self._deliveries = Deliveries(self._c, self._book, self._config, self._log)
         self._accounts = Accounts(self._c, self._config.performance_interval_s, self._config.keep_finished)
+        self._deliveries = Deliveries(self._c, self._book, self._config, self._log, self._accounts)
         self._feasibility = Feasibility(
             *parts, self._metering, self._config, self._running.planner.strategy_of, self._running.standing_w
         )

@@ -8,7 +8,7 @@ signal follows. They are under the id of the control with which the run began.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.device_lines import DeviceLines, DeviceMeans
@@ -16,6 +16,7 @@ from gridiface.aggregation.scoring import KEPT_PER_S, Sample
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Target
 from gridiface.domain.performance import LONGEST_LINE_S
+from gridiface.domain.response_counts import ResponseCounts
 
 #: A run is over when for so long no signal followed, s.
 PATIENCE_S = 60.0
@@ -40,6 +41,18 @@ class _Run:
     kept_at: Instant
     holder: str = ""
     means: DeviceMeans = field(default_factory=DeviceMeans)
+    took: dict[str, ResponseCounts] = field(default_factory=dict)
+    answered: dict[str, str] = field(default_factory=dict)
+
+    def responded(self, control_id: str, device_id: str, seconds: float) -> None:
+        """A device took a signal for the first time."""
+        if self.answered.get(device_id) != control_id:
+            self.answered[device_id] = control_id
+            self.took.setdefault(device_id, ResponseCounts()).add(seconds)
+
+    def lines(self, *, over: bool = False) -> DeviceLines:
+        """The devices' lines, with how long they took to take signals."""
+        return replace(self.means.lines(self.control_id, over=over), responses=self.took)
 
     def hold(self, holder: str, sample: Sample | None, columns: Columns, now: Instant) -> None:
         """What was held counts until now; `sample` from now on."""
@@ -77,15 +90,21 @@ class Runs:
         news = []
         if run is not None and now - run.since >= LONGEST_LINE_S:
             run.hold("", None, self._c, now)
-            news.append(run.means.lines(run.control_id, over=True))
+            news.append(run.lines(over=True))
             run = None
         if run is None:
             run = self._open[key] = _Run(control.id, now, now, now)
         run.hold(control.id, sample, self._c, now)
         if now - run.kept_at >= max(self._interval_s, run.means.count / KEPT_PER_S):
-            news.append(run.means.lines(run.control_id))
+            news.append(run.lines())
             run.kept_at = now
         return news
+
+    def responded(self, control: Control, device_id: str, seconds: float) -> None:
+        """A device of a run took a signal, s after it was told."""
+        run = self._open.get(key_of(control))
+        if run is not None:
+            run.responded(control.id, device_id, seconds)
 
     def expire(self, now: Instant) -> list[DeviceLines]:
         """The lines of runs that no signal followed."""
@@ -100,7 +119,7 @@ class Runs:
     def lines(self, control_id: str) -> DeviceLines | None:
         """The lines of the run that began with a control, as they are now; None: there is none."""
         run = next((one for one in self._open.values() if one.control_id == control_id), None)
-        return None if run is None else run.means.lines(control_id)
+        return None if run is None else run.lines()
 
     def shift_time(self, seconds: float) -> None:
         """The clock was set."""
@@ -112,4 +131,4 @@ class Runs:
 
     def _end(self, keys: Sequence[Key]) -> list[DeviceLines]:
         runs = [self._open.pop(key) for key in keys]
-        return [run.means.lines(run.control_id, over=True) for run in runs]
+        return [run.lines(over=True) for run in runs]

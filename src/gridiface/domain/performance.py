@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from gridiface.domain.clock import Instant
+from gridiface.domain.response_counts import ResponseCounts
 from gridiface.domain.telemetry import Quality
 from gridiface.domain.values import often_made
 
@@ -48,7 +49,7 @@ class PerformanceInterval:
     `known`: the part of the time for which it was measured, 0 to 1; `delivered_w` is the mean over that part.
     `reason`: why nothing is known of all of it, for people; empty: it was accounted for.
     `limit`: how the control's limits were kept; None: it sets none. Of a control of limits alone, `delivered_w` is the
-    power that they bound.
+    power that they bound. `responses`: of a device's line in the fast services, how long it took to take each signal.
     """
 
     control_id: str
@@ -64,6 +65,7 @@ class PerformanceInterval:
     known: float = 1.0
     reason: str = ""
     limit: LimitAccount | None = None
+    responses: ResponseCounts | None = None
 
     @property
     def tracking_error(self) -> float | None:

@@ -13,6 +13,7 @@ from statistics import fmean, median
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.performance import LimitAccount, PerformanceInterval, worst_quality
+from gridiface.domain.response_counts import ResponseCounts
 from gridiface.domain.telemetry import Quality
 
 #: The powers of an interval whose energies are summed, in the order of `Totals`.
@@ -30,8 +31,10 @@ class ResponseTimes:
     max_s: float | None
 
     @classmethod
-    def of(cls, seconds: Sequence[float]) -> ResponseTimes:
-        """The statistics of times in any order."""
+    def of(cls, seconds: Sequence[float], counted: ResponseCounts | None = None) -> ResponseTimes:
+        """The statistics of times in any order, and of those that are counted by their size."""
+        if counted is not None and counted.count:
+            return cls._with(seconds, counted)
         if not seconds:
             return cls(count=0, mean_s=None, median_s=None, p95_s=None, max_s=None)
         ranked = sorted(seconds)
@@ -41,6 +44,27 @@ class ResponseTimes:
             median_s=median(ranked),
             p95_s=ranked[math.ceil(0.95 * len(ranked)) - 1],
             max_s=ranked[-1],
+        )
+
+    @classmethod
+    def _with(cls, seconds: Sequence[float], counted: ResponseCounts) -> ResponseTimes:
+        """Number, mean and longest are exact, the others as exact as the sizes are."""
+        ranked = sorted([*((one, 1) for one in seconds), *counted.values()])
+        count = len(seconds) + counted.count
+
+        def at(place: int) -> float:
+            for value, many in ranked:
+                place -= many
+                if place < 0:
+                    return value
+            return ranked[-1][0]
+
+        return cls(
+            count=count,
+            mean_s=(sum(seconds) + counted.total_s) / count,
+            median_s=(at((count - 1) // 2) + at(count // 2)) / 2,
+            p95_s=at(math.ceil(0.95 * count) - 1),
+            max_s=max([*seconds, counted.max_s]),
         )
 
 
@@ -238,6 +262,7 @@ class Summed:
     _qualities: set[Quality] = field(default_factory=set)
     _responses: list[float] = field(default_factory=list)
     _limit: LimitPortion = field(default_factory=LimitPortion)
+    _counted: ResponseCounts = field(default_factory=ResponseCounts)
 
     def add(self, interval: PerformanceInterval) -> None:
         """Count the part of an interval that lies in the span; one beside it adds nothing."""
@@ -285,6 +310,10 @@ class Summed:
         """Count one device's response time."""
         self._responses.append(seconds)
 
+    def took(self, responses: ResponseCounts) -> None:
+        """Count the response times of one device to many signals."""
+        self._counted.merge(responses)
+
     @property
     def empty(self) -> bool:
         """Whether no interval lies in the span."""
@@ -305,7 +334,7 @@ class Summed:
             availability=_over(self._known_s, self._seconds),
             acknowledged=_over(self._taken, self._told),
             quality=worst_quality(self._qualities),
-            responses=ResponseTimes.of(self._responses),
+            responses=ResponseTimes.of(self._responses, self._counted),
             limit=self._limit.figures,
         )
 

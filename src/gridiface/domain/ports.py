@@ -17,6 +17,7 @@ from gridiface.domain.envelope import EnvelopeSpan
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.performance_sums import Portion, RegulationFigures
+from gridiface.domain.response_counts import ResponseCounts
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
 
 
@@ -163,12 +164,14 @@ class Accounted:
     """A part of what is kept of one control in a span of time; see `History.accounted`.
 
     `portions`: what its targets' intervals come to, by target. `series`: intervals of its own target.
+    `took`: devices' response times to many signals, of lines that began in the span.
     """
 
     control: Control
     portions: tuple[tuple[str, Portion], ...] = ()
     began: tuple[Began, ...] = ()
     series: tuple[PerformanceInterval, ...] = ()
+    took: tuple[tuple[str, ResponseCounts], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ of them is right to 15 %.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 #: Up to so long is one size, s; each next one ends a step later; so many sizes there are (to 28 s), the last is open.
@@ -75,15 +75,3 @@ def _size(seconds: float) -> int:
     if seconds <= _LEAST_S:
         return 0
     return min(math.ceil(math.log(seconds / _LEAST_S, _STEP)), _SIZES - 1)
-
-
-def summed(parts: Iterable[ResponseCounts]) -> ResponseCounts:
-    """All together."""
-    whole = ResponseCounts()
-    for part in parts:
-        whole.merge(part)
-    return whole
-
-
-#: None of no device.
-NONE: Mapping[str, ResponseCounts] = {}

@@ -17,6 +17,7 @@ from gridiface.domain.controls import FAST, Control, ControlMode, TargetKind
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.performance_sums import RegulationFigures, Summed, Totals
 from gridiface.domain.ports import NOTHING, WHOLE, Began, FleetView, History, PerformanceView, Reach
+from gridiface.domain.response_counts import ResponseCounts
 from gridiface.operator.measured import TURN
 
 #: Most intervals and beginnings that one question may look at.
@@ -90,13 +91,17 @@ class Summing:
         async for part in parts:
             control = part.control
             if control.id not in reach:
-                reach[control.id] = await self._live(control, performance, devices=devices)
+                reach[control.id] = await self._live(
+                    control, performance, devices=devices or control.service_class in FAST
+                )
             for target_id, portion in part.portions:
                 self._count(portion.count)
                 for summed in self._places(control, target_id):
                     summed.put(control.id, portion)
             for one in part.began:
                 self._respond(control, one)
+            for device_id, counted in part.took:
+                self._took(control, device_id, counted)
             for interval in part.series:
                 self._follow(control, interval)
         scores = await asyncio.to_thread(self._scores, performance)
@@ -157,6 +162,8 @@ class Summing:
         self._count()
         for summed in self._places(control, interval.target_id):
             summed.add(interval)
+        if interval.responses is not None and interval.start >= self.start:
+            self._took(control, interval.target_id, interval.responses)
 
     def _places(self, control: Control, target_id: str) -> Iterator[Summed]:
         """The sums that the lines of a target have a part in, as far as the asker may see them."""
@@ -168,15 +175,26 @@ class Summing:
         """A device began: it took from the control's start, or from when it was told of it, whichever is later."""
         self._count()
         begin = control.span.start if one.received is None else max(control.span.start, one.received)
+        for summed in self._of_device(control, one.device_id):
+            summed.responded(max(0.0, one.started - begin))
+
+    def _took(self, control: Control, device_id: str, counted: ResponseCounts) -> None:
+        """A device took many signals: its line is under the control with which it began."""
+        self._count()
+        for summed in self._of_device(control, device_id):
+            summed.took(counted)
+
+    def _of_device(self, control: Control, device_id: str) -> Iterator[Summed]:
+        """The sums that the response times of a device have a part in."""
         target = control.target
-        keys: Iterable[Key] = self._keys(control, one.device_id)
+        keys: Iterable[Key] = self._keys(control, device_id)
         if self.by is By.GROUP and target.kind is TargetKind.GROUP:
             keys = (*keys, (target.id,))
         elif self.by in {By.CONTROL, By.PROGRAM}:
             keys = self._keys(control, target.id)
         for key in keys:
             if self.sees(key, control):
-                self._sum(key, control).responded(max(0.0, one.started - begin))
+                yield self._sum(key, control)
 
     def _keys(self, control: Control, target_id: str) -> Iterable[Key]:
         """The sums that the line of a target has a part in."""

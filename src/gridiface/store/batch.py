@@ -183,6 +183,7 @@ def performance_row(interval: PerformanceInterval) -> Row:
         interval.known,
         interval.reason,
         *((None,) * 4 if limit is None else (number(getattr(limit, name)) for name in LIMIT_FIGURES)),
+        None if interval.responses is None else interval.responses.text,
     )
 
 

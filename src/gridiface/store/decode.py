@@ -21,6 +21,7 @@ from gridiface.domain.controls import (
 from gridiface.domain.performance import LIMIT_FIGURES, LimitAccount, PerformanceInterval
 from gridiface.domain.ports import Document
 from gridiface.domain.quantities import Phase, Quantity
+from gridiface.domain.response_counts import ResponseCounts
 from gridiface.domain.telemetry import Quality, Reading
 from gridiface.store.codec import control_from_json, setpoint_from_json
 
@@ -91,6 +92,7 @@ def performance(row: Row[Any]) -> PerformanceInterval:
         quality=Quality(row.quality),
         known=row.known,
         reason=row.reason,
+        responses=None if row.responses is None else ResponseCounts.of_text(row.responses),
         limit=None if row.limit_w is None else LimitAccount(**{name: getattr(row, name) for name in LIMIT_FIGURES}),
     )
 

@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Row, Select, and_, case, false, func, or_, select, tuple_
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, OutcomeKind
+from gridiface.domain.controls import FAST, Control, OutcomeKind
 from gridiface.domain.performance import LONGEST_LINE_S, TRUST
 from gridiface.domain.performance_sums import LimitPortion, Portion
 from gridiface.domain.ports import Accounted, Began, Reach
+from gridiface.domain.response_counts import ResponseCounts
 from gridiface.store import decode
 from gridiface.store.retention import MOST_NAMES
 from gridiface.store.tables import controls, outcomes, performance
@@ -55,6 +56,7 @@ async def accounted(
         .order_by(table.id)
     )
     sums, began, ones = _sums(start, end), _began(start, end), _intervals(start, end)
+    took = ones.where(performance.c.responses.is_not(None), performance.c.start >= start)
     last = ""
     while rows := await read(living.where(table.id > last).limit(MOST_NAMES)):
         last = rows[-1].id
@@ -66,6 +68,16 @@ async def accounted(
             for some in _in_turns([found[name] for name in names], start, end):
                 async for name, held in _parts(read, sums.where(wanted), some, performance.c.target_id):
                     yield Accounted(found[name], portions=tuple((row.target_id, _portion(row)) for row in held))
+            quick = [name for name in names if found[name].service_class in FAST]
+            async for name, held in _parts(
+                read,
+                took.where(_wanted(until, own=own, devices=True)),
+                quick,
+                performance.c.target_id,
+                performance.c.start,
+            ):
+                told = ((row.target_id, ResponseCounts.of_text(row.responses)) for row in held)
+                yield Accounted(found[name], took=tuple(told))
             of_series = [name for name in names if series(found[name])]
             near = ones.where(_wanted(until, own=True, devices=False))
             async for name, held in _parts(read, near, of_series, performance.c.target_id, performance.c.start):

@@ -113,6 +113,7 @@ performance = Table(
     Column("excess_w", Double),
     Column("over_s", Double),
     Column("peak_w", Double),
+    Column("responses", Text),
 )
 
 #: `setpoint` is the whole set-point as JSON.

@@ -46,7 +46,8 @@ def ask(name="c1", start=0.0, duration=None, group="all", program=None, authorit
 
 @dataclass
 class Bench:
-    """One engine; devices do at once what they are told. `outcome`: what becomes of set-points of a device.
+    """One engine; devices do at once what they are told. `outcome`: what becomes of set-points of a device, and
+    `takes_s` after how long.
 
     `silent`: of whom no readings come. `log`: every set-point that left, with its time.
     """
@@ -62,6 +63,7 @@ class Bench:
     silent: set = field(default_factory=set)
     log: list = field(default_factory=list)
     outcome: dict = field(default_factory=dict)
+    takes_s: dict = field(default_factory=dict)
     agendas: list = field(default_factory=list)
 
     def submit(self, control):
@@ -112,7 +114,15 @@ class Bench:
             if point.active_power_w is not None or point.release or ControlMode.SET_W in point.let_go:
                 self.told[point.device_id] = point.active_power_w  # what is not named is left alone
         self.engine.deliver(
-            [Delivery(device_id=p.device_id, outcome=self._outcome(p), at=self.now, setpoint=p) for p in sent],
+            [
+                Delivery(
+                    device_id=p.device_id,
+                    outcome=self._outcome(p),
+                    at=self.now + self.takes_s.get(p.device_id, 0.0),
+                    setpoint=p,
+                )
+                for p in sent
+            ],
             self.now,
         )
         return sent

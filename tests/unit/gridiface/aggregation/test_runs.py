@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.unit.gridiface.aggregation.conftest import ask, battery
 
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.device_lines import DeviceLines
 from gridiface.aggregation.runs import PATIENCE_S, Runs
 from gridiface.aggregation.scoring import Sample
 from gridiface.domain.clock import Interval
-from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, Target, TargetKind
+from gridiface.domain.controls import Control, ControlMode, ModeValue, ServiceClass, Source, Target, TargetKind
 from gridiface.domain.fleet import Device, Nameplate
 from gridiface.domain.performance import LONGEST_LINE_S
 from gridiface.domain.telemetry import Quality
@@ -107,3 +108,37 @@ def test_a_clock_that_was_set_leaves_no_hole(columns: Columns) -> None:
     runs.shift_time(3600.0)
     (lines,) = runs.suspend(3610.0)
     assert [one[2:4] for one in told(lines)] == [(3600.0, 3610.0)] * 2
+
+
+def test_how_long_devices_took_to_take_each_signal_is_counted_once(columns: Columns) -> None:
+    runs = Runs(columns, 1e9)
+    runs.responded(signal("s0"), "a", 0.5)  # nothing runs yet
+    for number, seconds in enumerate((0.2, 0.4)):
+        control = signal(f"s{number}")
+        runs.sample(control, sample(), 4.0 * number)
+        runs.responded(control, "a", seconds)
+        runs.responded(control, "a", 9.0)  # told anew while the signal stands
+    [lines] = runs.suspend(8.0)
+    found = {one.target_id: one.responses for one in lines.intervals()}
+    assert found["b"] is None
+    assert found["a"] is not None
+    assert (found["a"].count, found["a"].total_s, found["a"].max_s) == (2, pytest.approx(0.6), 0.4)
+
+
+@pytest.mark.parametrize("service", [ServiceClass.REGULATION, ServiceClass.FAST_FREQUENCY])
+def test_devices_in_fast_services_have_response_times(bench: Any, service: ServiceClass) -> None:
+    world = bench(battery("a"), battery("b"))
+    world.takes_s |= {"a": 0.1, "b": 0.25}
+    mode = "regulation" if service is ServiceClass.REGULATION else "set_w"
+    for number in range(3):
+        value = {mode: 1_000.0 * (number + 1)}
+        world.submit(ask(f"s{number}", 4.0 * number, 4.0, program="agc", service_class=service, **value))
+        world.step(1, 4)
+    reports = [report for number in range(3) for report in world.engine.performance.report(f"s{number}")]
+    found = {report.target_id: line.responses for report in reports for line in report.intervals if line.responses}
+    assert {name: one.count for name, one in found.items()} == {"a": 3, "b": 3}
+    assert (found["a"].max_s, found["b"].total_s) == (pytest.approx(0.1), pytest.approx(0.75))
+    # Those of slower services are told one by one, at the start of each device.
+    world.submit(ask("slow", 60.0, 10.0, program="other", set_w=500.0))
+    world.step(1, 60)
+    assert not any(line.responses for report in world.engine.performance.report("slow") for line in report.intervals)

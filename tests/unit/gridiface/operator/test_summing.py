@@ -14,6 +14,7 @@ from gridiface.domain.controls import Control, ControlMode, ModeValue, ServiceCl
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.performance_sums import RegulationFigures, Totals
 from gridiface.domain.ports import Accounted, Began, Reach
+from gridiface.domain.response_counts import ResponseCounts
 from gridiface.operator.summing import By, Key, Summing, TooMuch
 
 #: One Wh in ten seconds.
@@ -108,7 +109,8 @@ class Stored:
             ]
             mine = tuple(one for one in kept if one.target_id == part.control.target.id)
             chosen = mine if series(part.control) else ()
-            yield Accounted(part.control, tuple(portions(kept, start, end)), part.began, chosen)
+            took = tuple((one.target_id, one.responses) for one in kept if one.responses is not None)
+            yield Accounted(part.control, tuple(portions(kept, start, end)), part.began, chosen, took)
 
 
 #: Two programs ask the fleet, one after the other; a third one device of it.
@@ -237,3 +239,28 @@ async def test_lines_of_devices_go_on_over_the_signals_of_a_program_and_are_unde
     of_the_target = Accounts(s0=[line("s0", "fleet", 0.0, 4.0, WH)])
     assert await wh(By.DEVICE, *ended, accounts=of_the_target, since=-10.0) == {("a1",): 0.8}
     assert await wh(By.GROUP, *ended, accounts=of_the_target, since=-10.0) == {("fleet",): 0.4, ("feeder-a",): 0.8}
+
+
+async def test_response_times_to_signals_are_in_each_sum_that_their_device_has_a_part_in() -> None:
+    def took(name: str, target: str, start: float, *seconds: float) -> PerformanceInterval:
+        counted = ResponseCounts()
+        for one in seconds:
+            counted.add(one)
+        return replace(line(name, target, start, start + 10.0, WH), responses=counted)
+
+    first, later = signal("s0", 0.0), signal("s9", 20.0)
+    stored = Part(first, (took("s0", "a1", 0.0, 0.2, 0.4), took("s0", "b1", 0.0, 1.0)))
+    # The line that is under way is the account's alone; one that began before the span counts in the one before.
+    live = Accounts(s9=[line("s9", "fleet", 20.0, 24.0, WH), took("s9", "a1", 20.0, 0.6), took("s9", "b1", -5.0, 9.0)])
+    everything = [stored, Part(later)]
+    devices = await sums(By.DEVICE, *everything, accounts=live)
+    assert {key[0]: (one.responses.count, one.responses.max_s) for key, one in devices.items()} == {
+        "a1": (3, 0.6),
+        "b1": (1, 1.0),
+    }
+    assert devices[("a1",)].responses.mean_s == pytest.approx(0.4)
+    for by, key in ((By.PROGRAM, ("openadr", "agc", "vtn")), (By.GROUP, ("fleet",))):
+        found = (await sums(by, *everything, accounts=live))[key].responses
+        assert (found.count, found.max_s, found.mean_s) == (4, 1.0, pytest.approx(0.55))
+    controls = await sums(By.CONTROL, *everything, accounts=live)
+    assert [controls[(name,)].responses.count for name in ("s0", "s9")] == [3, 1]

@@ -9,10 +9,21 @@ from typing import Any
 import pytest
 
 from gridiface.domain.clock import Interval
-from gridiface.domain.controls import Control, ControlMode, ModeValue, Outcome, OutcomeKind, Source, Target, TargetKind
+from gridiface.domain.controls import (
+    Control,
+    ControlMode,
+    ModeValue,
+    Outcome,
+    OutcomeKind,
+    ServiceClass,
+    Source,
+    Target,
+    TargetKind,
+)
 from gridiface.domain.performance import LONGEST_LINE_S, LimitAccount, PerformanceInterval
 from gridiface.domain.performance_sums import LimitFigures, Summed
 from gridiface.domain.ports import AppendOutcome, AppendPerformance, Began, PutControl
+from gridiface.domain.response_counts import ResponseCounts
 from gridiface.store import spans
 from gridiface.store.repository import Store
 
@@ -145,3 +156,19 @@ async def test_how_limits_were_kept_is_added_up_as_from_the_intervals(store: Sto
         seconds=25.0, limit_w=None, kept=pytest.approx(0.7), over_s=3.0, excess_wh=0.5, peak_w=900.0
     )
     assert found["a"].limit is None
+
+
+async def test_response_times_to_signals_are_those_of_lines_that_began_in_the_span(store: Store) -> None:
+    took = ResponseCounts()
+    took.add(0.2)
+    fast = replace(control("f", 0.0, 50.0), service_class=ServiceClass.REGULATION)
+    lines = [replace(interval("f", name, at, at + 10.0), responses=took) for name, at in (("a", 5.0), ("b", 20.0))]
+    await store.commit([PutControl(fast), AppendPerformance((*lines, interval("f", "g", 0.0, 50.0)))])
+    assert [one.responses for one in await store.performance("f")] == [took, took, None]
+
+    async def found(start: float, **more: Any) -> list[tuple[str, ResponseCounts]]:
+        return [pair async for part in store.accounted(start, 60.0, **more) for pair in part.took]
+
+    assert await found(0.0) == [("a", took), ("b", took)]
+    assert await found(10.0) == [("b", took)]
+    assert await found(0.0, devices=False) == [("a", took), ("b", took)]  # of the control and its program

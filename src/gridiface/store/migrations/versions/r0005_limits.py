@@ -1,4 +1,4 @@
-"""Performance of a control that sets limits tells how they were kept."""
+"""Performance tells how limits were kept, and how long devices took to take signals of the fast services."""
 
 from __future__ import annotations
 
@@ -14,3 +14,4 @@ depends_on = None
 def upgrade() -> None:
     for name in ("limit_w", "excess_w", "over_s", "peak_w"):
         op.add_column("performance", sa.Column(name, sa.Double))
+    op.add_column("performance", sa.Column("responses", sa.Text))
