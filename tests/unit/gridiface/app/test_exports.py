@@ -57,7 +57,7 @@ def test_golden_csv() -> None:
     text = exports.csv_text([INTERVAL])
     assert (
         text.splitlines()[1]
-        == "c,t,1970-01-01T00:00:00Z,1970-01-01T00:00:05.500Z,100.0,100.0,100.0,,90.0,0.1,good,1.0,"
+        == "c,t,1970-01-01T00:00:00Z,1970-01-01T00:00:05.500Z,100.0,100.0,100.0,,90.0,0.1,good,1.0,,,,,"
     )
     assert exports.csv_text([]).count("\n") == 1
 
