@@ -11,6 +11,7 @@ import numpy as np
 from gridiface.aggregation.allocate.problem import IntArray
 from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.doubt import keep
+from gridiface.aggregation.log import DecisionLog, device_target
 from gridiface.domain.clock import Instant
 
 #: A device that held for so many times its waiting time starts again with a clean record.
@@ -93,3 +94,26 @@ def next_watch(columns: Columns, *, lost_after_s: float) -> Instant | None:
     if waiting.any():
         due.append(float(c.back_at[waiting].min()))
     return min(due, default=None)
+
+
+def quarantine(
+    columns: Columns, row: int, now: Instant, reason: str, log: DecisionLog, *, value: float | None = None
+) -> bool:
+    """Leave a device out, or a meter unheeded, until it is released; False where it is so already.
+
+    Args:
+        columns: the fleet.
+        row: whose telemetry is not believed.
+        now: when.
+        reason: for the record.
+        log: the record.
+        value: for the record.
+    """
+    c = columns
+    if bool(c.quarantined[row]):
+        return False
+    c.quarantined[row], c.touched[row], c.acknowledged[row] = True, True, False
+    c.odd_since[row] = now
+    text = f"{reason}; left out until it is released"
+    log.add(now, device_target(c.ids[row]), "telemetry", "quarantined", text, value=value)
+    return True

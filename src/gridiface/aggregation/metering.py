@@ -16,10 +16,12 @@ from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.doubt import SETTLES_S
 from gridiface.aggregation.fleet import Fleet
+from gridiface.aggregation.health import quarantine
 from gridiface.aggregation.limits import known_or_zero
 from gridiface.aggregation.log import DecisionLog, group_target
 from gridiface.aggregation.residual import NOTHING, Beside, Members, Residual
 from gridiface.aggregation.rollup import speaks
+from gridiface.aggregation.sight import Sight
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.telemetry import Snapshot
@@ -32,10 +34,13 @@ class Metering:
         self._c, self._fleet, self._config, self._log = columns, fleet, config, log
         #: By group and its meter.
         self._residuals: dict[tuple[str, str], Residual] = {}
+        self._sights: dict[tuple[str, str], Sight] = {}
+        #: What lay beside the members before their meter ceased to see them, W; until it is read and believed again.
+        self._good: dict[tuple[str, str], float] = {}
         #: By group: its rows, and the version of the columns that they are of.
         self._rows: dict[str, tuple[int, IntArray]] = {}
 
-    def observe(self, snapshots: Sequence[Snapshot]) -> None:
+    def observe(self, snapshots: Sequence[Snapshot], now: Instant) -> None:
         """Take the meters among these in, which are in the columns by now."""
         meters = self._fleet.meters()
         if not meters:
@@ -44,7 +49,7 @@ class Metering:
         for device_id in {one.device_id for one in snapshots}.intersection(meters) if few else meters:
             if (row := self._c.row.get(device_id)) is not None:
                 for group_id in meters[device_id]:
-                    self._read((group_id, device_id), row)
+                    self._read((group_id, device_id), row, now)
 
     def beside(self, group_id: str, now: Instant) -> Beside:
         """What lies beside the members of a group at its metered points now; nothing without a meter."""
@@ -74,11 +79,14 @@ class Metering:
             key = self._key(group_id)
             if key[1]:
                 self._residuals.setdefault(key, Residual(value))
+                self._good[key] = value
 
     def shift_time(self, seconds: float) -> None:
         """The clock was set: keep the distances."""
         for residual in self._residuals.values():
             residual.shift_time(seconds)
+        for sight in self._sights.values():
+            sight.forget()
 
     def _look(self, group_id: str, now: Instant) -> Beside:
         c, meter = self._c, self._fleet.meter(group_id)
@@ -88,9 +96,12 @@ class Metering:
             silent = "not to be believed" if c.quarantined[meter] else "silent"
             reason = f"the group's meter is {silent}: the sum of its members stands in"
             self._log.add(now, group_target(group_id), "meter", "lost", reason)
+        key = self._key(group_id)
         if c.quarantined[meter]:
-            self._residuals.pop(self._key(group_id), None)  # what it told is no knowledge of what lies beside
-        residual = self._residuals.get(self._key(group_id))
+            if key in self._good:
+                return Beside.steady(self._good[key])
+            self._residuals.pop(key, None)  # what it told is no knowledge of what lies beside
+        residual = self._residuals.get(key)
         if residual is None:
             return NOTHING
         rows = self._counted(group_id, residual)
@@ -101,10 +112,12 @@ class Metering:
         group = self._fleet.tree.groups.get(group_id)
         return group_id, "" if group is None or group.meter is None else group.meter
 
-    def _read(self, key: tuple[str, str], meter: int) -> None:
+    def _read(self, key: tuple[str, str], meter: int, now: Instant) -> None:
         """The meter of a group may have been read anew."""
         c, read = self._c, float(self._c.received[meter])
         if not speaks(c, meter):
+            if c.quarantined[meter] and key in self._good:  # once it is believed again, by what it tells then
+                self._residuals[key].read = read
             return
         residual = self._residuals.setdefault(key, Residual())
         if not residual.takes(read):
@@ -114,7 +127,32 @@ class Metering:
             return
         watts, heard = self._shown(rows)
         members = Members(watts, heard, self._coming(rows, heard))
-        residual.update(float(c.w[meter]), members, filter_s=self._config.meter_filter_s, read=read)
+        metered, beside, others = float(c.w[meter]), residual.watts, residual.others(heard)
+        usual_s = max(float(c.period_s[meter]), self._config.stale_after_s)
+        residual.update(metered, members, filter_s=self._config.meter_filter_s, read=read, usual_s=usual_s)
+        if self._config.meter_check_rel > 0:
+            sight = self._sights.setdefault(key, Sight())
+            self._good.pop(key, None)
+            if others:
+                sight.forget()
+            good = sight.look(
+                read,
+                metered,
+                float(watts.sum()),
+                beside,
+                rating_w=float(np.maximum(c.export_w, c.import_w)[span(rows)].sum()),
+                period_s=float(c.period_s[meter]),
+                least_s=2.0 * self._config.meter_filter_s,
+            )
+            if good is not None:
+                self._mistrust(key, meter, good, now)
+
+    def _mistrust(self, key: tuple[str, str], meter: int, good_w: float, now: Instant) -> None:
+        """The meter does not see its members: it is quarantined, and what lay beside them before counts on."""
+        self._good[key] = good_w
+        self._residuals[key] = Residual(good_w, float(self._c.received[meter]))
+        reason = "it does not see what the members of its group do: what lay beside them before counts on"
+        quarantine(self._c, meter, now, reason, self._log, value=good_w)
 
     def _counted(self, group_id: str, residual: Residual) -> IntArray:
         """The rows of a group's members, without meters; who they are is compared while they are the same."""

@@ -62,14 +62,7 @@ class Plausibility:
 
     def quarantine(self, row: int, now: Instant, reason: str, value: float | None = None) -> bool:
         """Leave a device out until it is released; False where it is left out already."""
-        c = self._c
-        if bool(c.quarantined[row]):
-            return False
-        c.quarantined[row], c.touched[row], c.acknowledged[row] = True, True, False
-        c.odd_since[row] = now
-        text = f"{reason}; left out until it is released"
-        self._log.add(now, device_target(c.ids[row]), "telemetry", "quarantined", text, value=value)
-        return True
+        return health.quarantine(self._c, row, now, reason, self._log, value=value)
 
     def _physics(self, now: Instant) -> bool:
         """Power beyond the rating (`odd`, judged as it comes in) that does not end."""

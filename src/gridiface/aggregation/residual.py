@@ -84,6 +84,10 @@ class Residual:
         """The group has other members than before: who they are is compared from the next reading on."""
         self._members = None
 
+    def others(self, read: BoolArray) -> bool:
+        """Whether others are read than at the meter's last reading."""
+        return self._members is None or not np.array_equal(self._members.read, read)
+
     def returned(self, members: Members) -> None:
         """Who is read again since the last reading of the meter is counted twice until it is taken off here."""
         last = self._members
@@ -93,7 +97,15 @@ class Residual:
         self._others = True
         self._members = Members(np.where(came, members.watts, last.watts), last.read | came)
 
-    def update(self, metered_w: float, members: Members, *, filter_s: float, read: Instant) -> None:
+    def update(
+        self,
+        metered_w: float,
+        members: Members,
+        *,
+        filter_s: float,
+        read: Instant,
+        usual_s: float = math.inf,
+    ) -> None:
         """Take a reading of the meter in, and what its members were read to when it came.
 
         Args:
@@ -101,6 +113,7 @@ class Residual:
             members: as they are counted.
             filter_s: time constant of the smoothing, s; 0: none.
             read: when it came, later than the last.
+            usual_s: time between readings, s; after a longer silence what has changed since is smoothed like the rest.
         """
         self.returned(members)
         total, moved = float(members.watts.sum()), 0.0
@@ -111,7 +124,7 @@ class Residual:
             moved = float((members.watts - last.watts)[~went].sum())
         difference = metered_w - total
         since, self.read, self._members = read - self.read, read, members
-        part = 1.0 if filter_s <= 0 or math.isinf(since) else min(1.0, since / filter_s)
+        part = 1.0 if filter_s <= 0 or math.isinf(since) else min(1.0, since / filter_s, usual_s / filter_s)
         self.watts += part * (difference - self.watts)
         self._walk(read, moved)
         ahead = [self._walked - walked for _, walked in self._path]

@@ -152,7 +152,7 @@ class EngineBlock(Block):
         ge=0,
         le=1,
         description="a step that a group's meter does not see quarantines its device, from this part of its rating on; "
-        "0: not checked",
+        "0: neither this nor whether the meter sees its members is checked",
     )
     soc_audit_s: float = Field(
         default=60.0, ge=0, description="simulated against reported state of charge is recorded so often, s; 0: never"

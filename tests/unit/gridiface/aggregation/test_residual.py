@@ -117,3 +117,12 @@ def test_other_members_are_not_compared_with_those_before():
 def test_what_two_groups_have_beside_them_adds_up():
     assert Beside(1.0, 3.0, -2.0) + Beside.steady(4.0) == Beside(5.0, 7.0, 2.0)
     assert not math.isinf(NOTHING.high)
+
+
+def test_what_has_changed_in_a_long_silence_comes_smoothly():
+    residual = taken((0.0, -3_000.0, members(1_000.0)), (1.0, -3_000.0, members(1_000.0)))
+    residual.update(-8_000.0, members(1_000.0), filter_s=FILTER_S, read=90.0, usual_s=2.0)
+    assert residual.watts == -5_000.0
+    slow = taken((0.0, -3_000.0, members(1_000.0)))
+    slow.update(-8_000.0, members(1_000.0), filter_s=FILTER_S, read=60.0, usual_s=60.0)
+    assert slow.watts == -9_000.0
