@@ -257,7 +257,7 @@ class Engine(FleetViews):
         """Take telemetry in. A snapshot of quality BAD says that the device cannot be read: it is lost at once."""
         self._at(now)
         self._renew_if(self._intake.observe(snapshots, now))
-        self._metering.observe(snapshots, now)
+        self._renew_if(self._metering.observe(snapshots, now))
 
     def deliver(self, deliveries: Sequence[Delivery], now: Instant) -> None:
         """Take in what became of set-points. After a failure the next tick re-allocates."""

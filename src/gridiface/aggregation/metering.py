@@ -40,16 +40,17 @@ class Metering:
         #: By group: its rows, and the version of the columns that they are of.
         self._rows: dict[str, tuple[int, IntArray]] = {}
 
-    def observe(self, snapshots: Sequence[Snapshot], now: Instant) -> None:
-        """Take the meters among these in, which are in the columns by now."""
-        meters = self._fleet.meters()
+    def observe(self, snapshots: Sequence[Snapshot], now: Instant) -> bool:
+        """Take the meters among these in, which are in the columns by now. Whether one is not believed any more."""
+        meters, before = self._fleet.meters(), len(self._good)
         if not meters:
-            return
+            return False
         few = len(snapshots) < len(meters)
         for device_id in {one.device_id for one in snapshots}.intersection(meters) if few else meters:
             if (row := self._c.row.get(device_id)) is not None:
                 for group_id in meters[device_id]:
                     self._read((group_id, device_id), row, now)
+        return len(self._good) > before
 
     def beside(self, group_id: str, now: Instant) -> Beside:
         """What lies beside the members of a group at its metered points now; nothing without a meter."""
