@@ -11,7 +11,7 @@ from gridiface.aggregation.allocate.proportional import Proportional
 from gridiface.aggregation.allocate.tree import Cap, split_tree
 from gridiface.aggregation.allocate.water_filling import water_fill
 from gridiface.aggregation.columns import Columns
-from gridiface.aggregation.limits import Envelope
+from gridiface.aggregation.limits import Envelope, known_or_zero
 from gridiface.aggregation.plan import Node, Plan
 
 _SHARE: Strategy = Proportional()
@@ -92,6 +92,19 @@ def device_limits(plan: Plan, rows: IntArray | slice = slice(None)) -> tuple[Flo
     """(low, high) that single devices may do by limits of their own, W; 0 for those told to give and take nothing."""
     low, high, off = plan.device_low[rows], plan.device_high[rows], plan.off[rows]
     return np.where(off, 0.0, np.minimum(low, 0.0)), np.where(off, 0.0, np.maximum(high, 0.0))
+
+
+def hold_single(columns: Columns, plan: Plan, bounds: Envelope, watts: FloatArray) -> None:
+    """Limits of single devices that nobody else commands: a set-point, in place, where the device is outside them."""
+    c, b = columns, bounds
+    limited = np.isfinite(plan.device_high) | np.isfinite(plan.device_low)
+    rows = np.flatnonzero(limited & np.isnan(watts) & b.free & c.can_set_w)
+    seen = by_itself(c, rows)
+    running = np.where(np.isfinite(seen), seen, known_or_zero(c.w[rows]))
+    inside = np.clip(running, b.lo[rows], b.hi[rows])
+    # Upwards a ceiling keeps it, where it has one.
+    outside = (inside > running + 1e-6) | ((inside < running - 1e-6) & ~c.can_limit_w[rows])
+    watts[rows[outside]] = inside[outside]
 
 
 def by_itself(columns: Columns, rows: IntArray) -> FloatArray:

@@ -24,18 +24,20 @@ from gridiface.aggregation.doubt import unseen
 from gridiface.aggregation.leeway import Leeway
 from gridiface.aggregation.level_choice import Ladder, choose
 from gridiface.aggregation.levels import COARSE, is_coarse, known_levels, levels_around
-from gridiface.aggregation.limits import Envelope, known_or_zero
-from gridiface.aggregation.nested import KEPT_W, mend, of_caps
+from gridiface.aggregation.limits import Envelope
+from gridiface.aggregation.nested import KEPT_W, Nest, mend, of_caps
 from gridiface.aggregation.part_limits import within
 from gridiface.aggregation.parts import (
     Fixed,
     by_itself,
     ceilings,
     device_limits,
+    hold_single,
     left_alone,
     relax,
     with_device_limits,
 )
+from gridiface.aggregation.phase_exchange import evened
 from gridiface.aggregation.plan import Node, Plan
 from gridiface.aggregation.residual import Beside
 from gridiface.aggregation.solution import NodeResult, Settings, Solution
@@ -118,7 +120,7 @@ class Solver:
             off = self._plan.off & self._b.free & self._c.can_set_w
             self._solution.watts[off] = 0.0
         if self._plan.single:
-            self._hold_single()
+            hold_single(self._c, self._plan, self._b, self._solution.watts)
         return self._solution
 
     # A node with a target.
@@ -152,6 +154,15 @@ class Solver:
         powers = self._kept(node, free, fixed, powers, part, cut=cut)
         if self._c.stepped:
             powers = self._in_steps(node, free, fixed, powers, target - held)
+        if self._settings.phase_spread is not None and self._c.phased:
+            powers = evened(
+                self._c,
+                free,
+                lambda: (self._nest(node, free, fixed), fixed.wanted, self._relaxed(free, (low, high), caps)[:2]),
+                powers,
+                self._targets(node),
+                self._settings.phase_spread,
+            )
         self._tell(free, powers)
         total = held + float(fixed.wanted.sum()) + float(powers.sum())
         offset = held + float(fixed.wanted.sum())
@@ -276,10 +287,7 @@ class Solver:
             powers = np.clip(powers, *(ends[free] for ends in self._ways_before))
         caps = self.leeway.caps(node, free, fixed)
         low, high, _, _ = self.leeway.window(node, fixed, self.leeway.held(node))
-        nest = self.leeway.nest(node, free, fixed)
-        if nest is None:
-            window = target - rest + low, target - rest + high
-            nest = of_caps(np.arange(count + stands.size), window, caps)
+        nest = self._nest(node, free, fixed)
         least, most = np.minimum(b.near_lo[free], powers), np.maximum(b.near_hi[free], powers)
         far = snapped(c, free, most if target > 0 else least)
         ladder = Ladder(
@@ -296,6 +304,16 @@ class Solver:
         self._ways[0][free], self._ways[1][free] = lo, hi
         powers = self._split(node, free, min(max(rest, low), high), lo, hi, caps)
         return self._kept(node, free, fixed, powers, rest, bounds=(lo, hi))
+
+    def _nest(self, node: Node, free: IntArray, fixed: Fixed) -> Nest:
+        """The limits over the loose devices and the fixed parts; of the net alone where some of these are in doubt."""
+        nest = self.leeway.nest(node, free, fixed)
+        if nest is not None:
+            return nest
+        low, high, _, _ = self.leeway.window(node, fixed, self.leeway.held(node))
+        stands = float(fixed.wanted.sum())
+        places, caps = np.arange(free.size + fixed.wanted.size), self.leeway.caps(node, free, fixed)
+        return of_caps(places, (stands + low, stands + high), caps)
 
     def _kept(
         self,
@@ -378,15 +396,3 @@ class Solver:
         already = self._c.told[rows] & np.isfinite(self._c.told_w[rows])
         chosen = rows[(running > self._b.near_hi[rows]) | already]
         self._solution.watts[chosen] = self._b.near_hi[chosen]
-
-    def _hold_single(self) -> None:
-        """Limits of single devices that nobody else commands: a set-point where the device is outside them."""
-        c, b = self._c, self._b
-        limited = np.isfinite(self._plan.device_high) | np.isfinite(self._plan.device_low)
-        rows = np.flatnonzero(limited & np.isnan(self._solution.watts) & b.free & c.can_set_w)
-        seen = by_itself(c, rows)
-        running = np.where(np.isfinite(seen), seen, known_or_zero(c.w[rows]))
-        inside = np.clip(running, b.lo[rows], b.hi[rows])
-        # Upwards a ceiling keeps it, where it has one.
-        outside = (inside > running + 1e-6) | ((inside < running - 1e-6) & ~c.can_limit_w[rows])
-        self._solution.watts[rows[outside]] = inside[outside]

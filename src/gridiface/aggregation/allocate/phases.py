@@ -67,8 +67,8 @@ def balance(
     if best_spread <= limit:
         return powers
     total = float(powers.sum())
-    for sign in {np.sign(total), np.sign(total if asked is None else asked)}:
-        problem = _one_way(problem, powers, sign)
+    lo, hi = one_way(problem.lo, problem.hi, powers, total if asked is None else asked)
+    problem = replace(problem, lo=lo, hi=hi)
     if caps:
         return _under_caps(strategy, problem, powers, shares, limit, caps)
     half = 0.98 * limit * abs(total) / 6  # a little inside, so that rounding does not show
@@ -92,11 +92,14 @@ def balance(
     return best
 
 
-def _one_way(problem: Problem, powers: FloatArray, sign: float) -> Problem:
-    """With bounds that let nobody work against a total of that sign, more than it does already."""
-    if sign > 0:
-        return replace(problem, lo=np.maximum(problem.lo, np.minimum(powers, 0.0)))
-    return replace(problem, hi=np.minimum(problem.hi, np.maximum(powers, 0.0)))
+def one_way(lo: FloatArray, hi: FloatArray, powers: FloatArray, asked: float) -> tuple[FloatArray, FloatArray]:
+    """Bounds that let nobody work against the sum of these powers, nor against what is asked, W, more than it does."""
+    for sign in (float(powers.sum()), asked):
+        if sign > 0:
+            lo = np.maximum(lo, np.minimum(powers, 0.0))
+        else:
+            hi = np.minimum(hi, np.maximum(powers, 0.0))
+    return lo, hi
 
 
 def _under_caps(
