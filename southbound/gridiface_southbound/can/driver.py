@@ -18,6 +18,7 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import DriverTraits
 from gridiface.domain.telemetry import Snapshot
+from gridiface.drivers.api import DeviceGone
 from gridiface.errors import DeviceError, DeviceTimeout
 from gridiface_southbound.can.bus import Bus, open_socket
 from gridiface_southbound.can.config import CanConfig
@@ -182,7 +183,7 @@ class CanDriver(EchoDriver[Point]):
 
     def _require_bus(self) -> Bus:
         if self._bus is None:
-            raise DeviceTimeout("the driver is not open")
+            raise DeviceGone("the driver is not open")
         if self._bus.broken is not None:
             raise DeviceTimeout(f"{self._config.interface} is down: {self._bus.broken}")
         return self._bus

@@ -15,7 +15,7 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
-from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, DeviceGone
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface.protocols.dnp3.controls import AnalogOutput, Command, CommandStatus, ControlRelayOutputBlock
 from gridiface.protocols.dnp3.master_settings import TaskDone
@@ -336,7 +336,7 @@ class Dnp3Driver:
     async def _ready(self) -> Dnp3Link:
         """The connection; one that was lost is made again once."""
         if self._link is None or self._nameplate is None:
-            raise DeviceTimeout("the driver is not open", device_id=self._id)
+            raise DeviceGone("the driver is not open", device_id=self._id)
         if not self._link.usable:
             link = Dnp3Link(self._config, self._clock.now)
             try:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from gridiface.domain.clock import Clock
-from gridiface.drivers.api import DeviceBusy
-from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface.drivers.api import DeviceBusy, DeviceGone
+from gridiface.errors import DeviceRejected
 from gridiface_southbound.http.config import HttpConfig
 from gridiface_southbound.http.link import HttpLink
 from gridiface_southbound.http.paging import whole
@@ -120,7 +120,7 @@ class HttpDriver(PointDriver[Point]):
 
     async def _fetch(self, request: Request, values: dict[str, Any]) -> Any:
         if self._link is None:
-            raise DeviceTimeout("the driver is not open")
+            raise DeviceGone("the driver is not open")
         known = {name: value for name, value in self._image.data.items() if value is not None}
         try:
             rendered = render(request, {**known, **self._config.values, **values})

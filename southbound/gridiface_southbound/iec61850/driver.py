@@ -14,8 +14,8 @@ from typing import ClassVar
 
 from gridiface.domain.clock import Clock
 from gridiface.domain.telemetry import Quality, Snapshot
-from gridiface.drivers.api import DeviceBusy
-from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout, LocalProtocolError
+from gridiface.drivers.api import DeviceBusy, DeviceGone
+from gridiface.errors import DeviceError, DeviceRejected, LocalProtocolError
 from gridiface.protocols.mms.control import Controllable, Operation, Outcome
 from gridiface.protocols.mms.control_values import AddCause, Command, Origin, control_value
 from gridiface.protocols.mms.data import Kind
@@ -220,7 +220,7 @@ class Iec61850Driver(PointDriver[Point]):
 
     def _open_link(self) -> Link:
         if self._link is None or not self._link.usable:
-            raise DeviceTimeout("the association is lost" if self._link else "the driver is not open")
+            raise DeviceGone("the association is lost" if self._link else "the driver is not open")
         return self._link
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from gridiface.domain.clock import Clock
-from gridiface.drivers.api import DeviceBusy
-from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface.drivers.api import DeviceBusy, DeviceGone
+from gridiface.errors import DeviceRejected
 from gridiface_southbound.modbus.carriers import link_for
 from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus.image import RegisterImage, scale_points
@@ -169,7 +169,7 @@ class ModbusDriver(PointDriver[Point]):
     async def _exchange(self, requests: Sequence[Request]) -> list[Reply]:
         link = self._link
         if link is None:
-            raise DeviceTimeout("the driver is not open", device_id=self._id)
+            raise DeviceGone("the driver is not open", device_id=self._id)
         return await link.exchange(self._config.unit_id, requests, timeout_s=self._config.timeout_s)
 
     def _refusal(self, reply: ExceptionReply, what: str) -> DeviceRejected:

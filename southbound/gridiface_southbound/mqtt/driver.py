@@ -255,7 +255,7 @@ class MqttDriver(EchoDriver[Point]):
 
     def _require_broker(self) -> Broker:
         if self._broker is None:
-            raise DeviceTimeout("the driver is not open")
+            raise DeviceGone("the driver is not open")
         if not self._broker.connected:
             why = "" if self._broker.refusal is None else f": {self._broker.refusal}"
             raise DeviceTimeout(f"the broker is away{why}")

@@ -309,7 +309,7 @@ class OcppDriver:
 
     def _session(self) -> Session:
         if not self._open or self._seat is None:
-            raise DeviceTimeout("the driver is not open", device_id=self._id)
+            raise DeviceGone("the driver is not open", device_id=self._id)
         if self._seat.session is None:
             raise DeviceGone("the charging point is not connected", device_id=self._id)
         return self._seat.session

@@ -16,8 +16,8 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
-from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, Shown
-from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, DeviceGone, Shown
+from gridiface.errors import DeviceError, DeviceRejected
 from gridiface_southbound.points import readback, showing, telemetry
 from gridiface_southbound.points.commands import CommandPlan, Commands
 from gridiface_southbound.points.config import PointsConfig
@@ -168,7 +168,7 @@ class PointDriver(ABC, Generic[P]):
     async def read(self) -> Snapshot:
         """As `Driver.read`."""
         if self._commands is None or self._nameplate is None:
-            raise DeviceTimeout("the driver is not open", device_id=self._id)
+            raise DeviceGone("the driver is not open", device_id=self._id)
         plate = self._nameplate
         now = self._clock.monotonic()
         slow = now >= self._slow_due
@@ -267,7 +267,7 @@ class PointDriver(ABC, Generic[P]):
     async def _ready(self) -> Commands[P]:
         """The open device's commands, with what they depend on."""
         if self._commands is None:
-            raise DeviceTimeout("the driver is not open", device_id=self._id)
+            raise DeviceGone("the driver is not open", device_id=self._id)
         commands = self._commands
         with _named(self._id):
             await self._prepare()

@@ -17,9 +17,9 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
-from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, Keep, Shown
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, DeviceGone, Keep, Shown
 from gridiface.drivers.gate import Gate
-from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
+from gridiface.errors import DeviceError, DeviceRejected
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link
 from gridiface_southbound.modbus_pdu import ExceptionReply
@@ -372,5 +372,5 @@ class SunSpecDriver:
 
     def _opened(self) -> Opened:
         if self._device is None:
-            raise DeviceTimeout("the driver is not open", device_id=self._id)
+            raise DeviceGone("the driver is not open", device_id=self._id)
         return self._device

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Protocol
 
-from gridiface.drivers.api import DeviceBusy
+from gridiface.drivers.api import DeviceBusy, DeviceGone
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link, QuickLink
@@ -83,7 +83,7 @@ class Registers:
     async def exchange(self, requests: Sequence[Request]) -> list[Reply]:
         """As `Link.exchange`, with errors that name the device."""
         if self.link is None:
-            raise DeviceTimeout("the driver is not open", device_id=self._id)
+            raise DeviceGone("the driver is not open", device_id=self._id)
         try:
             return await self.link.exchange(self._unit_id, requests, timeout_s=self._timeout_s)
         except (DeviceTimeout, DeviceRejected) as error:

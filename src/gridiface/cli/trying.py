@@ -167,4 +167,7 @@ def _show(told: dict[str, Any]) -> None:
 
 def _rows(what: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in what.items():
-        yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        if isinstance(value, dict):
+            yield name, ", ".join(f"{key} {one}" for key, one in value.items())
+        else:
+            yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -42,9 +42,10 @@ class DeviceBusy(DeviceRejected):
 
 
 class DeviceGone(DeviceTimeout):
-    """The device is away for certain: it said goodbye, or its own connection to us ended.
+    """The device is away for certain: it said goodbye, its own connection to us ended, or the driver is not open.
 
-    `Driver.read` raises it. One unanswered reading may be chance; after this the device counts as lost at once.
+    Nothing was asked of it. One unanswered reading may be chance; after this the device counts as lost at once, and a
+    command that could not be given says nothing of how it takes commands.
     """
 
 

@@ -20,7 +20,7 @@ from typing import Protocol
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import DeliveryOutcome
 from gridiface.drivers.answers import Answers
-from gridiface.drivers.api import Ack, DeviceBusy
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceGone
 from gridiface.drivers.held import covers, merged, unchanged
 from gridiface.drivers.lane import Batch, DispatchSettings, Lane, Ticket
 from gridiface.errors import DeviceError, DeviceTimeout
@@ -164,7 +164,7 @@ class Attempts:
 
     def _refused(self, lane: Lane, ticket: Ticket, error: DeviceError) -> DeliveryOutcome | None:
         """Note an attempt that failed. None: settled. Else what the outcome is if it is not tried again."""
-        self._failed(lane, ticket, error.reason)
+        self._failed(lane, ticket, error.reason, asked=not isinstance(error, DeviceGone))
         if isinstance(error, DeviceTimeout | DeviceBusy):
             return DeliveryOutcome.TIMEOUT if isinstance(error, DeviceTimeout) else DeliveryOutcome.REJECTED
         self._answers.resolve(ticket, DeliveryOutcome.REJECTED, error.reason)
@@ -267,13 +267,15 @@ class Attempts:
         said = "; ".join((*ack.notes, *ack.skipped)) if ack.notes or ack.skipped else ""
         self._answers.resolve(ticket, DeliveryOutcome.ACKNOWLEDGED, said, ack.undone)
 
-    def _failed(self, lane: Lane, ticket: Ticket, why: str) -> None:
+    def _failed(self, lane: Lane, ticket: Ticket, why: str, *, asked: bool = True) -> None:
         ticket.last = why
         lane.suspect = True
         # Whether it acted is unknown: the next set-point goes out even if it is the one held before.
         if lane.held is not None and not ticket.reassert:
             lane.forget()
-        if lane.breaker.failure(self._clock.monotonic()):
+        if not asked and not lane.breaker.closed:
+            lane.breaker.abandon()  # its trial is still to come: it begins when the device is there
+        elif lane.breaker.failure(self._clock.monotonic()):
             self._answers.counters.breaker_trips += 1
             _log.warning("device %s is left alone for a while: %s", lane.id, why)
 

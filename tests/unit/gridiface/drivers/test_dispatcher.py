@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Delivery, DeliveryOutcome, ServiceClass, Setpoint
-from gridiface.drivers.api import Ack, DeviceBusy
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceGone
 from gridiface.drivers.breaker import BreakerSettings, BreakerState
 from gridiface.drivers.dispatcher import PART, Dispatcher
 from gridiface.drivers.lane import Batch, DevicePolicy, DispatchSettings, Ticket
@@ -304,6 +304,23 @@ def test_the_breaker_opens_after_three_failures_and_tries_again_later(story: Any
         assert await world.outcome("d", 1.0) is ACKNOWLEDGED
         assert world.dispatcher.breaker_state("d") is BreakerState.CLOSED
         assert world.dispatcher.counters.breaker_trips == 1
+
+    story(tale, backoff_s=0.1)
+
+
+def test_who_is_away_is_not_blamed_for_commands_that_were_never_given(story: Any) -> None:
+    """It would be left alone for longer and longer although nothing was asked of it; when it is back it is told."""
+
+    async def tale(world: World, device: Any) -> None:
+        device.always = DeviceTimeout("no answer")
+        assert await world.outcome("d", 1.0) is TIMEOUT
+        device.always = DeviceGone("the driver is not open")
+        for _ in range(6):
+            await asyncio.sleep(10.1)
+            assert await world.outcome("d", 1.0) is TIMEOUT
+        assert world.dispatcher.counters.breaker_trips == 1
+        device.always = None
+        assert await world.outcome("d", 1.0) is ACKNOWLEDGED
 
     story(tale, backoff_s=0.1)
 
