@@ -6,8 +6,10 @@ cancelled. What is wrong outside of the events refuses the document as ever.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import chain
 
 from lxml import etree
 
@@ -18,6 +20,8 @@ from gridiface.protocols.xmlwire import BAD_VALUES, WireObject, decode_rearrange
 
 _LIST = "oadrDistributeEvent"
 _MEMBER = "oadrEvent"
+#: Of one document; where more are wrong it is no list of events with a bad one.
+_MOST = 100
 _LARGEST = 2**32 - 1
 #: Octets in UTF-8 of an eventID that is answered; longer ones name nothing that could be kept either.
 _LONGEST_ID = 512
@@ -59,12 +63,13 @@ def decode_partly(
     Returns:
         the object, the tree that it was read from (a copy: `root` stays as it is), and what can be said of the others.
     """
-    copy = deepcopy(root)
-    found = next((el for el in copy.iter() if _local(el) == _LIST), None)
-    if found is None:
+    # What is no list of events, most of what is wrong, is not copied.
+    if _list_of(root) is None or (found := _list_of(copy := deepcopy(root))) is None:
         return None
-    unread = []
+    unread: list[UnreadEvent] = []
     for member in [child for child in found if _local(child) == _MEMBER]:
+        if len(unread) > _MOST:
+            return None
         member.tag = f"{{{OADR}}}{_MEMBER}"
         try:
             decode_rearranged(member, (OadrEvent,))
@@ -77,6 +82,13 @@ def decode_partly(
         return *decode_rearranged(copy, expected), unread
     except RemoteProtocolError:
         return None
+
+
+def _list_of(root: etree._Element) -> etree._Element | None:
+    """The list of events of a document: its payload, within the envelope or without it."""
+    below = (child for above in root for child in above)
+    places: Iterable[etree._Element] = chain((root,), root, below)
+    return next((el for el in places if _local(el) == _LIST), None)
 
 
 def partly_read(payload: OadrDistributeEvent, unread: list[UnreadEvent]) -> PartlyRead:

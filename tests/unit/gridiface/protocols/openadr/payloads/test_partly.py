@@ -74,3 +74,21 @@ def test_what_is_wrong_outside_of_the_events_refuses_the_document(kit):
 def test_a_number_that_is_none_is_told_as_none(kit, number):
     found, _ = decode_payload(etree.tostring(spoil(document(kit, "A"), "A", "modificationNumber", number)))
     assert found.unread[0].modification is None
+
+
+@pytest.mark.parametrize(("wrong", "refused"), [(100, False), (5000, True)])
+def test_where_nearly_all_is_wrong_the_document_is(kit, wrong, refused):
+    root = document(kit, "A")
+    for _ in range(wrong):
+        etree.SubElement(root[0][0], f"{{{OADR}}}oadrEvent")
+    if refused:
+        with pytest.raises(RemoteProtocolError):
+            decode_payload(etree.tostring(root))
+    else:
+        assert len(decode_payload(etree.tostring(root))[0].unread) == wrong
+
+
+def test_a_payload_without_its_envelope_is_read_in_part_too(kit):
+    root = spoil(document(kit, "A", "B"), "A", "createdDateTime", "never")
+    found, _ = decode_payload(etree.tostring(root[0][0]))
+    assert [one.id for one in found.unread] == ["A"]
