@@ -11,6 +11,7 @@ import numpy as np
 from gridiface.aggregation import doubt
 from gridiface.aggregation.accounts import sample_of
 from gridiface.aggregation.allocate import FloatArray
+from gridiface.aggregation.allocate.guarded import Guarded
 from gridiface.aggregation.allocate.problem import BoolArray
 from gridiface.aggregation.arbitration import Claim, Ruling, kind_of
 from gridiface.aggregation.capping import capped
@@ -24,7 +25,7 @@ from gridiface.aggregation.foresight import Foresight
 from gridiface.aggregation.handover import STEP_S
 from gridiface.aggregation.lifecycle import ControlBook
 from gridiface.aggregation.limits import Envelope
-from gridiface.aggregation.log import DecisionLog, device_target
+from gridiface.aggregation.log import DecisionLog, device_target, group_target
 from gridiface.aggregation.loops import Loops
 from gridiface.aggregation.metering import Metering
 from gridiface.aggregation.plan import Node, Plan, empty_plan
@@ -129,6 +130,7 @@ class Running:
         if not np.array_equal(self._stepper.floors, self.plan.floors):
             self.replan = True
         self._note_floors(now)
+        self._note_faults(now)
         self._singles.look(self.plan, step.wanted.watts, now)
         self._begin_devices(step, now)
         self._note_shortfalls(now)
@@ -294,6 +296,15 @@ class Running:
                 goal = f"{c.leave_soc[row]:.0%} in {(leaves - now) / 60:.0f} min"
                 reason = f"it must charge from now on to be at {goal}: set-points give way to that"
                 self._log.add(now, device_target(c.ids[row]), "departure", "charging", reason)
+
+    def _note_faults(self, now: Instant) -> None:
+        """Say which strategy of another package did not answer as it has to: once, until it does."""
+        guarded = {node.strategy: node.id for node in self.plan.nodes() if isinstance(node.strategy, Guarded)}
+        for strategy, group_id in guarded.items():
+            fault, strategy.fault = strategy.fault, ""
+            if self._log.news("strategy fault", strategy.name, value=fault) and fault:
+                reason = f"{strategy.name}: {fault}: water-filling splits instead"
+                self._log.add(now, group_target(group_id), "strategy", "failed", reason)
 
     def _note_shortfalls(self, now: Instant) -> None:
         for node in self.plan.nodes():
