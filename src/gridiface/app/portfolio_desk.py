@@ -7,7 +7,7 @@ those of the groups, programs those of our VENs. Owns the records; the sums are 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,13 +19,13 @@ from gridiface.aggregation.portfolio import (
     ExportCap,
     Portfolio,
     ProgramEnrolment,
-    bundled_markets,
     enrolments,
     parse_portfolio,
     portfolio_status,
 )
 from gridiface.app.config.enrolment import EnrolmentProgram
 from gridiface.app.config.model import Config
+from gridiface.app.market_file import markets_of
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlState, Target, TargetKind
 from gridiface.domain.ports import Change, DeleteDocument, Ledger, PutDocument
@@ -38,11 +38,16 @@ _ONLINE = frozenset({Quality.GOOD, Quality.ESTIMATED})
 
 
 class PortfolioDesk:
-    """The portfolios of one installation. Call `load` before the first question."""
+    """The portfolios of one installation. Call `load` before the first question.
+
+    Raises:
+        ConfigError: see `markets_of`.
+    """
 
     def __init__(self, ledger: Ledger, engine: Engine, config: Config) -> None:
         self._ledger, self._engine, self._config = ledger, engine, config
         self._kept: dict[str, dict[str, Any]] = {}
+        self._markets = markets_of(config.markets)
 
     async def load(self) -> None:
         """Read the portfolios.
@@ -87,7 +92,7 @@ class PortfolioDesk:
         found = portfolio_status(
             portfolio,
             dict(self._states(portfolio)),
-            bundled_markets(),
+            self._markets,
             now,
             caps=list(self._caps()),
             programs=list(self._programs(now)),
@@ -135,6 +140,19 @@ class PortfolioDesk:
                     asset_ids=frozenset(name for name in ids if name is not None),
                     active=("openadr", program.market_context) in running,
                 )
+        yield from self._reserved(running)
+
+    def _reserved(self, running: Collection[tuple[str, str]]) -> Iterator[ProgramEnrolment]:
+        """Programs to which a part of a group or a device is reserved: that takes part in them."""
+        parts = [(group.shares, self._engine.members(group.id)) for group in self._engine.groups()]
+        parts += [(device.shares, (device.id,)) for device in self._engine.devices() if device.shares]
+        found: dict[str, frozenset[str]] = {}
+        for shares, members in parts:
+            for key in shares:
+                found[key] = found.get(key, frozenset()) | frozenset(members)
+        for key, inside in found.items():
+            names = {name for protocol, program in running for name in (protocol, program, f"{protocol}:{program}")}
+            yield ProgramEnrolment(program=key, asset_ids=inside, active=key in names)
 
 
 def _rules(program: EnrolmentProgram) -> EnrolmentRules:

@@ -20,7 +20,7 @@ class EnrolmentRules:
         min_kw, max_kw: size of one asset, kW.
         min_hours: how long an asset must hold its power, h.
         metering_interval_s: longest metering interval, s.
-        exclusive_with: programs in which the asset must not be.
+        exclusive_with: programs in which the asset must not be; nor may one in this program be in those.
     """
 
     program: str
@@ -47,18 +47,24 @@ class Qualification:
         return not self.failures
 
 
-def qualify(asset: Asset, rules: EnrolmentRules, enrolled_in: Iterable[str] = ()) -> Qualification:
+def qualify(
+    asset: Asset, rules: EnrolmentRules, enrolled_in: Iterable[str] = (), excluded_by: Collection[str] = ()
+) -> Qualification:
     """Check one asset against a program's rules.
 
     Args:
         asset: our record of it.
         rules: the program's.
         enrolled_in: programs in which the asset is already.
+        excluded_by: programs whose rules exclude this one.
     """
     failures = [*_kind(asset, rules), *_size(asset, rules), *_metering(asset, rules)]
-    conflicts = sorted(rules.exclusive_with & set(enrolled_in))
-    if conflicts:
+    inside = set(enrolled_in) - {rules.program}
+    if conflicts := sorted(rules.exclusive_with & inside):
         failures.append(f"already in {', '.join(conflicts)}, which {rules.program} excludes")
+    if conflicts := sorted(inside.intersection(excluded_by) - rules.exclusive_with):
+        excludes = "excludes" if len(conflicts) == 1 else "exclude"
+        failures.append(f"already in {', '.join(conflicts)}, which {excludes} {rules.program}")
     return Qualification(asset_id=asset.id, program=rules.program, failures=tuple(failures))
 
 
@@ -91,9 +97,13 @@ def enrolments(
         programs: their rules.
         inside: ids of the assets that are in each program already, by its name.
     """
-    found = []
-    for rules in programs:
-        answers = [qualify(asset, rules, [name for name, ids in inside.items() if asset.id in ids]) for asset in assets]
+    found, asked = [], tuple(programs)
+    for rules in asked:
+        excluded_by = {other.program for other in asked if rules.program in other.exclusive_with}
+        answers = [
+            qualify(asset, rules, [name for name, ids in inside.items() if asset.id in ids], excluded_by)
+            for asset in assets
+        ]
         fits = {answer.asset_id for answer in answers if answer.qualified}
         found.append(
             Enrolment(

@@ -13,6 +13,7 @@ from gridiface.app.config.listening import Listening, listening_in
 from gridiface.app.config.mistakes import dotted
 from gridiface.app.config.model import Config
 from gridiface.app.config.openadr import OpenAdrProgram, OpenAdrResource
+from gridiface.app.market_file import markets_of
 from gridiface.drivers.registry import DriverRegistry, KeysRefused
 from gridiface.errors import ConfigError
 
@@ -75,6 +76,14 @@ def extra_checks(config: Config) -> Iterator[Mistake]:
     for asked, place, module, extra in wanted:
         if asked and not _is_installed(module):
             yield place, f"{module.partition('.')[0]} is not installed; pip install 'gridiface[{extra}]'"
+
+
+def file_checks(config: Config) -> Iterator[Mistake]:
+    """Files whose content is a part of the configuration, and is not right."""
+    try:
+        markets_of(config.markets)
+    except ConfigError as problem:
+        yield ("markets",), str(problem)
 
 
 def _is_installed(module: str) -> bool:

@@ -27,7 +27,9 @@ class EnrolmentProgram(Block):
     metering_interval_s: float | None = Field(
         default=None, gt=0, le=86_400, description="longest interval of its revenue meter, s"
     )
-    exclusive_with: tuple[_Words, ...] = Field(default=(), description="programs in which it must not be")
+    exclusive_with: tuple[_Words, ...] = Field(
+        default=(), description="programs in which it must not be, nor one of this program in those"
+    )
 
     @model_validator(mode="after")
     def _sizes(self) -> Self:

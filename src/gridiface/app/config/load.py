@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from gridiface.app.config.checks import cross_checks, driver_checks, extra_checks
+from gridiface.app.config.checks import cross_checks, driver_checks, extra_checks, file_checks
 from gridiface.app.config.mistakes import Place, Wrong, dotted, of_model, of_yaml, refused, telling
 from gridiface.app.config.model import Config
 from gridiface.errors import ConfigError
@@ -64,7 +64,8 @@ def parse_config(text: str, path: Path, *, drivers: bool = False) -> Config:
     except ValidationError as problem:
         raise refused(of_model(path, root, error) for error in telling(problem)) from problem
     config = _absolute(config, path.resolve().parent)
-    mistakes = chain(cross_checks(config), *((extra_checks(config), driver_checks(config)) if drivers else ()))
+    beyond = (extra_checks(config), driver_checks(config), file_checks(config)) if drivers else ()
+    mistakes = chain(cross_checks(config), *beyond)
     first = next(mistakes, None)
     if first is not None:
         told = chain([first], mistakes)

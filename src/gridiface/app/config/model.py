@@ -280,6 +280,9 @@ class Config(Block):
     enrolment: tuple[EnrolmentProgram, ...] = Field(
         default=(), description="programs and what they ask of assets: portfolios are held against them"
     )
+    markets: Path | None = Field(
+        default=None, description="TOML file with thresholds of wholesale markets, in place of those of the package"
+    )
     operator: Operator | None = Operator()
     logging: Logging = Logging()
     otel: OtelBlock | None = Field(default=None, description="leave out to run without OpenTelemetry")

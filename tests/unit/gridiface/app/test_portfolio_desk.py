@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -118,3 +119,33 @@ async def test_without_programs_in_the_configuration_there_is_nothing_to_qualify
     desk = PortfolioDesk(Ledger(), engine(0.5), config())  # type: ignore[arg-type]  # as much of a ledger as it needs
     await desk.put("p1", BODY, along=[])
     assert desk.qualification("p1", NOW)["programs"] == []
+
+
+async def test_programs_exclude_each_other_and_reserved_parts_are_programs() -> None:
+    rules = [{"program": "capacity", "exclusive_with": ["flex"]}, {"program": "flex"}, {"program": "other"}]
+    made = engine(0.5)
+    made.set_groups([Group(id="feeder", members=("b1",), shares={"capacity": 0.5})], NOW)
+    desk = PortfolioDesk(Ledger(), made, Config.model_validate({"enrolment": rules}))  # type: ignore[arg-type]  # as above
+    await desk.put("p1", BODY, along=[])
+    capacity, flex, other = desk.qualification("p1", NOW)["programs"]
+    assert (capacity["enrolled"], "b1" in capacity["qualified"]) == (("b1",), True)
+    refused = {one["asset_id"]: one["failures"] for one in flex["refused"]}
+    assert refused == {"b1": ("already in capacity, which excludes flex",)}
+    assert not other["refused"]
+    assert [one["program"] for one in desk.status("p1", NOW)["dr_programs"]] == ["capacity"]
+
+
+async def test_markets_of_a_file_take_the_place_of_those_of_the_package(tmp_path: Path) -> None:
+    mine = tmp_path / "markets.toml"
+    lines = [
+        "[[market]]",
+        'id = "mine"',
+        'name = "Mine"',
+        "min_aggregation_kw = 1",
+        "checked = 2026-01-01",
+        'source = "a tariff"',
+    ]
+    mine.write_text("\n".join(lines))
+    desk = PortfolioDesk(Ledger(), engine(0.9), Config(markets=mine))  # type: ignore[arg-type]  # as above
+    await desk.put("p", BODY, along=[])
+    assert set(desk.status("p", NOW + 1)["wholesale_market_eligibility"]) == {"mine"}
