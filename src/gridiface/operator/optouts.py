@@ -6,7 +6,7 @@ Owns what on record counts as an opt-out. What it does to a settlement is aggreg
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -57,11 +57,20 @@ def answered(outcomes: Iterable[Outcome], end: Instant) -> list[Leave]:
 _LEFT = frozenset({OutcomeKind.REFUSED, OutcomeKind.PARTIAL})
 
 
-async def barred(records: History, blocks: BlocksNow, devices: Sequence[str], end: Instant) -> list[Leave]:
-    """The times up to `end` for which an operator had blocked devices, or their owners had them take no part."""
+async def recorded(
+    records: History, blocks: BlocksNow, devices: Sequence[str], outcomes: Iterable[Outcome], end: Instant
+) -> list[Leave]:
+    """The times up to `end` for which devices took no part: by their own word, by an operator's block, not enabled.
+
+    Who opted out and is enabled again later (a VEN that opts in) is back from then on.
+    """
     held = await _acts(records, devices, "block", end)
     away = await _acts(records, devices, "enabled", end)
-    found = []
+    back = {name: [one.at for one in acts if one.verdict == "enabled"] for name, acts in away.items()}
+    found = [
+        replace(one, end=min((at for at in back.get(one.device_id, ()) if at > one.start), default=end))
+        for one in answered(outcomes, end)
+    ]
     for name in devices:
         found += _spans(name, held.get(name, ()), "blocked", _BLOCKED, end)
         if name not in held and (now := blocks.of(name)) is not None and now["at"] < end:

@@ -157,11 +157,10 @@ async def _recorded(desk: Desk, control_id: str) -> _Recorded:
 
 async def _leaves(desk: Desk, recorded: _Recorded | None, devices: Sequence[str], end: Instant) -> list[Leave]:
     """Who took no part for a while, as it is on record."""
-    found = await optouts.barred(desk.records, desk.blocks, devices, end)
-    if recorded is not None:
-        found += optouts.answered(recorded.outcomes, end)
-        if recorded.left and recorded.ended < end:
-            found += [Leave(device_id=name, start=recorded.ended, end=end, reason=recorded.left) for name in devices]
+    outcomes = () if recorded is None else recorded.outcomes
+    found = await optouts.recorded(desk.records, desk.blocks, devices, outcomes, end)
+    if recorded is not None and recorded.left and recorded.ended < end:
+        found += [Leave(device_id=name, start=recorded.ended, end=end, reason=recorded.left) for name in devices]
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Decision, Outcome, OutcomeKind, Source, Target, TargetKind
-from gridiface.operator.optouts import Leave, answered, barred, left
+from gridiface.operator.optouts import Leave, answered, left, recorded
 
 
 def told(device: str | None, kind: OutcomeKind, at: float, reason: str = "") -> Outcome:
@@ -75,7 +75,7 @@ async def test_the_times_of_blocks_are_those_between_the_acts() -> None:
     )
     records.found.insert(3, decided(90.0, "c", "enabled", "enabled"))
     records.found.append(decided(50.0, "c", "enabled", "disabled"))
-    found = await barred(records, Blocks(), ["a", "b", "c", "d"], 100.0)
+    found = await recorded(records, Blocks(), ["a", "b", "c", "d"], [], 100.0)
     # Of d the act itself is no longer kept: it is blocked since 3 s.
     assert found == [
         leave("a", 10.0, 20.0),
@@ -87,7 +87,7 @@ async def test_the_times_of_blocks_are_those_between_the_acts() -> None:
     ]
     search = records.searched[0]["search"]
     assert (search.targets, search.signal, search.end) == (("a", "b", "c", "d"), "block", 100.0)
-    assert await barred(Records(), Blocks(), ["late"], 2.0) == []  # type: ignore[arg-type]  # a part of a store
+    assert await recorded(Records(), Blocks(), ["late"], [], 2.0) == []  # type: ignore[arg-type]  # a part of a store
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,14 @@ async def test_our_own_side_left_or_the_sender_ended_it(house: Any, reason: str,
     records: Any = Records(decided(50.0, "fleet", "control", "cancelled", reason))
     assert await left(records, house.desk.status.controls()[0], 50.0) == why
     assert await left(records, house.desk.status.controls()[0], 20.0) == ""
+
+
+async def test_who_opted_out_and_is_enabled_again_is_back() -> None:
+    steps = [told(name, OutcomeKind.REFUSED, 40.0, "too hot") for name in ("ven", "other")]
+    acts = [decided(70.0, "ven", "enabled", "enabled"), decided(41.0, "ven", "enabled", "disabled")]
+    records: Any = Records(*acts, decided(20.0, "ven", "enabled", "enabled"))
+    assert await recorded(records, Blocks(), ["ven", "other"], steps, 100.0) == [
+        leave("ven", 40.0, 70.0, "too hot"),
+        leave("other", 40.0, 100.0, "too hot"),
+        leave("ven", 41.0, 70.0, "not enabled: its owner opted out, or its settings"),
+    ]

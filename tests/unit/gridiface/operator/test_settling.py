@@ -49,8 +49,8 @@ async def test_opt_outs_on_record_come_with_their_reasons(named: Any, monkeypatc
     asked = await asked_of(named.desk, body())
     assert (asked["start"], asked["end"], asked["devices"], asked["authority"]) == (90.0, 120.0, ["a", "b"], 7.0)
     assert asked["opt_outs"] == [
-        Leave(device_id="b", start=110.0, end=120.0, reason="blocked by the operator"),
         Leave(device_id="a", start=100.0, end=120.0, reason="too hot"),
+        Leave(device_id="b", start=110.0, end=120.0, reason="blocked by the operator"),
     ]
     told = await asked_of(named.desk, body(opt_outs=[], authority=1.0))
     assert (told["opt_outs"], told["authority"]) == ([], 1.0)
