@@ -17,7 +17,7 @@ from gridiface.conformance.expectations import Validate, at, check
 from gridiface.conformance.http_session import HttpSession
 from gridiface.conformance.http_wire import Answer, Wire, request_octets
 from gridiface.conformance.runner import Failed, Inconclusive
-from gridiface.errors import ConfigError
+from gridiface.errors import ConfigError, plainly
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.identity import format_lfdi, lfdi_from_der, sfdi_from_lfdi
 
@@ -272,7 +272,7 @@ def _lfdi(certificate: Path) -> bytes:
         first = text[text.index("-----BEGIN CERT") : text.index("-----END CERTIFICATE-----") + 25]
         return lfdi_from_der(ssl.PEM_cert_to_DER_cert(first))
     except (OSError, ValueError) as problem:
-        raise ConfigError(f"{certificate}: no PEM certificate: {problem}") from problem
+        raise ConfigError(f"{certificate}: no PEM certificate: {plainly(problem)}") from problem
 
 
 def _path(href: str) -> str:

@@ -261,8 +261,12 @@ class EventDesk:
     def _known(self, recipients: Iterable[str]) -> list[str]:
         wanted = sorted(set(recipients))
         unknown = [ven_id for ven_id in wanted if ven_id not in self._state.vens]
-        if unknown or not wanted:
-            raise RefusedControl(f"not known as VENs: {', '.join(unknown) or 'none was named'}")
+        if not wanted:
+            raise RefusedControl(
+                "no VEN is meant: none is named, and none is in a group or owns a resource that the event is for"
+            )
+        if unknown:
+            raise RefusedControl(f"not known as VENs: {', '.join(unknown)}")
         return wanted
 
     def _change(self, now: float) -> float:

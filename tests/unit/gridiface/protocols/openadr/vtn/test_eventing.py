@@ -168,6 +168,14 @@ def test_28_r9_r104_r116_only_signals_of_the_table_can_be_sent(kit, ven):
     kit.do(trial(name="LOAD_DISPATCH", type="setpoint", unit=power_real("k"), values=(12.5,)))
 
 
+def test_an_event_for_nobody_says_whom_it_could_mean(kit, ven):
+    event = kit.event(signals=(Signal(id="s", durations=(600,), values=(1.0,), name="SIMPLE", type="level"),))
+    with pytest.raises(RefusedControl, match="no VEN is meant: none is named, and none is in a group"):
+        kit.vtn.create_event(event, [], kit.now)
+    with pytest.raises(RefusedControl, match="not known as VENs: nobody"):
+        kit.vtn.create_event(event, [ven, "nobody"], kit.now)
+
+
 def test_28_r107_signal_ids_of_an_event_differ(kit, ven):
     signal = kit.event().signals[0]
     with pytest.raises(RefusedControl, match="signalIDs"):
