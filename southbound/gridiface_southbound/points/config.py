@@ -15,6 +15,11 @@ class PointsConfig(DriverConfig):
     max_charge_w: float | None = Field(None, ge=0, description="Charge rating of a device that does not tell it, W.")
     energy_wh: float | None = Field(None, gt=0, description="Energy of a device that does not tell it, Wh.")
 
+    @property
+    def values(self) -> Mapping[str, str | int | float | bool]:
+        """What stands for `{name}` in the table: nothing, where a table has no parameters."""
+        return {}
+
 
 def check_parameters(given: Mapping[str, object], known: Mapping[str, object]) -> None:
     """The values that a device's table is filled with.

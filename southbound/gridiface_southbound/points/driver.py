@@ -343,7 +343,7 @@ class PointDriver(ABC, Generic[P]):
 
     def show(self) -> list[Shown]:
         """As `ShowingDriver.show`."""
-        return showing.shown(self._image)
+        return showing.shown(self._image, self._keys.values)
 
 
 class _named:  # noqa: N801 - used like a function

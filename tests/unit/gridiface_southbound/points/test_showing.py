@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gridiface_southbound.modbus.image import RegisterImage
 from gridiface_southbound.modbus.table import RegisterTable
+from gridiface_southbound.mqtt.table import TopicTable
+from gridiface_southbound.points.scalar import ScalarImage
 from gridiface_southbound.points.showing import shown
 
 TABLE = RegisterTable.model_validate(
@@ -23,9 +25,8 @@ TABLE = RegisterTable.model_validate(
 
 
 def told(**data: bytes) -> list[tuple[str, ...]]:
-    return [
-        (one.name, one.place, one.raw, one.value, one.unit, one.meaning) for one in shown(RegisterImage(TABLE, data))
-    ]
+    found = shown(RegisterImage(TABLE, data), {})
+    return [(one.name, one.place, one.raw, one.value, one.unit, one.meaning) for one in found]
 
 
 def test_what_was_read_is_shown_in_the_tables_order() -> None:
@@ -44,3 +45,17 @@ def test_what_is_no_value_is_not_known() -> None:
         ("faults", "holding 103", "0x0", "none", "", "alarms"),
         ("maker", "holding 104", "-", "no value", "", "manufacturer"),
     ]
+
+
+def test_parameters_stand_where_the_device_has_the_point() -> None:
+    point = {
+        "name": "power",
+        "meaning": "w",
+        "topic": "{base}/state",
+        "pointer": "/w",
+        "unit": "W",
+        "positive": "taken",
+    }
+    table = TopicTable.model_validate({"kind": "battery", "parameters": {"base": "bat"}, "points": [point]})
+    (one,) = shown(ScalarImage(table, {"power": 1200}), {"base": "shed"})
+    assert (one.place, one.raw, one.value) == ("shed/state /w", "1200", "1200")
