@@ -14,8 +14,8 @@ from typing import Any, cast
 from gridiface.northbound import multicast
 from gridiface.northbound.sep2 import announcing
 from gridiface.northbound.sep2.announcing import Announcing
+from gridiface.northbound.sep2.served.state import State
 from gridiface.northbound.sep2.settings import DiscoverySettings
-from gridiface.northbound.sep2.state import State
 from gridiface.protocols.dnssd.browser import Browser
 from gridiface.protocols.sep2 import discovery
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.northbound.sep2.identities import sfdi
+from gridiface.northbound.sep2.served.identities import sfdi
 from gridiface.northbound.sep2.settings import DiscoverySettings
 from gridiface.northbound.sep2.upstream.finding import find_servers
 from gridiface.northbound.sep2.upstream.link import Link, LinkFailed

@@ -32,7 +32,7 @@ from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate
 from gridiface.domain.ports import AppendOutcome, AppendReadings, DeleteDocument, Document, PutControl, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import StoreUnavailable
-from gridiface.northbound.sep2.identities import derived_lfdi
+from gridiface.northbound.sep2.served.identities import derived_lfdi
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.pki.identity import format_lfdi, lfdi_from_der

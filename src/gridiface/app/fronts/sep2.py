@@ -12,7 +12,7 @@ from gridiface.app.fronts.sep2_surface import Sep2Surface
 from gridiface.app.members import SEP2
 from gridiface.app.timers import Timed
 from gridiface.domain.traffic import Tap
-from gridiface.northbound.sep2.desk_flow import Sep2FlowDesk
+from gridiface.northbound.sep2.desk.flow import Sep2FlowDesk
 from gridiface.northbound.sep2.server import Sep2Server
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
 from gridiface.operator.areas.sep2_flow import Sep2FlowArea

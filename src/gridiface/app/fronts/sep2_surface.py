@@ -8,10 +8,10 @@ from typing import Any
 
 from gridiface.domain.ports import Change
 from gridiface.northbound.sep2.along import along_with
-from gridiface.northbound.sep2.desk import Sep2Desk
-from gridiface.northbound.sep2.desk_notices import Sep2Notices, When, Whom
+from gridiface.northbound.sep2.desk.desk import Sep2Desk
+from gridiface.northbound.sep2.desk.notices import Sep2Notices, When, Whom
+from gridiface.northbound.sep2.served.state_records import Program
 from gridiface.northbound.sep2.server import Sep2Server
-from gridiface.northbound.sep2.state_records import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,8 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import DeviceKind
 from gridiface.domain.ports import ControlInbox, FleetView, History, Ledger
 from gridiface.errors import ConfigError
-from gridiface.northbound.sep2 import identities
 from gridiface.northbound.sep2.http_server import Sep2Http
+from gridiface.northbound.sep2.served import identities
 from gridiface.northbound.sep2.translate.ratings import CATEGORIES
 from gridiface.northbound.sep2.upstream.finding import find_servers
 from gridiface.northbound.sep2.upstream.settings import Hints, Locate, Member, NotificationListen, UpstreamSettings

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from gridiface.domain.fleet import Principal, Role
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.nodes import Viewer
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EndDeviceRecord
+from gridiface.northbound.sep2.served.nodes import Viewer
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 
 from gridiface.domain.clock import Instant
 from gridiface.northbound.sep2.event_clock import BACK_S
-from gridiface.northbound.sep2.nodes import Listing
-from gridiface.northbound.sep2.tree import Tree
+from gridiface.northbound.sep2.served.nodes import Listing
+from gridiface.northbound.sep2.served.tree import Tree
 
 #: Last part of the path of a list of intervals, and of the list of its active members.
 _ACTIVE: Mapping[str, str] = {"bp": "actbp", "si": "actsi"}

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from gridiface.errors import ConfigError
 from gridiface.northbound import multicast
 from gridiface.northbound.rounds import one_turn
-from gridiface.northbound.sep2.nodes import Listing
+from gridiface.northbound.sep2.served.nodes import Listing
+from gridiface.northbound.sep2.served.state import State
 from gridiface.northbound.sep2.settings import DiscoverySettings
-from gridiface.northbound.sep2.state import State
 from gridiface.protocols.dnssd.responder import Responder
 from gridiface.protocols.dnssd.zone import Address, Zone
 from gridiface.protocols.sep2 import discovery

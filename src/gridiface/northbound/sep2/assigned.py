@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, Program
 
 #: Assignments of one end device, its own program's included (CSIP asks clients for 15).
 MOST_ASSIGNMENTS = 15

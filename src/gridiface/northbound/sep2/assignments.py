@@ -13,16 +13,16 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import documents, identities
 from gridiface.northbound.sep2.assigned import MOST_ASSIGNMENTS
-from gridiface.northbound.sep2.documents import Record
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services, bad_value, limit_reached
-from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
-from gridiface.northbound.sep2.nodes import Item, Listing
 from gridiface.northbound.sep2.placing_programs import place_program
-from gridiface.northbound.sep2.records import program_head, record_head
-from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
+from gridiface.northbound.sep2.served import documents, identities
+from gridiface.northbound.sep2.served.documents import Record
+from gridiface.northbound.sep2.served.kinds import FSA_PROGRAMS, kind, list_kind
+from gridiface.northbound.sep2.served.nodes import Item, Listing
+from gridiface.northbound.sep2.served.records import program_head, record_head
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, Program
 from gridiface.northbound.sep2.translate.controls import authority
 from gridiface.protocols.sep2.resources import FunctionSetAssignments
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gridiface.northbound.sep2.kinds import COMBINED
-from gridiface.northbound.sep2.nodes import EVERYTHING, Item
-from gridiface.northbound.sep2.tree import Tree
+from gridiface.northbound.sep2.served.kinds import COMBINED
+from gridiface.northbound.sep2.served.nodes import EVERYTHING, Item
+from gridiface.northbound.sep2.served.tree import Tree
 from gridiface.protocols.sep2.resources import ConsumptionTariffIntervalListSummary, Link
 
 

@@ -12,13 +12,11 @@ from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetView, Ledger
 from gridiface.errors import ConfigError
-from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.access import Doorman
 from gridiface.northbound.sep2.active_intervals import ActiveIntervals
 from gridiface.northbound.sep2.along import InboxAlong, LedgerAlong, RegistryAlong
 from gridiface.northbound.sep2.assignments import Assignments
 from gridiface.northbound.sep2.combined_tariffs import beside
-from gridiface.northbound.sep2.documents import Record
 from gridiface.northbound.sep2.event_clock import EventClock
 from gridiface.northbound.sep2.fleet_channel import FleetChannel
 from gridiface.northbound.sep2.handlers.credits import Credits
@@ -48,9 +46,11 @@ from gridiface.northbound.sep2.publications import INTERVAL, Publications
 from gridiface.northbound.sep2.publishing import Publishing
 from gridiface.northbound.sep2.requests import Handler, Requests
 from gridiface.northbound.sep2.response_log import ResponseLog
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.documents import Record
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.settings import Sep2Settings, check_pin
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.subscriptions import Subscriptions
 from gridiface.northbound.sep2.topology import Topology
 from gridiface.protocols.sep2.resources import EndDeviceControl, UsagePoint

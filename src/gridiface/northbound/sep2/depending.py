@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gridiface.northbound.sep2.nodes import Listing, Viewer
-from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.served.nodes import Listing, Viewer
+from gridiface.northbound.sep2.served.state import State
 
 #: Roots below which nothing shows an event or counts events.
 _WITHOUT = frozenset({"tm", "dcap", "sdev", "mup", "upt", "rsps", "file", "bill", "brs", "ppy"})

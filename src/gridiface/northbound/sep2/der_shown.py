@@ -13,8 +13,8 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device
 from gridiface.domain.ports import FleetView
 from gridiface.northbound.sep2 import csip_aus
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.settings import CsipAusSettings
-from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.translate import ratings, status
 from gridiface.protocols.sep2.enums import DERType
 from gridiface.protocols.sep2.resources import ActivePower, DERAvailability, DERCapability, DERSettings, DERStatus

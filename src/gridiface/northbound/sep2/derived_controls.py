@@ -12,14 +12,14 @@ from typing import Any
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.ports import Change
-from gridiface.northbound.sep2 import identities
 from gridiface.northbound.sep2.event_clock import event_document
 from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.own_controls import parents_of
 from gridiface.northbound.sep2.parents import ENDS_ANYWAY_S
-from gridiface.northbound.sep2.state_records import EventRecord, Program
+from gridiface.northbound.sep2.served import identities
+from gridiface.northbound.sep2.served.state_records import EventRecord, Program
 from gridiface.northbound.sep2.translate.setpoints import (
     InverterModes,
     base_power_w,

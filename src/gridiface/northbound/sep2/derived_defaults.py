@@ -14,10 +14,10 @@ from typing import Any
 
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.ports import Change
-from gridiface.northbound.sep2 import documents, identities
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.placing_programs import empty_default
-from gridiface.northbound.sep2.state_records import Program
+from gridiface.northbound.sep2.served import documents, identities
+from gridiface.northbound.sep2.served.state_records import Program
 from gridiface.northbound.sep2.translate.entering import ELEMENTS, entering_elements
 from gridiface.protocols.sep2.resources import DefaultDERControl, DERControlBase
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from gridiface.domain.ports import Change, Document
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.served import documents
 from gridiface.protocols.sep2.dialects import DIALECTS, Dialect, recognised
 from gridiface.protocols.sep2.exchange import SEP_XML, Reply, negotiate
 

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, PutDocument
-from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EventOwner, EventRecord
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EventOwner, EventRecord
 from gridiface.protocols.sep2.enums import EventStatusCode
 from gridiface.protocols.sep2.events import EventFacts, EventState, facts_of, next_change, statuses
 from gridiface.protocols.sep2.resources import Event, EventStatus

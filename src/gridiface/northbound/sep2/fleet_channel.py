@@ -35,7 +35,7 @@ from gridiface.northbound.sep2.own_controls import (
 )
 from gridiface.northbound.sep2.parents import ENDS_ANYWAY_S, Parents
 from gridiface.northbound.sep2.planned import Planned
-from gridiface.northbound.sep2.state_records import EventRecord, Program
+from gridiface.northbound.sep2.served.state_records import EventRecord, Program
 from gridiface.protocols.sep2.events import modes_of
 from gridiface.protocols.sep2.resources import DERCurve
 

@@ -13,7 +13,6 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.handlers.services import Services, bad_value
 from gridiface.northbound.sep2.membership import Membership
 from gridiface.northbound.sep2.metering import Metering
@@ -21,9 +20,10 @@ from gridiface.northbound.sep2.placing import DER_RESOURCES, SPEAKERS_ONLY, sett
 from gridiface.northbound.sep2.placing_programs import settle_default
 from gridiface.northbound.sep2.publications import Publications
 from gridiface.northbound.sep2.publishing import Publishing
-from gridiface.northbound.sep2.records import record_head
 from gridiface.northbound.sep2.response_log import ResponseLog
-from gridiface.northbound.sep2.state_records import EndDeviceRecord
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.records import record_head
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.subscriptions import Subscriptions
 from gridiface.northbound.sep2.topology import Topology
 

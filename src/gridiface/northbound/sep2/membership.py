@@ -13,15 +13,15 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device, Nameplate, Role
 from gridiface.domain.ports import Change
-from gridiface.northbound.sep2 import documents, identities
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.metering import Metering
-from gridiface.northbound.sep2.nodes import Audience
 from gridiface.northbound.sep2.placing import place_end_device
 from gridiface.northbound.sep2.placing_programs import place_program
-from gridiface.northbound.sep2.records import program_head, record_head
+from gridiface.northbound.sep2.served import documents, identities
+from gridiface.northbound.sep2.served.nodes import Audience
+from gridiface.northbound.sep2.served.records import program_head, record_head
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, Program
 from gridiface.northbound.sep2.settings import ClientEntry
-from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
 from gridiface.northbound.sep2.translate import ratings
 from gridiface.protocols.sep2.enums import DeviceCategory
 from gridiface.protocols.sep2.resources import DERCapability, DERSettings

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gridiface.northbound.sep2.kinds import MIRRORED, kind, list_kind
-from gridiface.northbound.sep2.nodes import Audience, Item, Listing
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EndDeviceRecord
+from gridiface.northbound.sep2.served.kinds import MIRRORED, kind, list_kind
+from gridiface.northbound.sep2.served.nodes import Audience, Item, Listing
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.translate.readings import Meaning
 from gridiface.protocols.sep2.enums import RoleFlags
 from gridiface.protocols.sep2.mrids import ByMrid

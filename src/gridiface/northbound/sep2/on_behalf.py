@@ -12,8 +12,8 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Outcome, OutcomeKind, TargetKind
 from gridiface.domain.ports import FleetView
 from gridiface.northbound.sep2.response_log import ResponseLog
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EventRecord, Program
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EventRecord, Program
 from gridiface.northbound.sep2.translate.answers import RESPONSES, outcome_to_status, wants_response
 from gridiface.protocols.sep2.enums import ResponseStatus
 from gridiface.protocols.sep2.resources import DERControlResponse

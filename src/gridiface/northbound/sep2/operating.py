@@ -13,14 +13,14 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.fleet import Device
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
-from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.documents import Record
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.membership import OWN_DRIVERS
 from gridiface.northbound.sep2.metering import Metering, Mirror, mirror_head
-from gridiface.northbound.sep2.records import record_head
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.documents import Record
+from gridiface.northbound.sep2.served.records import record_head
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.settings import DEFAULT_POLL_RATES
-from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.protocols.sep2.resources import MirrorUsagePoint
 
 _SLOWEST_S = 86_400

@@ -14,7 +14,7 @@ from dataclasses import replace
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlMode, ModeValue, Setpoint
 from gridiface.northbound.sep2.event_clock import facts_of_record, stands
-from gridiface.northbound.sep2.state_records import EventRecord, Program
+from gridiface.northbound.sep2.served.state_records import EventRecord, Program
 from gridiface.protocols.sep2.events import modes_of
 from gridiface.protocols.sep2.resources import DERControlBase
 

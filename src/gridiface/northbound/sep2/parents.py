@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Outcome, OutcomeKind
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EventRecord
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EventRecord
 from gridiface.northbound.sep2.translate.answers import status_to_outcome
 from gridiface.protocols.sep2.enums import EventStatusCode
 

@@ -12,13 +12,14 @@ from typing import Any
 from gridiface.domain.clock import Instant
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import FleetView
-from gridiface.northbound.sep2 import csip_aus, identities
+from gridiface.northbound.sep2 import csip_aus
 from gridiface.northbound.sep2.der_shown import client_default, live_der, with_profile
-from gridiface.northbound.sep2.kinds import FSA_PROGRAMS, kind, list_kind
-from gridiface.northbound.sep2.nodes import EVERYTHING, Audience, Item, Listing
+from gridiface.northbound.sep2.served import identities
+from gridiface.northbound.sep2.served.kinds import FSA_PROGRAMS, kind, list_kind
+from gridiface.northbound.sep2.served.nodes import EVERYTHING, Audience, Item, Listing
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.settings import Sep2Settings
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.protocols.sep2.enums import BatteryStatus, FileLoadStatus, FunctionsImplemented, PowerSource
 from gridiface.protocols.sep2.resources import (
     DER,

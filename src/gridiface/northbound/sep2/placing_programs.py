@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gridiface.northbound.sep2 import identities
-from gridiface.northbound.sep2.kinds import kind, list_kind
-from gridiface.northbound.sep2.nodes import Item, Listing
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import Program
+from gridiface.northbound.sep2.served import identities
+from gridiface.northbound.sep2.served.kinds import kind, list_kind
+from gridiface.northbound.sep2.served.nodes import Item, Listing
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import Program
 from gridiface.protocols.sep2.resources import (
     DefaultDERControl,
     DERControlBase,

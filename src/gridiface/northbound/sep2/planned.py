@@ -20,7 +20,7 @@ from gridiface.northbound.sep2.handlers.curves import place_curve
 from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.services import Services
 from gridiface.northbound.sep2.own_controls import derived_modes, first_conflict, taken, without
-from gridiface.northbound.sep2.state_records import EventRecord, Program
+from gridiface.northbound.sep2.served.state_records import EventRecord, Program
 from gridiface.protocols.sep2.resources import DERControlBase, DERCurve
 
 _log = logging.getLogger("gridiface.sep2")

@@ -12,9 +12,9 @@ from typing import Any
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.handlers.services import Services, bad_value, named, settle_links
-from gridiface.northbound.sep2.kinds import Kind, kind
-from gridiface.northbound.sep2.nodes import Item, Listing
-from gridiface.northbound.sep2.state_records import EventRecord, Publication
+from gridiface.northbound.sep2.served.kinds import Kind, kind
+from gridiface.northbound.sep2.served.nodes import Item, Listing
+from gridiface.northbound.sep2.served.state_records import EventRecord, Publication
 from gridiface.protocols.sep2.enums import EventStatusCode
 from gridiface.protocols.sep2.mrids import same_mrid
 from gridiface.protocols.sep2.resources import Event, EventStatus, Link

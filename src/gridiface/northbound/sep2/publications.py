@@ -12,8 +12,9 @@ from typing import Any
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import FleetView
-from gridiface.northbound.sep2 import csip_aus, identities
-from gridiface.northbound.sep2.kinds import (
+from gridiface.northbound.sep2 import csip_aus
+from gridiface.northbound.sep2.served import identities
+from gridiface.northbound.sep2.served.kinds import (
     COMBINED,
     COMBINED_INTERVALS,
     FSA_LISTS,
@@ -24,9 +25,9 @@ from gridiface.northbound.sep2.kinds import (
     kind,
     list_kind,
 )
-from gridiface.northbound.sep2.nodes import Audience, Item, Listing
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EndDeviceRecord, EventSet, Publication
+from gridiface.northbound.sep2.served.nodes import Audience, Item, Listing
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, EventSet, Publication
 from gridiface.protocols.sep2.enums import ServiceStatus
 from gridiface.protocols.sep2.reading_codes import Commodity, FlowDirection, Uom
 from gridiface.protocols.sep2.reading_codes import Kind as ReadingKind

@@ -14,16 +14,16 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.documents import Record
 from gridiface.northbound.sep2.event_clock import event_document, is_live
 from gridiface.northbound.sep2.handlers.services import Services, bad_value, limit_reached
-from gridiface.northbound.sep2.kinds import Kind
-from gridiface.northbound.sep2.nodes import Item, Listing
 from gridiface.northbound.sep2.preparing import Place, Preparing, Rule, same_event
 from gridiface.northbound.sep2.publications import Publications, counter_of, stored_publication
-from gridiface.northbound.sep2.records import record_head
-from gridiface.northbound.sep2.state_records import EndDeviceRecord, EventRecord, EventSet, Publication
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.documents import Record
+from gridiface.northbound.sep2.served.kinds import Kind
+from gridiface.northbound.sep2.served.nodes import Item, Listing
+from gridiface.northbound.sep2.served.records import record_head
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, EventRecord, EventSet, Publication
 from gridiface.protocols.sep2.enums import EventStatusCode
 from gridiface.protocols.sep2.mrids import same_mrid
 from gridiface.protocols.sep2.resources import Event, EventStatus, RandomizableEvent, ReadingType

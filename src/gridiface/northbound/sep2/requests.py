@@ -19,8 +19,8 @@ from gridiface.northbound.sep2.depending import depends_on
 from gridiface.northbound.sep2.handlers.files import Files, filters, fits
 from gridiface.northbound.sep2.handlers.services import Call, Services
 from gridiface.northbound.sep2.metering import Metering
-from gridiface.northbound.sep2.nodes import Item, Listing, Node
 from gridiface.northbound.sep2.refusals import RefusalLog
+from gridiface.northbound.sep2.served.nodes import Item, Listing, Node
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import (
     MethodNotAllowed,

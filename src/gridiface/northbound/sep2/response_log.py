@@ -7,11 +7,11 @@ from typing import Protocol
 
 from gridiface.domain.ports import Change
 from gridiface.errors import StoreUnavailable
-from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.kinds import kind
-from gridiface.northbound.sep2.nodes import Audience, Item
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EventRecord
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.kinds import kind
+from gridiface.northbound.sep2.served.nodes import Audience, Item
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EventRecord
 from gridiface.protocols.sep2.resources import Response
 
 _Key = tuple[str, str, int | None]

@@ -21,14 +21,14 @@ from gridiface.errors import ConfigError, cannot_listen
 from gridiface.northbound.sep2.announcing import Announcing
 from gridiface.northbound.sep2.answering import Answering
 from gridiface.northbound.sep2.core import Sep2Core
-from gridiface.northbound.sep2.desk import Sep2Desk
+from gridiface.northbound.sep2.desk.desk import Sep2Desk
 from gridiface.northbound.sep2.dialects import SPACE as DIALECT_SPACE
 from gridiface.northbound.sep2.dialects import Dialects
 from gridiface.northbound.sep2.handlers.services import Counts
 from gridiface.northbound.sep2.http_server import MOST_PLAIN, Sep2Http
-from gridiface.northbound.sep2.locks import NamedLocks
 from gridiface.northbound.sep2.notifier import Notifier
 from gridiface.northbound.sep2.placing import settle_information
+from gridiface.northbound.sep2.served.locks import NamedLocks
 from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.northbound.sep2.subscriber import Outgoing
 from gridiface.northbound.sep2.writer import BackgroundWriter

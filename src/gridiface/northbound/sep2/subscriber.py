@@ -10,8 +10,8 @@ from typing import Any
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
-from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.nodes import Item
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.nodes import Item
 from gridiface.protocols.sep2.resources import Subscription
 
 

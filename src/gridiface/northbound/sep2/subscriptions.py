@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 from gridiface.deadlines import waits
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
-from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.access import Doorman
-from gridiface.northbound.sep2.nodes import Item, Listing, Node, Viewer
-from gridiface.northbound.sep2.state import State
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.nodes import Item, Listing, Node, Viewer
+from gridiface.northbound.sep2.served.state import State
 from gridiface.northbound.sep2.subscriber import Outgoing, Subscriber, ending_of, told_document
 from gridiface.protocols.sep2.enums import NotificationStatus
 from gridiface.protocols.sep2.lists import natural

@@ -12,7 +12,7 @@ from gridiface.domain.controls import Acceptance, Control, TargetKind, Verdict
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.handlers.services import Services
-from gridiface.northbound.sep2.state_records import Program
+from gridiface.northbound.sep2.served.state_records import Program
 from gridiface.northbound.sep2.translate.answers import acceptance_to_http
 from gridiface.northbound.sep2.translate.controls import ProgramScope
 from gridiface.northbound.sep2.translate.ratings import can_enter, stores_energy

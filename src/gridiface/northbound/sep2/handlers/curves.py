@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.access import require_utility
 from gridiface.northbound.sep2.event_clock import is_live
 from gridiface.northbound.sep2.handlers.services import (
@@ -19,9 +18,10 @@ from gridiface.northbound.sep2.handlers.services import (
     program_of,
     still_there,
 )
-from gridiface.northbound.sep2.kinds import kind
-from gridiface.northbound.sep2.nodes import Item
-from gridiface.northbound.sep2.state_records import Program
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.kinds import kind
+from gridiface.northbound.sep2.served.nodes import Item
+from gridiface.northbound.sep2.served.state_records import Program
 from gridiface.protocols.sep2.enums import DERCurveType
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.mrids import same_mrid

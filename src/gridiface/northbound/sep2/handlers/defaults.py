@@ -10,7 +10,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import csip_aus, documents
+from gridiface.northbound.sep2 import csip_aus
 from gridiface.northbound.sep2.access import require_utility
 from gridiface.northbound.sep2.derived_defaults import DefaultChange, DerivedDefaults
 from gridiface.northbound.sep2.handlers.asking import Asking
@@ -24,7 +24,8 @@ from gridiface.northbound.sep2.handlers.services import (
     program_of,
     still_there,
 )
-from gridiface.northbound.sep2.state_records import Program
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.state_records import Program
 from gridiface.northbound.sep2.translate.controls import ProgramScope, ResolveCurve, default_to_control
 from gridiface.protocols.sep2.exchange import Reply, changed
 from gridiface.protocols.sep2.resources import DefaultDERControl

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gridiface.domain.fleet import Role
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import identities
 from gridiface.northbound.sep2.access import Caller, require_owner
 from gridiface.northbound.sep2.handlers.services import (
     Call,
@@ -18,6 +17,7 @@ from gridiface.northbound.sep2.handlers.services import (
 from gridiface.northbound.sep2.membership import DEFAULT_PIN, Membership, own_device_id
 from gridiface.northbound.sep2.operating import Operating
 from gridiface.northbound.sep2.publications import Publications
+from gridiface.northbound.sep2.served import identities
 from gridiface.northbound.sep2.topology import Topology
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import EndDevice

@@ -13,7 +13,6 @@ from gridiface.domain.fleet import Role
 from gridiface.domain.ports import AppendReadings, Change
 from gridiface.domain.telemetry import Reading as DomainReading
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.handlers.services import (
     Call,
     Services,
@@ -32,7 +31,8 @@ from gridiface.northbound.sep2.metering import (
     set_xml,
     stored_paths,
 )
-from gridiface.northbound.sep2.state_records import EndDeviceRecord
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.translate.readings import meaning_of, mirror_to_readings, readings_to_snapshots
 from gridiface.northbound.sep2.translate.status import with_states
 from gridiface.protocols.sep2.exchange import Reply, changed, check_content, created

@@ -13,7 +13,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Verdict
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import csip_aus, documents
+from gridiface.northbound.sep2 import csip_aus
 from gridiface.northbound.sep2.access import require_utility
 from gridiface.northbound.sep2.event_clock import event_document, is_live
 from gridiface.northbound.sep2.handlers.asking import Asking
@@ -30,11 +30,12 @@ from gridiface.northbound.sep2.handlers.services import (
     program_of,
     still_there,
 )
-from gridiface.northbound.sep2.kinds import kind
-from gridiface.northbound.sep2.nodes import Item
 from gridiface.northbound.sep2.on_behalf import OnBehalf
 from gridiface.northbound.sep2.preparing import same_event
-from gridiface.northbound.sep2.state_records import EventRecord, Program
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.kinds import kind
+from gridiface.northbound.sep2.served.nodes import Item
+from gridiface.northbound.sep2.served.state_records import EventRecord, Program
 from gridiface.northbound.sep2.translate.controls import (
     control_id,
     event_to_control,

@@ -12,12 +12,12 @@ from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetVi
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.access import Caller, Doorman
 from gridiface.northbound.sep2.event_clock import EventClock
-from gridiface.northbound.sep2.kinds import Kind
-from gridiface.northbound.sep2.nodes import EVERYTHING, Item, Node, Viewer
+from gridiface.northbound.sep2.served.kinds import Kind
+from gridiface.northbound.sep2.served.nodes import EVERYTHING, Item, Node, Viewer
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, Program
+from gridiface.northbound.sep2.served.tree import Tree
 from gridiface.northbound.sep2.settings import Sep2Settings
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
-from gridiface.northbound.sep2.tree import Tree
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import check_content
 from gridiface.protocols.sep2.resources import Link

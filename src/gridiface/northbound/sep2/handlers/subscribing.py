@@ -8,7 +8,6 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.access import require_owner
 from gridiface.northbound.sep2.handlers.services import (
     Call,
@@ -19,10 +18,11 @@ from gridiface.northbound.sep2.handlers.services import (
     record_of,
     still_there,
 )
-from gridiface.northbound.sep2.kinds import kind
-from gridiface.northbound.sep2.nodes import Item
 from gridiface.northbound.sep2.notification_target import check_target
-from gridiface.northbound.sep2.state_records import EndDeviceRecord
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.kinds import kind
+from gridiface.northbound.sep2.served.nodes import Item
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.subscriber import Subscriber, told_document
 from gridiface.northbound.sep2.subscriptions import Subscriptions
 from gridiface.protocols.sep2.enums import Encoding, ErrorReason, Subscribable

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, Document, FleetView, Ledger
-from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.translate.status import ALARMS
 from gridiface.northbound.sep2.upstream.mailbox import LOG, Letter, Mailbox
 from gridiface.northbound.sep2.upstream.settings import Member, UpstreamSettings

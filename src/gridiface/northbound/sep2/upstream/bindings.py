@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from gridiface.domain.controls import Control
 from gridiface.domain.ports import Change, Document
 from gridiface.errors import LocalProtocolError
-from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.served import documents
 from gridiface.protocols.sep2.followed import Followed
 from gridiface.protocols.sep2.followed_state import followed_from, followed_head
 from gridiface.protocols.sep2.resources import DERControl

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, ControlInbox, Document, Ledger
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.translate.upstream import default_control
 from gridiface.northbound.sep2.upstream.origins import CurveUnknown, Origins
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings

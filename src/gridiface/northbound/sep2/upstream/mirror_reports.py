@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import TargetKind
 from gridiface.domain.ports import Change, Document, FleetView, History, Ledger
-from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.translate.mirroring import Means, MirrorNames, mirror, reading_post
 from gridiface.northbound.sep2.upstream.mailbox import READING, Letter, Mailbox
 from gridiface.northbound.sep2.upstream.settings import Member, UpstreamSettings

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, DeleteDocument, Document
 from gridiface.errors import LocalProtocolError
-from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings
 from gridiface.protocols.sep2.client import Client
 from gridiface.protocols.sep2.enums import Encoding, NotificationStatus, Subscribable

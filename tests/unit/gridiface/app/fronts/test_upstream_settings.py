@@ -14,7 +14,7 @@ from gridiface.app.config.model import Config
 from gridiface.app.fronts.upstream_settings import own_lfdi, upstream_context, upstream_settings, upstreams
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
-from gridiface.northbound.sep2.identities import derived_lfdi
+from gridiface.northbound.sep2.served.identities import derived_lfdi
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.protocols.sep2.discovery import FoundServer
 from gridiface.protocols.sep2.enums import DeviceCategory

@@ -19,7 +19,7 @@ from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.domain.telemetry import OperatingState, Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.sep2.core import Sep2Core
-from gridiface.northbound.sep2.locks import NamedLocks
+from gridiface.northbound.sep2.served.locks import NamedLocks
 from gridiface.northbound.sep2.settings import ClientEntry, Sep2Settings
 from gridiface.protocols.sep2.exchange import Reply
 from gridiface.protocols.sep2.primitives import SEP2

@@ -11,7 +11,7 @@ import pytest
 from gridiface.errors import ConfigError
 from gridiface.northbound import multicast
 from gridiface.northbound.sep2.announcing import Announcing
-from gridiface.northbound.sep2.identities import sfdi
+from gridiface.northbound.sep2.served.identities import sfdi
 from gridiface.northbound.sep2.settings import CsipAusSettings, DiscoverySettings
 from gridiface.protocols.dnssd.messages import RecordType, pairs_of
 from gridiface.protocols.sep2 import discovery

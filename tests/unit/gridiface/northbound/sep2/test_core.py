@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from gridiface.northbound.sep2.kinds import KINDS
 from gridiface.northbound.sep2.requests import UNNAMED_HOST
+from gridiface.northbound.sep2.served.kinds import KINDS
 from gridiface.northbound.sep2.settings import CsipAusSettings
 from gridiface.protocols.sep2.dialects import DIALECTS
 from gridiface.protocols.sep2.resources import (

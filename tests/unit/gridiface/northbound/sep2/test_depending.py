@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from gridiface.northbound.sep2.depending import depends_on
-from gridiface.northbound.sep2.nodes import Viewer
+from gridiface.northbound.sep2.served.nodes import Viewer
 from gridiface.northbound.sep2.settings import CsipAusSettings
 
 BEFORE, AFTER = 50, 150

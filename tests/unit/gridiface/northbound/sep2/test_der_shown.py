@@ -9,8 +9,8 @@ import pytest
 from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate
 from gridiface.domain.fleet import Role as FleetRole
 from gridiface.northbound.sep2.der_shown import client_default, live_der, with_profile
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.settings import CsipAusSettings
-from gridiface.northbound.sep2.state_records import EndDeviceRecord
 from gridiface.protocols.sep2.resources import DERAvailability, DERCapability, DERSettings, DERStatus
 
 CHANGED = 1_800_000_000

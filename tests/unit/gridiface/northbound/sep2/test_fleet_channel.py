@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Agenda, ControlMode, DeliveryOutcome, ModeValue, OutcomeKind, Setpoint
-from gridiface.northbound.sep2.desk import Sep2Desk
+from gridiface.northbound.sep2.desk.desk import Sep2Desk
 
 PARENT = "A1" * 16
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'

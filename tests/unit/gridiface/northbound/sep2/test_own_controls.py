@@ -16,8 +16,8 @@ from gridiface.domain.controls import ControlMode, DeliveryOutcome, ModeValue, O
 from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Nameplate
 from gridiface.domain.telemetry import Snapshot
 from gridiface.northbound.sep2.core import Sep2Core
-from gridiface.northbound.sep2.locks import NamedLocks
 from gridiface.northbound.sep2.own_controls import families, without
+from gridiface.northbound.sep2.served.locks import NamedLocks
 
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
 GROUP, OWN = "A1" * 16, "B1" * 16

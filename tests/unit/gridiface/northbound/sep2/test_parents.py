@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Outcome, OutcomeKind
-from gridiface.northbound.sep2.nodes import Audience, Item
 from gridiface.northbound.sep2.parents import Parents
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EventRecord
+from gridiface.northbound.sep2.served.nodes import Audience, Item
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EventRecord
 from gridiface.northbound.sep2.translate.answers import status_to_outcome
 
 

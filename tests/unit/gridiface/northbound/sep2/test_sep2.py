@@ -13,14 +13,14 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device, Group, Nameplate, Role
 from gridiface.domain.ports import Document
 from gridiface.errors import ConfigError, LocalProtocolError, StoreUnavailable
-from gridiface.northbound.sep2 import documents, identities
-from gridiface.northbound.sep2.counters import Counters
-from gridiface.northbound.sep2.kinds import KINDS, Kind, ListKind, kind, list_kind
-from gridiface.northbound.sep2.locks import NamedLocks
 from gridiface.northbound.sep2.placing import time_at
-from gridiface.northbound.sep2.records import program_from, program_head, record_from, record_head
+from gridiface.northbound.sep2.served import documents, identities
+from gridiface.northbound.sep2.served.counters import Counters
+from gridiface.northbound.sep2.served.kinds import KINDS, Kind, ListKind, kind, list_kind
+from gridiface.northbound.sep2.served.locks import NamedLocks
+from gridiface.northbound.sep2.served.records import program_from, program_head, record_from, record_head
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, Program
 from gridiface.northbound.sep2.settings import ClientEntry, Sep2Settings
-from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
 from gridiface.northbound.sep2.writer import BackgroundWriter
 from gridiface.protocols.sep2.resources import DERStatus
 from gridiface.protocols.sep2.uris import BY_TEMPLATE, Need

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from gridiface.domain.ports import Document, PutDocument
-from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.kinds import kind
-from gridiface.northbound.sep2.nodes import Audience, Item
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.kinds import kind
+from gridiface.northbound.sep2.served.nodes import Audience, Item
 from gridiface.northbound.sep2.subscriber import Subscriber, ending_of, told_document
 from gridiface.protocols.sep2.resources import Subscription
 

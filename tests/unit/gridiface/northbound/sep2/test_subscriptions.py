@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.notification_target import TargetRules
+from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.settings import NotificationSettings
 from gridiface.northbound.sep2.subscriptions import RETRIES_S
 from gridiface.protocols.sep2.resources import Notification

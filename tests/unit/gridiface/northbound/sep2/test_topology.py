@@ -11,7 +11,7 @@ from gridiface.domain.controls import DeliveryOutcome, OutcomeKind, Setpoint, Ta
 from gridiface.domain.fleet import Group
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.sep2.assigned import assignment_path
-from gridiface.northbound.sep2.identities import sfdi
+from gridiface.northbound.sep2.served.identities import sfdi
 
 CONNECT = "<opModConnect>false</opModConnect>"
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'

@@ -8,8 +8,8 @@ import pytest
 
 from gridiface.domain.controls import Verdict
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2 import documents
 from gridiface.northbound.sep2.handlers.asking import Asking
+from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.translate.controls import event_to_control
 from gridiface.protocols.sep2.resources import ActivePower, DateTimeInterval, DERControl, DERControlBase, EventStatus
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.nodes import Viewer
+from gridiface.northbound.sep2.served.nodes import Viewer
 from gridiface.northbound.sep2.settings import LimitSettings
 
 OCTETS = bytes(range(256)) * 4

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.northbound.sep2.identities import sfdi
+from gridiface.northbound.sep2.served.identities import sfdi
 
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'
 

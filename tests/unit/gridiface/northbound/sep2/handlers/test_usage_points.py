@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.northbound.sep2.resetting import Resetting
+from gridiface.northbound.sep2.desk.resetting import Resetting
 from gridiface.protocols.sep2.enums import RoleFlags
 
 NS = 'xmlns="urn:ieee:std:2030.5:ns"'

@@ -15,9 +15,9 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.along import along_with
-from gridiface.northbound.sep2.desk import Sep2Desk
+from gridiface.northbound.sep2.desk.desk import Sep2Desk
 from gridiface.northbound.sep2.event_clock import is_live
-from gridiface.northbound.sep2.state_records import Program
+from gridiface.northbound.sep2.served.state_records import Program
 from gridiface.protocols.sep2.enums import ServiceKind
 
 #: Prices are whole numbers of 0.00001 of the currency per kWh.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
-from gridiface.northbound.sep2.state import State
-from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
+from gridiface.northbound.sep2.served.state import State
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, Program
 from gridiface.northbound.sep2.subscriber import Subscriber
 
 

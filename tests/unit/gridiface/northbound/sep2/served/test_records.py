@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gridiface.northbound.sep2.records import program_from, program_head, record_from, record_head
+from gridiface.northbound.sep2.served.records import program_from, program_head, record_from, record_head
 
 
 async def test_a_node_program_and_an_end_device_come_back(make_kit: Any) -> None:

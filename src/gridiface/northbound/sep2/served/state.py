@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 
 from gridiface.domain.controls import Target, TargetKind
-from gridiface.northbound.sep2.counters import Counters
-from gridiface.northbound.sep2.leavers import Leavers
-from gridiface.northbound.sep2.nodes import Audience
-from gridiface.northbound.sep2.settings import Sep2Settings
-from gridiface.northbound.sep2.state_records import (
+from gridiface.northbound.sep2.served.counters import Counters
+from gridiface.northbound.sep2.served.leavers import Leavers
+from gridiface.northbound.sep2.served.nodes import Audience
+from gridiface.northbound.sep2.served.state_records import (
     EndDeviceRecord,
     EventOwner,
     EventRecord,
@@ -21,7 +20,8 @@ from gridiface.northbound.sep2.state_records import (
     Program,
     Publication,
 )
-from gridiface.northbound.sep2.tree import Tree
+from gridiface.northbound.sep2.served.tree import Tree
+from gridiface.northbound.sep2.settings import Sep2Settings
 from gridiface.protocols.sep2.mrids import ByMrid
 
 #: Events that have left their list and may still be answered.

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
-from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.documents import Record
-from gridiface.northbound.sep2.state_records import EventRecord
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.documents import Record
+from gridiface.northbound.sep2.served.state_records import EventRecord
 
 
 class Leavers:

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridiface.northbound.sep2.levels import Levels
+from gridiface.northbound.sep2.served.levels import Levels
 
 GROUPS = "abcdef"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Role
-from gridiface.northbound.sep2.state_records import EndDeviceRecord, Program
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, Program
 
 _RECORD_FIELDS = (
     "number",

@@ -18,8 +18,8 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.handlers.flow import Answer
-from gridiface.northbound.sep2.nodes import Item
-from gridiface.northbound.sep2.state_records import EndDeviceRecord
+from gridiface.northbound.sep2.served.nodes import Item
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.protocols.sep2.enums import EventStatusCode, RequestStatusCode
 from gridiface.protocols.sep2.resources import FlowReservationRequest, FlowReservationResponse
 

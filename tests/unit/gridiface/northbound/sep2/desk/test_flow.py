@@ -10,7 +10,7 @@ import pytest
 from gridiface.domain.controls import Verdict
 from gridiface.domain.fleet import Nameplate
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
-from gridiface.northbound.sep2.desk_flow import Sep2FlowDesk
+from gridiface.northbound.sep2.desk.flow import Sep2FlowDesk
 from gridiface.northbound.sep2.settings import FlowSettings
 
 

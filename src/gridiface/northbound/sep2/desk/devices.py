@@ -11,11 +11,11 @@ from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigConflict, LocalProtocolError, RemoteProtocolError
-from gridiface.northbound.sep2 import desk_rows as rows
 from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.core import Sep2Core
+from gridiface.northbound.sep2.desk import rows
+from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.settings import DEFAULT_POLL_RATES
-from gridiface.northbound.sep2.state_records import EndDeviceRecord
 
 
 class Sep2DevicesDesk:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from gridiface.northbound.sep2.kinds import kind, list_kind
-from gridiface.northbound.sep2.nodes import EVERYTHING, Audience, Item, Listing, Viewer, link_targets
+from gridiface.northbound.sep2.served.kinds import kind, list_kind
+from gridiface.northbound.sep2.served.nodes import EVERYTHING, Audience, Item, Listing, Viewer, link_targets
+from gridiface.northbound.sep2.served.tree import Tree
 from gridiface.northbound.sep2.settings import Sep2Settings
-from gridiface.northbound.sep2.tree import Tree
 from gridiface.protocols.sep2.resources import DER, EndDevice, LogEvent
 
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from gridiface.domain.clock import Instant
-from gridiface.northbound.sep2.kinds import ListKind
-from gridiface.northbound.sep2.nodes import (
+from gridiface.northbound.sep2.served.kinds import ListKind
+from gridiface.northbound.sep2.served.nodes import (
     ALL,
     COPIES,
     Audience,

@@ -10,9 +10,9 @@ import pytest
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import PutDocument
 from gridiface.errors import ConfigConflict, ConfigError, RemoteProtocolError, StoreUnavailable
-from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.desk import Sep2Desk
-from gridiface.northbound.sep2.desk_notices import Sep2Notices, Whom
+from gridiface.northbound.sep2.desk.desk import Sep2Desk
+from gridiface.northbound.sep2.desk.notices import Sep2Notices, Whom
+from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.settings import CsipAusSettings, LimitSettings
 
 AUDIT = PutDocument("operator/audit", "1", b"{}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gridiface.northbound.sep2.kinds import kind, list_kind
-from gridiface.northbound.sep2.nodes import ALL, EVERYTHING, Audience, Item, Listing, Viewer
+from gridiface.northbound.sep2.served.kinds import kind, list_kind
+from gridiface.northbound.sep2.served.nodes import ALL, EVERYTHING, Audience, Item, Listing, Viewer
 from gridiface.protocols.sep2.resources import EndDevice, MirrorUsagePoint
 
 

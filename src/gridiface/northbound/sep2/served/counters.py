@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gridiface.domain.ports import Change
-from gridiface.northbound.sep2 import documents
+from gridiface.northbound.sep2.served import documents
 
 #: Numbers are reserved in blocks, so that not every new resource writes the counter too.
 _BLOCKS = {"edev": 1, "derp": 1, "mup": 1, "dc": 1}

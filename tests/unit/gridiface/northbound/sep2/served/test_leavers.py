@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gridiface.northbound.sep2 import documents
-from gridiface.northbound.sep2.leavers import Leavers
-from gridiface.northbound.sep2.state_records import EventRecord
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.leavers import Leavers
+from gridiface.northbound.sep2.served.state_records import EventRecord
 
 RESPONSES = "/rsps/7/rsp"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gridiface.domain.clock import Instant
-from gridiface.northbound.sep2.kinds import Kind, ListKind
+from gridiface.northbound.sep2.served.kinds import Kind, ListKind
 
 #: View of those who see everything, and of nodes that look the same to everybody.
 ALL = "*"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gridiface.domain.controls import Target
 from gridiface.domain.fleet import Role
-from gridiface.northbound.sep2.nodes import Audience, Item
+from gridiface.northbound.sep2.served.nodes import Audience, Item
 from gridiface.protocols.sep2.events import EventFacts
 from gridiface.protocols.sep2.mrids import ByMrid
 

@@ -1,0 +1,1 @@
+"""What an operator, or a test harness, sees and makes the server do."""
