@@ -51,11 +51,13 @@ _NEEDED = (
 class Bounds:
     """What each can be counted on for in one span, W, and the number of what holds it back.
 
-    Of who is not certain to come to any power `lo` is above `hi`: it will be somewhere between them.
+    Of who is not certain to come to any power `lo` is above `hi`: it will be somewhere between them. `loose`: `hi`
+    where departures give way, as they do to limits.
     """
 
     lo: FloatArray
     hi: FloatArray
+    loose: FloatArray
     up: IntArray
     down: IntArray
 
@@ -119,6 +121,7 @@ class Expected:
             moody = c.natural & ~self._storing
             track.hi[moody], track.lo[moody] = np.minimum(hi[moody], 0.0), np.maximum(lo[moody], 0.0)
             track.note(Cause.NATURAL)
+        loose = track.hi.copy()
         floors = np.maximum(self._floors(start, hold_s), self._floors(end - TAIL_S, config.hold_time_s))
         if floors.any():  # it takes what it can at first, also where it cannot do so to the end
             c.soc = self._low
@@ -142,7 +145,8 @@ class Expected:
             track.hi, track.lo = np.where(mask, held, track.hi), np.where(mask, held, track.lo)
             track.up[mask], track.down[mask] = _NUMBER[cause], _NUMBER[cause]
             track.note(cause)
-        return Bounds(track.lo, track.hi, track.up, track.down)
+        loose = np.where(track.up == _NUMBER[Cause.DEPARTURE], loose, track.hi)
+        return Bounds(track.lo, track.hi, loose, track.up, track.down)
 
     def advance(
         self,

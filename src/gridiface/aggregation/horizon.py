@@ -146,8 +146,9 @@ def _span(
 ) -> EnvelopeSpan:
     lo, hi = bounds.lo, bounds.hi
     least, most = float(lo.sum()), float(hi.sum())
-    high = min(reachable(rule.nest, np.minimum(lo, hi), hi)[1], rule.outer[1])
-    low = max(reachable(rule.nest, lo, np.maximum(lo, hi))[0], rule.outer[0])
+    # A limit that departures are in the way of is kept all the same: they give way.
+    low = max(reachable(rule.nest, lo, np.maximum(lo, bounds.loose))[0], rule.outer[0])
+    high = min(max(reachable(rule.nest, np.minimum(lo, hi), hi)[1], _lowest(rule, bounds)), rule.outer[1])
     up, down = expected.lost(bounds)
     sure = low <= high + 1e-6
     sides = expected.vars(rule.will)
@@ -174,6 +175,13 @@ def _span(
         held_up=_held(up, most - high, high, rule, hi.size),
         held_down=_held(down, low - least, low, rule, lo.size),
     )
+
+
+def _lowest(rule: Rule, bounds: Bounds) -> float:
+    """The least total that limits leave where they are passed by what must be charged, W; else minus infinity."""
+    with_floors = reachable(rule.nest, np.minimum(bounds.lo, bounds.hi), bounds.hi)
+    without = reachable(rule.nest, np.minimum(bounds.lo, bounds.loose), bounds.loose)
+    return without[0] if with_floors[1] < without[0] else -np.inf
 
 
 def _held(

@@ -104,3 +104,12 @@ def test_looking_changes_nothing(bench):
     series(world)
     for name, column in columns._store.items():
         assert str(column.tolist()) == str(before[name].tolist()), name
+
+
+def test_a_departure_gives_way_to_a_limit_as_it_will(bench):
+    leaves = Departure(time=DailyTime(at_s=int((T0 + HOUR) % 86_400)), soc=0.9)
+    car = replace(battery("car"), kind=DeviceKind.EV, constraints=Constraints(departure=leaves))
+    world = bench(car, socs={"car": 0.5}).step(steps=3)  # 4 kWh at 5 kW: 48 minutes
+    world.submit(ask("l", start=600, duration=2_400, load_limit=1_600.0, program="dso"))
+    due = at(series(world, hours=1), world, 1_500)
+    assert (due.min_w, due.max_w) == (pytest.approx(-1_600.0), pytest.approx(-1_600.0))
