@@ -7,6 +7,7 @@ what was subscribed. Polling goes on at a slow rate, and at the usual one where 
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from gridiface.protocols.sep2.resources import (
     Subscription,
 )
 from gridiface.protocols.xmlwire import WireObject
+
+_log = logging.getLogger("gridiface.sep2.upstream")
 
 #: What CSIP wants an aggregator to subscribe to.
 _KINDS = (EndDeviceList, FunctionSetAssignmentsList, DERProgramList, DERControlList, DefaultDERControl)
@@ -85,6 +88,8 @@ class Subscriptions:
         self._stale = True
         self._looked = self._due = float("-inf")
         self.notified = 0
+        self._name = settings.name
+        self._told: int | None = None
 
     @property
     def active(self) -> int:
@@ -198,13 +203,26 @@ class Subscriptions:
         wish.posting, self._stale = None, True
         location = None if outcome.location is None else client.tree.resolve(outcome.location)
         if outcome.accepted:
-            wish.location, wish.made = location or wish.location or wish.href, now
+            wish.location, wish.made, self._told = location or wish.location or wish.href, now, None
             head = {"token": wish.token, "location": wish.location}
             self._changes.append(documents.put(self.space, wish.href, None, head))
         else:
             wish.location, wish.not_before = "", now + _REFUSED_S
+            self._tell(outcome.status)
             client.tree.poll_soon(wish.href, now)
         return True
+
+    def _tell(self, status: int) -> None:
+        """One line for a row of refusals alike: without it nobody learns why notifications were asked for in vain."""
+        if status != self._told:
+            self._told = status
+            answered = f"answered with {status}" if status else "not answered"
+            _log.warning(
+                "%s: our subscriptions to be told at %s are %s: what they are for is polled; the server's log has why",
+                self._name,
+                self.uri,
+                answered,
+            )
 
     def take_changes(self) -> list[Change]:
         """What is to be stored; hand it to `give_back` where that fails."""

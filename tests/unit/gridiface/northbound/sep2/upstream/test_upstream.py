@@ -378,7 +378,9 @@ async def test_a_subscription_that_the_server_ended_is_made_anew(make_stage: Mak
     assert again[0] == again[1]
 
 
-async def test_a_refused_subscription_falls_back_to_polling(make_stage: Make) -> None:
+async def test_a_refused_subscription_falls_back_to_polling_and_is_told_once(
+    make_stage: Make, caplog: pytest.LogCaptureFixture
+) -> None:
     stage = await make_stage()
     stage.server.trouble = lambda request: Reply(400) if request.target.endswith("/sub") else None
     stage.server.subscribable = 1
@@ -389,6 +391,8 @@ async def test_a_refused_subscription_falls_back_to_polling(make_stage: Make) ->
     await stage.run(60)
     assert len([target for target in asked if target.startswith("/derp?")]) >= 10
     assert stage.status()["subscriptions"] == 0
+    told = [line for line in caplog.messages if "to be told at https://us:1/n are answered with 400" in line]
+    assert len(told) == 1
 
 
 # --- the server's own end
