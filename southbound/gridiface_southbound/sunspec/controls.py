@@ -97,6 +97,8 @@ class Plan:
     effects: dict[str, Effect] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    #: Modes that are handed on and of which nothing is done.
+    undone: set[str] = field(default_factory=set)
     #: The models that are written, in order.
     models: list[int] = field(default_factory=list)
     #: Settings for entering service that are written, and those that get back what the device held before.
@@ -152,6 +154,7 @@ class Plan:
             revert_s=revert_s,
             notes=tuple(self.notes),
             skipped=tuple(self.skipped),
+            undone=frozenset(self.undone),
         )
 
 
@@ -309,6 +312,7 @@ class Controls:
             given = self._least_var(rivals, command.active_power_w)
             loser = wanted if given is not None and given < abs(var) else factors
             plan.skipped += [f"{name}: what is asked beside it gives less var" for name in loser]
+            plan.undone |= {str(mode) for mode, name in _PF_MODES.items() if name in loser}
             loser.clear()
         yield from wanted.items()
         yield from factors.items()

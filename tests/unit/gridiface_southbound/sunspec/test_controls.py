@@ -306,6 +306,8 @@ def test_of_a_reactive_power_and_a_power_factor_what_gives_the_least_var_is_writ
     known = controls({704: POWER_704 | VAR_704 | PF_704})
     found = plan(known, told(watts, reactive_power_var=var, passed=passed))
     assert found.skipped == [f"{left_out}: what is asked beside it gives less var"]
+    # A power factor of which nothing is written is not carried out, whatever else was.
+    assert found.undone == {left_out} - {"reactive_power"}
     switches = {"reactive_power": "VarSetEna", "power_factor_inject": "PFWInjEna", "power_factor_absorb": "PFWAbsEna"}
     seen = {name: values(found).get(f"704.{label}", 0) for name, label in switches.items()}
     assert seen[left_out] == 0
