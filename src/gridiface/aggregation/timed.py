@@ -11,14 +11,18 @@ import numpy as np
 
 from gridiface.aggregation.allocate.problem import FloatArray, IntArray
 from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.levels import COARSE, is_coarse, levels_around
 from gridiface.domain.clock import Instant
 from gridiface.domain.local_time import next_time
 
 #: Places along the way to the departure's state of charge at which the charge power is looked up.
 _PLACES = np.linspace(0.0, 1.0, 21)
 
-#: What "on" means for a device without a least power or step: this part of its rating.
+#: What "on" means for a device that can do every power: this part of its rating.
 _ON = 0.01
+
+#: A power that counts as none, W.
+_NOTHING_W = 1e-6
 
 
 def charge_limit(columns: Columns, soc: FloatArray, rows: IntArray | slice = slice(None)) -> FloatArray:
@@ -116,11 +120,10 @@ def keep_times(columns: Columns, now: Instant, near_lo: FloatArray, near_hi: Flo
     """
     c = columns
     age = now - c.since
-    least = np.maximum(np.maximum(c.min_w, c.step_w), _ON * np.maximum(c.export_w, c.import_w))
     must_run = c.on & (age < c.min_run_s)
-    up, down = must_run & (c.last_w > 0), must_run & (c.last_w < 0)
-    near_lo[up] = np.minimum(np.maximum(near_lo[up], least[up]), near_hi[up])
-    near_hi[down] = np.maximum(np.minimum(near_hi[down], -least[down]), near_lo[down])
+    up, down = np.flatnonzero(must_run & (c.last_w > 0)), np.flatnonzero(must_run & (c.last_w < 0))
+    near_lo[up] = np.minimum(np.maximum(near_lo[up], _least_on(c, up, 1.0)), near_hi[up])
+    near_hi[down] = np.maximum(np.minimum(near_hi[down], -_least_on(c, down, -1.0)), near_lo[down])
     must_rest = ~c.on & (age < c.min_stop_s)
     still = must_rest | ((c.dwell_s > 0) & np.isfinite(c.told_w) & (now - c.told_at < c.dwell_s))
     rows = np.flatnonzero(still)
@@ -128,4 +131,15 @@ def keep_times(columns: Columns, now: Instant, near_lo: FloatArray, near_hi: Flo
         keep = np.where(must_rest[rows], 0.0, c.told_w[rows])
         keep = np.clip(keep, c.hard_lo[rows], c.hard_hi[rows])
         near_lo[rows] = near_hi[rows] = keep
-    return int(rows.size + np.count_nonzero(up | down))
+    return int(rows.size + up.size + down.size)
+
+
+def _least_on(columns: Columns, rows: IntArray, sign: float) -> FloatArray:
+    """The least that is "on", W >= 0: the first power that a coarse device knows on that side of nothing."""
+    c = columns
+    least = _ON * np.maximum(c.export_w[rows], c.import_w[rows])
+    coarse = is_coarse(c, rows)
+    if not coarse.any():
+        return least
+    first = levels_around(c.part(rows, COARSE), np.full(rows.size, sign * _NOTHING_W))[1]
+    return np.where(coarse, np.abs(first), least)

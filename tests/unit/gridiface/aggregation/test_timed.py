@@ -176,3 +176,18 @@ def test_a_set_point_of_a_vehicle_that_must_charge_is_answered_and_recorded(benc
 def told_of(world, signal):
     """(verdict, reason) of the decisions about a signal."""
     return [(one.verdict, one.reason) for one in world.decisions if one.signal == signal]
+
+
+@pytest.mark.parametrize(("first", "then", "left"), [(4_000.0, -300.0, 2_000.0), (-5_000.0, 300.0, -5_000.0)])
+def test_a_mode_device_that_has_to_stay_on_stays_at_the_first_power_that_it_knows(bench, first, then, left):
+    rule = Constraints(modes_w=(-5_000.0, 0.0, 2_000.0, 5_000.0), min_run_s=60.0)
+    world = bench(battery("m", constraints=rule), battery("fine", 10_000.0))
+    world.submit(ask("one", set_w=first * 3))
+    world.step(steps=10)
+    assert abs(world.told["m"]) >= 2_000.0
+    world.submit(ask("two", start=10.0, set_w=then, authority=1.0))
+    world.step(steps=10)
+    assert world.told["m"] == left
+    assert world.total == pytest.approx(then)
+    world.step(steps=60)
+    assert world.told["m"] == 0.0
