@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,18 @@ from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.telemetry import Quality, Snapshot
 
 START = 1_700_000_000.0
+
+#: What several hundred stories may take on a busy machine, s (GRIDIFACE_THOROUGH=1; see stories.py).
+THOROUGH_S = 3_600.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Thorough runs are long ones: the usual time of a test is not theirs."""
+    if os.environ.get("GRIDIFACE_THOROUGH") != "1":
+        return
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(THOROUGH_S))
 
 
 @dataclass

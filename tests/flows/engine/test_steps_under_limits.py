@@ -37,6 +37,35 @@ def test_a_total_with_steps_is_as_near_as_an_integer_programme_finds(
         assert abs(world.total - target) <= best + NEAR * rating(world) + 1
 
 
+@given(seed=SEEDS)
+@PROPERTIES
+def test_a_limit_that_is_taken_away_tightens_nothing_for_devices_with_steps_either(
+    make_world: Any, make_battery: Any, seed: int
+) -> None:
+    draw = random.Random(seed)
+    world = house(draw, make_world, fleet(draw, make_battery))
+    whole = asked(draw, world)
+    limiting = tight(draw, world) if draw.random() < 0.5 else limits(draw, world, draw.randint(1, 4))
+    submit(world, [whole, *limiting])
+    standing = [one.id for one in limiting if one.id in world.controls]
+    if whole.id not in world.controls or not standing:
+        return
+    world.run(THERE_S)
+    target = whole.values[ControlMode.SET_W].value
+    before = abs(world.total - target), against(world, target)
+    assert world.engine.cancel(draw.choice(standing), world.now)
+    world.run(THERE_S)
+    after, near = (abs(world.total - target), against(world, target)), NEAR * rating(world) + 1
+    # What a limit alone had made work against the total may be missing to it now; the less of that is the looser.
+    assert after[0] <= before[0] + max(before[1] - after[1], 0.0) + near, (before, after)
+
+
+def against(world: Any, target: float) -> float:
+    """How much batteries work against a target together, W."""
+    batteries = (unit.w for unit in world.units.values() if unit.device.kind is DeviceKind.BATTERY)
+    return float(sum(max(-watts * np.sign(target), 0.0) for watts in batteries))
+
+
 def least_miss(world: Any, target: float) -> float | None:
     """How far a total has to be from its target, W, where no battery works against it but for the limits' sake.
 
