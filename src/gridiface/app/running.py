@@ -22,8 +22,8 @@ from gridiface.store.repository import Store
 
 if TYPE_CHECKING:
     from gridiface.northbound.dnp3.server import Dnp3Server
-    from gridiface.northbound.openadr.ven import OpenAdrVen
-    from gridiface.northbound.openadr.vtn import OpenAdrVtn
+    from gridiface.northbound.openadr.ven.ven import OpenAdrVen
+    from gridiface.northbound.openadr.vtn.vtn import OpenAdrVtn
     from gridiface.northbound.sep2.server import Sep2Server
     from gridiface.northbound.sep2.upstream.upstreams import Upstreams
 

@@ -18,7 +18,7 @@ from gridiface.domain.fleet import Device
 from gridiface.domain.ports import Change, DeleteDocument, Document, KeepDocument, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry, VtnSettings
-from gridiface.northbound.openadr.vtn import OpenAdrVtn
+from gridiface.northbound.openadr.vtn.vtn import OpenAdrVtn
 from gridiface.protocols.openadr.events import Event, Signal
 from gridiface.protocols.openadr.payloads.units import power_real
 from gridiface.protocols.openadr.vtn import ReportWish, VtnConfig

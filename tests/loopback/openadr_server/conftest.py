@@ -33,9 +33,9 @@ from gridiface.domain.ports import AppendDecisions, AppendOutcome, DeleteDocumen
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.openadr.settings import ListenSettings, ResourceSettings, VenSettings, VtnSettings
-from gridiface.northbound.openadr.translate import Program
-from gridiface.northbound.openadr.ven import OpenAdrVen
-from gridiface.northbound.openadr.vtn import OpenAdrVtn
+from gridiface.northbound.openadr.translate.events import Program
+from gridiface.northbound.openadr.ven.ven import OpenAdrVen
+from gridiface.northbound.openadr.vtn.vtn import OpenAdrVtn
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.ven import VenConfig
 from gridiface.protocols.openadr.vtn import ReportWish, VtnConfig

@@ -7,8 +7,8 @@ import contextlib
 
 import pytest
 
-from gridiface.northbound.openadr.client import PayloadClient
 from gridiface.northbound.openadr.settings import VenEntry
+from gridiface.northbound.openadr.wire.client import PayloadClient
 from gridiface.protocols.openadr.answers import ok
 from gridiface.protocols.openadr.exchange import HttpClient
 from gridiface.protocols.openadr.payloads.envelope import decode_payload, encode_payload

@@ -18,7 +18,7 @@ from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.fronts.openadr_settings import openadr_vens, openadr_vtn
 from gridiface.domain.controls import Setpoint
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.openadr.client import PayloadClient
+from gridiface.northbound.openadr.wire.client import PayloadClient
 from gridiface.northbound.tls_limits import Deadlines
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.protocols.openadr.exchange import DOCUMENT_LIMITS, REPORT_LIMITS, HttpClient

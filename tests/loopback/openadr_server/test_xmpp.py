@@ -12,10 +12,10 @@ from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, OutcomeKind, Source
 from gridiface.domain.fleet import DeviceKind
 from gridiface.errors import ConfigError, RemoteProtocolError, StoreUnavailable
-from gridiface.northbound.openadr.client import Unreachable
 from gridiface.northbound.openadr.settings import MemberSettings, VenEntry, XmppSettings
-from gridiface.northbound.openadr.xmpp import VtnXmpp
-from gridiface.northbound.openadr.xmpp_link import XmppLink
+from gridiface.northbound.openadr.wire.client import Unreachable
+from gridiface.northbound.openadr.wire.xmpp import VtnXmpp
+from gridiface.northbound.openadr.wire.xmpp_link import XmppLink
 from gridiface.pki.contexts import client_context
 from gridiface.protocols.openadr.payloads.envelope import encode_payload
 from gridiface.protocols.openadr.payloads.event import OadrPoll

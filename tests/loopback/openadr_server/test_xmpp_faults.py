@@ -23,7 +23,7 @@ from tests.loopback.openadr_server.test_xmpp import ENTRY, nobody, prosody, sett
 from tests.waiting import until
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.openadr.xmpp_link import XmppLink
+from gridiface.northbound.openadr.wire.xmpp_link import XmppLink
 from gridiface.protocols.openadr.answers import ok
 from gridiface.protocols.openadr.payloads.envelope import decode_payload
 from gridiface.protocols.openadr.payloads.event import OadrResponse

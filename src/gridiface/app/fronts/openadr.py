@@ -11,7 +11,7 @@ from gridiface.app.fronts.openadr_settings import openadr_vens, openadr_vtn
 from gridiface.domain.clock import Instant
 from gridiface.domain.traffic import Tap
 from gridiface.errors import ConfigError, RefusedControl
-from gridiface.northbound.openadr.peer_certificates import PeerCertificates
+from gridiface.northbound.openadr.wire.peer_certificates import PeerCertificates
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea

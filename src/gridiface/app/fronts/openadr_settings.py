@@ -32,11 +32,11 @@ from gridiface.northbound.openadr.settings import (
     VtnSettings,
     XmppSettings,
 )
-from gridiface.northbound.openadr.translate import Level, PriceStep, Program, fractions
-from gridiface.northbound.openadr.translate_fleet import CLAIMS
-from gridiface.northbound.openadr.ven import OpenAdrVen
+from gridiface.northbound.openadr.translate.events import Level, PriceStep, Program, fractions
+from gridiface.northbound.openadr.translate.fleet import CLAIMS
+from gridiface.northbound.openadr.ven.ven import OpenAdrVen
 from gridiface.northbound.openadr.ven_calendar import Calendar
-from gridiface.northbound.openadr.vtn import OpenAdrVtn
+from gridiface.northbound.openadr.vtn.vtn import OpenAdrVtn
 from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair, ProfileName, client_context

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from gridiface.domain.controls import Target
 from gridiface.domain.fleet import DeviceKind
-from gridiface.northbound.openadr.translate import Program
+from gridiface.northbound.openadr.translate.events import Program
 from gridiface.northbound.openadr.ven_calendar import Calendar
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.protocols.openadr.signature import Signer, Trust

@@ -11,8 +11,8 @@ from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.fronts.openadr_settings import ven_settings, vtn_settings
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
-from gridiface.northbound.openadr.translate import Level
-from gridiface.northbound.openadr.translate_fleet import SIMPLE
+from gridiface.northbound.openadr.translate.events import Level
+from gridiface.northbound.openadr.translate.fleet import SIMPLE
 
 
 def test_a_ven_of_the_configuration() -> None:

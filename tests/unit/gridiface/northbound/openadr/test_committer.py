@@ -15,7 +15,7 @@ from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.committer import Committer, News, then
-from gridiface.northbound.openadr.vtn import OpenAdrVtn
+from gridiface.northbound.openadr.vtn.vtn import OpenAdrVtn
 from gridiface.protocols.openadr.changes import Change
 
 

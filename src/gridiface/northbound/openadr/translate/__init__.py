@@ -1,0 +1,1 @@
+"""OpenADR and the domain, both ways. Pure."""

@@ -1,0 +1,1 @@
+"""Our VEN towards VTNs."""

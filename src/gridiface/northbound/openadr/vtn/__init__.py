@@ -1,0 +1,1 @@
+"""Our VTN and the VENs behind it."""

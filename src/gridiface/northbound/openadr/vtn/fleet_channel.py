@@ -1,0 +1,367 @@
+"""Set-points for VENs below our VTN: published as events, answered by optIn and optOut.
+
+Owns which event tells which device what. An event is made anew when the value changes (the old one is cancelled in the
+same transaction), and only made longer when it is the time alone. Does not own sessions, nor who is a member.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from gridiface.domain.clock import Clock, Instant
+from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint
+from gridiface.domain.ports import Change as LedgerChange
+from gridiface.domain.ports import DeleteDocument, PutDocument
+from gridiface.errors import RefusedControl, StoreUnavailable
+from gridiface.northbound.openadr.committer import Committer, News
+from gridiface.northbound.openadr.translate.fleet import Claims, event_for
+from gridiface.northbound.openadr.vtn.fleet_members import FleetMembers, Member
+from gridiface.northbound.openadr.vtn.fleet_opts import FleetOpts
+from gridiface.protocols.openadr.changes import Change
+from gridiface.protocols.openadr.events import COMPLETED, Event
+from gridiface.protocols.openadr.vtn import Vtn
+from gridiface.protocols.openadr.vtn.notices import (
+    EventAnswered,
+    EventStatusChanged,
+    Notice,
+    OptChanged,
+    VenCancelled,
+    VenRegistered,
+)
+
+_PREFIX = "fleet/"
+#: Ends that differ by less are the same, s.
+_SAME_END_S = 1.0
+
+
+@dataclass(slots=True)
+class Told:
+    """An event that tells one device something.
+
+    Attributes:
+        device_id: whom.
+        controls: the controls that it carries out.
+        watts: the set-point, W + delivered; None where it is none.
+        until: when it ends; None: open.
+        baseline_w: the load that deltas and levels started from, kept while the device is told anything.
+        current: the one that counts; others only wait for the VEN's word on their end.
+    """
+
+    device_id: str
+    controls: list[str]
+    watts: float | None
+    until: Instant | None
+    issued: Instant
+    baseline_w: float | None = None
+    current: bool = True
+
+
+class FleetChannel:
+    """A DeviceChannel over the events of a VTN.
+
+    Args:
+        vtn: the core.
+        members: which device is which VEN.
+        committer: makes the core's changes durable.
+        space: of the documents.
+        clock: what is now.
+        new_id: makes an eventID never used before.
+        wake: something is to be pushed.
+    """
+
+    def __init__(
+        self,
+        vtn: Vtn,
+        members: FleetMembers,
+        committer: Committer,
+        *,
+        space: str,
+        clock: Clock,
+        new_id: Callable[[], str],
+        wake: Callable[[], None],
+    ) -> None:
+        self._vtn = vtn
+        self._members = members
+        self._committer = committer
+        self._space = space
+        self._clock = clock
+        self._new_id = new_id
+        self._wake = wake
+        self._told: dict[str, Told] = {}
+        self.opts = FleetOpts(vtn, members, committer, space, lambda name, now: self._current(name, now)[0])
+
+    def load(self, documents: Mapping[str, bytes]) -> None:
+        """Go on after a restart; the VTN's documents were loaded before."""
+        for key, body in documents.items():
+            if key.startswith(_PREFIX):
+                self._told[key.removeprefix(_PREFIX)] = Told(**json.loads(body))
+        self.opts.load(documents)
+
+    async def resume(self, now: Instant) -> None:
+        """After `load`: who was out is out, also where the last run ended between a VEN's word and what follows it.
+
+        Raises:
+            StoreUnavailable: the state cannot be written.
+        """
+        for told in list(self._told.values()):
+            await self._heed(told.device_id, now)
+        for name in self._members.names():
+            await self.opts.review(name, now)
+
+    # -- DeviceChannel ---------------------------------------------------------------------------------------------
+
+    def serves(self, device_id: str) -> bool:
+        """See domain.channels.DeviceChannel.serves."""
+        return self._members.get(device_id) is not None and self._members.reachable(device_id)
+
+    async def apply(self, setpoints: Sequence[Setpoint], *, deadline: Instant) -> Sequence[Delivery]:
+        """Publish the set-points, all in one transaction; what the VENs say comes later."""
+        now = self._clock.now()
+        before = {event_id: replace(told) for event_id, told in self._told.items()}
+        changes: list[Change] = []
+        answers = [self._plan(setpoint, now, changes) for setpoint in setpoints]
+        try:
+            await self._committer.save(changes, self._documents(before), lambda: self._restore(before))
+        except StoreUnavailable as problem:
+            lost = {DeliveryOutcome.PUBLISHED: DeliveryOutcome.REJECTED}
+            return [replace(a, outcome=lost.get(a.outcome, a.outcome), detail=str(problem)) for a in answers]
+        self._wake()
+        return answers
+
+    def _plan(self, setpoint: Setpoint, now: Instant, changes: list[Change]) -> Delivery:
+        member = self._members.get(setpoint.device_id)
+        if member is None or not self.serves(setpoint.device_id):
+            return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "its VEN is not registered")
+        event_id, told = self._current(setpoint.device_id, now)
+        try:
+            if setpoint.release:
+                if told is None:
+                    return _delivery(setpoint, DeliveryOutcome.UNCHANGED, now)
+                self._end(event_id, now, changes)
+                return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now)
+            return self._tell(setpoint, member, event_id, told, now, changes)
+        except (RefusedControl, ValueError) as problem:
+            return _delivery(setpoint, DeliveryOutcome.REJECTED, now, str(problem))
+
+    def _tell(
+        self, setpoint: Setpoint, member: Member, event_id: str, told: Told | None, now: Instant, changes: list[Change]
+    ) -> Delivery:
+        start = float(int(now))
+        length = None if setpoint.valid_until is None else max(1, math.ceil(setpoint.valid_until - start))
+        claims = self._claims(member, told)
+        event = event_for(setpoint, claims, self._new_id(), start, duration=length or 0)
+        if event is None and setpoint.let_go and told is not None:
+            self._end(event_id, now, changes)  # what is left of it has no signal, what it was told is over
+            return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now)
+        if event is None:
+            return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "the VEN understands no signal for it")
+        until = None if length is None else start + length
+        record = self._vtn.events.get(event_id)
+        # A VEN that refused an event is asked anew, by another one.
+        refused = self._vtn.said(member.ven_id, event_id, member.settings.resource or None) == "optOut"
+        if told is not None and record is not None and not refused and _says(record.event) == _says(event):
+            # The VEN's word on the event is from now on its word on this set-point.
+            told.controls, told.watts, told.issued = list(setpoint.control_ids), setpoint.active_power_w, now
+            if told.until is None or (until is not None and until <= told.until + _SAME_END_S):
+                return _delivery(setpoint, DeliveryOutcome.UNCHANGED, now)
+            self._lengthen(event_id, record.event, until, now, changes)
+            told.until = until
+            return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now)
+        changes += self._vtn.create_event(event, [member.ven_id], now, drawn=True).changes
+        if told is not None:
+            self._end(event_id, now, changes)
+        self._told[event.id] = Told(
+            device_id=setpoint.device_id,
+            controls=list(setpoint.control_ids),
+            watts=setpoint.active_power_w,
+            until=until,
+            issued=now,
+            baseline_w=claims.baseline_w,
+        )
+        return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now)
+
+    def _claims(self, member: Member, told: Told | None) -> Claims:
+        settings = member.settings
+        baseline = settings.baseline_w
+        if baseline is None and told is not None:
+            baseline = told.baseline_w
+        seen = self._members.latest(settings.device_id)
+        if baseline is None and seen is not None and seen.w is not None:
+            baseline = max(0.0, -seen.w)
+        return Claims(
+            signals=settings.signals,
+            market_context=settings.market_context,
+            resource=settings.resource,
+            baseline_w=baseline,
+            rated_load_w=settings.rated_load_w or None,
+            levels=settings.levels,
+            offsets=settings.offsets,
+            setpoint_scale=settings.setpoint_scale,
+            stored_wh=None if seen is None else seen.available_wh,
+            capacity_wh=settings.capacity_wh,
+            generation_positive=settings.generation_positive,
+        )
+
+    def _lengthen(
+        self, event_id: str, event: Event, until: Instant | None, now: Instant, changes: list[Change]
+    ) -> None:
+        length = 0 if until is None else int(until - event.dtstart)
+        signals = tuple(replace(signal, durations=(length,)) for signal in event.signals)
+        changes += self._vtn.modify_event(event_id, now, duration=length, signals=signals).changes
+
+    def _end(self, event_id: str, now: Instant, changes: list[Change]) -> None:
+        changes += self._vtn.cancel_event(event_id, now, reason="released").changes
+        self._told[event_id] = replace(self._told[event_id], current=False)
+
+    # -- what VENs say ---------------------------------------------------------------------------------------------
+
+    def tells(self, event_id: str) -> bool:
+        """Whether this event tells a device something."""
+        return event_id in self._told
+
+    def said(self, notices: Iterable[Notice], now: Instant) -> tuple[News, list[LedgerChange], Callable[[], None]]:
+        """What these notices mean for set-points and their controls, for the transaction of the notices themselves.
+
+        Returns:
+            What is to be recorded, changes of our own documents, and how to take it back where nothing was written.
+        """
+        news, over = list[News](), dict[str, Told]()
+        for notice in notices:
+            if not isinstance(notice, EventAnswered | EventStatusChanged):
+                continue
+            told = self._told.get(notice.eventID)
+            if told is None:
+                continue
+            if isinstance(notice, EventAnswered) and not notice.cancelled:
+                news.append(_answer(told, notice, now))
+            elif isinstance(notice, EventAnswered) or notice.status == COMPLETED:
+                news.append(News(outcomes=_steps(told, (OutcomeKind.COMPLETED,), now, _end_of(notice))))
+                over[notice.eventID] = self._told.pop(notice.eventID)
+        changes: list[LedgerChange] = [DeleteDocument(self._space, _PREFIX + event_id) for event_id in over]
+        return News.of(news), changes, lambda: self._told.update(over)
+
+    async def note(self, notice: Notice, now: Instant) -> None:
+        """What follows from a VEN's word, which is recorded by now, for its capacity.
+
+        Raises:
+            StoreUnavailable: it was not taken in; the VEN will say it again.
+        """
+        match notice:
+            case EventAnswered(cancelled=False):
+                told = self._told.get(notice.eventID)
+                if told is not None and notice.opt == "optIn":
+                    await self.opts.in_again(told.device_id, now)
+                elif told is not None:
+                    await self.opts.out_of_event(told.device_id, told.until, now, now)
+            case OptChanged():
+                await self._opted(notice, now)
+            case VenCancelled() | VenRegistered(again=False):
+                # Its opts went with its old registration.
+                for member in self._members.of_ven(notice.venID):
+                    await self.opts.in_again(member.settings.device_id, now)
+            case _:
+                return
+
+    async def _opted(self, notice: OptChanged, now: Instant) -> None:
+        """An opt of resources or a schedule: whoever is out now has no capacity."""
+        for member in self._members.of_ven(notice.venID):
+            if notice.eventID is not None:
+                await self._heed(member.settings.device_id, now)
+            await self.opts.review(member.settings.device_id, now)
+
+    async def _heed(self, device_id: str, now: Instant) -> None:
+        """What a VEN said of the event that tells this device something."""
+        member = self._members.get(device_id)
+        event_id, told = self._current(device_id, now)
+        if member is None or told is None:
+            return
+        word = self._vtn.said(member.ven_id, event_id, member.settings.resource or None)
+        delivery = self._vtn.delivery(member.ven_id, event_id)
+        if word == "optOut" and delivery is not None:
+            await self.opts.out_of_event(device_id, told.until, delivery.opted_at, now)
+        elif word == "optIn":
+            await self.opts.in_again(device_id, now)
+
+    async def handle_timer(self, now: Instant) -> None:
+        """Whoever opted out for a time that is over takes part again, unless a schedule says otherwise.
+
+        Events that the VTN has forgotten without a last word of their VEN are forgotten here, too.
+        """
+        gone = [event_id for event_id in self._told if event_id not in self._vtn.events]
+        if gone:
+            await self._committer.save((), [DeleteDocument(self._space, _PREFIX + event_id) for event_id in gone])
+            for event_id in gone:
+                self._told.pop(event_id, None)
+        await self.opts.handle_timer(now)
+
+    def next_timer(self) -> Instant:
+        """When `handle_timer` has something to do; infinity when never."""
+        return self.opts.next_timer()
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _current(self, device_id: str, now: Instant) -> tuple[str, Told | None]:
+        for event_id, told in self._told.items():
+            over = told.until is not None and told.until <= now
+            if told.device_id == device_id and told.current and not over and event_id in self._vtn.events:
+                return event_id, told
+        return "", None
+
+    def _documents(self, before: Mapping[str, Told]) -> list[LedgerChange]:
+        return [
+            PutDocument(self._space, _PREFIX + event_id, json.dumps(asdict(told)).encode())
+            for event_id, told in self._told.items()
+            if before.get(event_id) != told
+        ]
+
+    def _restore(self, before: dict[str, Told]) -> None:
+        self._told = before
+
+
+def _end_of(notice: EventAnswered | EventStatusChanged) -> str:
+    """What is to be said of an event's end; "" where its VEN ends it."""
+    if isinstance(notice, EventAnswered) and notice.opt != "optIn":
+        return f"the VEN cannot end the event: {notice.description or notice.code}"
+    return ""
+
+
+def _says(event: Event) -> list[tuple[str, str, tuple[float, ...]]]:
+    return [(signal.name, signal.type, signal.values) for signal in event.signals]
+
+
+def _delivery(setpoint: Setpoint, outcome: DeliveryOutcome, now: Instant, detail: str = "") -> Delivery:
+    return Delivery(device_id=setpoint.device_id, outcome=outcome, at=now, setpoint=setpoint, detail=detail)
+
+
+def _answer(told: Told, notice: EventAnswered, now: Instant) -> News:
+    """A VEN's word on an event that runs or is to run."""
+    if notice.opt == "optIn":
+        # Its word on what was replaced meanwhile tells nothing of what it is to fetch now.
+        kinds = (OutcomeKind.RECEIVED, OutcomeKind.STARTED) if told.current else (OutcomeKind.RECEIVED,)
+        outcome, reason = DeliveryOutcome.ACKNOWLEDGED, ""
+    else:
+        kinds, outcome = (OutcomeKind.RECEIVED, OutcomeKind.REFUSED), DeliveryOutcome.REJECTED
+        reason = notice.description or f"the VEN opted out ({notice.code})"
+    return News(deliveries=_word(told, outcome, now, reason), outcomes=_steps(told, kinds, now, reason))
+
+
+def _word(told: Told, outcome: DeliveryOutcome, now: Instant, reason: str) -> list[Delivery]:
+    setpoint = Setpoint(
+        device_id=told.device_id,
+        issued=told.issued,
+        active_power_w=told.watts,
+        valid_until=told.until,
+        control_ids=tuple(told.controls),
+    )
+    return [_delivery(setpoint, outcome, now, reason)]
+
+
+def _steps(told: Told, kinds: Sequence[OutcomeKind], now: Instant, reason: str) -> list[Outcome]:
+    return [
+        Outcome(control_id=control, kind=kind, at=now, device_id=told.device_id, reason=reason)
+        for control in told.controls
+        for kind in kinds
+    ]
