@@ -1,14 +1,9 @@
-"""What can be set on the engine, and what one tick returns. Plain values; reading YAML is the app's work."""
+"""What can be set on the engine. Plain values; reading YAML is the app's work."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gridiface.aggregation.device_lines import DeviceLines
-from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Decision, Outcome, Setpoint
-from gridiface.domain.performance import PerformanceInterval
 from gridiface.errors import ConfigError
 
 
@@ -92,23 +87,3 @@ class EngineConfig:
                 raise ConfigError(f"engine: {name} must not be below 0, not {getattr(self, name)}")
         if self.lost_after_s < self.stale_after_s:
             raise ConfigError("engine: lost_after_s must not be below stale_after_s")
-
-
-@dataclass(frozen=True, slots=True)
-class TickResult:
-    """What one tick wants done and recorded.
-
-    `setpoints`, `outcomes` and `performance` may make their members on access (see `setpoints.SetpointBatch`,
-    `late.Late`); iterate the first once. `moved`: the controls that took a step themselves, not only for a device.
-    `lines`: what is known of the devices of running controls, to be made durable together with the first part of
-    `performance`; of those that are over, the last such, whose intervals are in `performance`. Of an interval that is
-    long it has what there is so far every few seconds: the next of the same control, target and start takes its place.
-    """
-
-    setpoints: Sequence[Setpoint] = ()
-    outcomes: Sequence[Outcome] = ()
-    decisions: tuple[Decision, ...] = ()
-    performance: Sequence[PerformanceInterval] = ()
-    at: Instant = 0.0
-    moved: frozenset[str] = frozenset()
-    lines: tuple[DeviceLines, ...] = ()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from gridiface.aggregation import doubt, health
-from gridiface.aggregation.accounts import Accounts
-from gridiface.aggregation.column_table import NAN
-from gridiface.aggregation.columns import Columns
+from gridiface.aggregation.accounting.accounts import Accounts
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.deciding.lifecycle import ControlBook
+from gridiface.aggregation.deciding.setpoints import PARTS
+from gridiface.aggregation.envelope import doubt
 from gridiface.aggregation.hailing import answered
-from gridiface.aggregation.lifecycle import ControlBook
-from gridiface.aggregation.log import DecisionLog, device_target
-from gridiface.aggregation.setpoints import PARTS
+from gridiface.aggregation.listening import health
+from gridiface.aggregation.state.column_table import NAN
+from gridiface.aggregation.state.columns import Columns
+from gridiface.aggregation.state.log import DecisionLog, device_target
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint
 

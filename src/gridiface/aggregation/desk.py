@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gridiface.aggregation.allocate import strategy
-from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
-from gridiface.aggregation.estimation import believe
-from gridiface.aggregation.fleet import Fleet
-from gridiface.aggregation.lifecycle import ControlBook
-from gridiface.aggregation.log import CONFIGURATION, DecisionLog, device_target, group_target
+from gridiface.aggregation.deciding.lifecycle import ControlBook
+from gridiface.aggregation.deciding.schedules import Schedules
+from gridiface.aggregation.envelope.estimation import believe
+from gridiface.aggregation.listening.fleet import Fleet
+from gridiface.aggregation.listening.plausibility import Plausibility
 from gridiface.aggregation.loops import Loops
-from gridiface.aggregation.plausibility import Plausibility
 from gridiface.aggregation.running import Running
-from gridiface.aggregation.schedules import Schedules
+from gridiface.aggregation.state.columns import Columns
+from gridiface.aggregation.state.log import CONFIGURATION, DecisionLog, device_target, group_target
 from gridiface.domain.clock import Instant
 from gridiface.domain.schedule import LocalSchedule
 from gridiface.errors import ConfigError

@@ -11,39 +11,39 @@ The parts: lifecycle (controls), planner (who rules), stepper (numbers), intake 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from gridiface.aggregation import health
-from gridiface.aggregation.acceptance import judge, with_effective
-from gridiface.aggregation.accounts import Accounts, Gaps
+from gridiface.aggregation.accounting.accounts import Accounts, Gaps
 from gridiface.aggregation.allocate import strategy
-from gridiface.aggregation.arbitration import is_information
-from gridiface.aggregation.columns import Columns
-from gridiface.aggregation.config import EngineConfig, TickResult
-from gridiface.aggregation.covering import Covering
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.deciding.acceptance import judge, with_effective
+from gridiface.aggregation.deciding.arbitration import is_information
+from gridiface.aggregation.deciding.entry import Entry
+from gridiface.aggregation.deciding.lifecycle import ControlBook
+from gridiface.aggregation.deciding.schedules import Schedules
+from gridiface.aggregation.deciding.set_clock import SetClock
+from gridiface.aggregation.deciding.setpoints import Orders
 from gridiface.aggregation.deliveries import Deliveries
 from gridiface.aggregation.desk import Desk, DeskParts
-from gridiface.aggregation.entry import Entry
-from gridiface.aggregation.feasible import Feasibility
-from gridiface.aggregation.fleet import Fleet
-from gridiface.aggregation.horizon import Horizon
-from gridiface.aggregation.intake import Intake
-from gridiface.aggregation.lifecycle import ControlBook
-from gridiface.aggregation.log import DecisionLog, group_target
-from gridiface.aggregation.metering import Metering
-from gridiface.aggregation.outlook import Outlook
-from gridiface.aggregation.plausibility import Plausibility
+from gridiface.aggregation.foreseeing.feasible import Feasibility
+from gridiface.aggregation.foreseeing.horizon import Horizon
+from gridiface.aggregation.foreseeing.outlook import Outlook
+from gridiface.aggregation.listening import health
+from gridiface.aggregation.listening.fleet import Fleet
+from gridiface.aggregation.listening.intake import Intake
+from gridiface.aggregation.listening.metering import Metering
+from gridiface.aggregation.listening.plausibility import Plausibility
+from gridiface.aggregation.listening.soc_audit import SocAudit
+from gridiface.aggregation.listening.throughput import Throughput
 from gridiface.aggregation.rounds import Rounds
 from gridiface.aggregation.running import Running
-from gridiface.aggregation.schedules import Schedules
-from gridiface.aggregation.set_clock import SetClock
-from gridiface.aggregation.setpoints import Orders
-from gridiface.aggregation.soc_audit import SocAudit
+from gridiface.aggregation.splitting.covering import Covering
+from gridiface.aggregation.state.columns import Columns
+from gridiface.aggregation.state.log import DecisionLog, group_target
 from gridiface.aggregation.stepper import Stepper
-from gridiface.aggregation.throughput import Throughput
+from gridiface.aggregation.tick_result import TickResult
 from gridiface.aggregation.views import FleetViews, PerformanceViews
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import (
@@ -55,7 +55,6 @@ from gridiface.domain.controls import (
     Outcome,
     OutcomeKind,
     Setpoint,
-    Verdict,
 )
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.telemetry import Snapshot
@@ -196,11 +195,7 @@ class Engine(FleetViews):
         answer = judge(control, now, subject, known, rivals)
         drawn = with_effective(control, now, self._seed) if answer.will_run else control
         if answer.will_run:
-            prospect = self._feasibility.of(drawn, now)
-            answer = replace(answer, feasible_w=prospect.feasible_w, requested_w=prospect.requested_w)
-            if prospect.short:
-                kept = f"{prospect.reason}; {answer.reason}" if answer.reason else prospect.reason
-                answer = replace(answer, verdict=Verdict.PARTIAL, reason=kept)
+            answer = self._feasibility.of(drawn, now).onto(answer)
         record = DecisionLog()
         will = "a test: it is answered and recorded, nobody is moved" if control.is_test else "will run"
         record.about(now, control, answer.verdict.value, answer.reason or will, value=answer.feasible_w)

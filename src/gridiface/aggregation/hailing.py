@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
-from gridiface.aggregation.coarse import snapped
-from gridiface.aggregation.columns import Columns
-from gridiface.aggregation.doubt import range_of, unheard
-from gridiface.aggregation.leeway import Leeway
-from gridiface.aggregation.limits import Limits, known_or_zero
-from gridiface.aggregation.plan import Node, Plan
-from gridiface.aggregation.residual import Beside
-from gridiface.aggregation.solution import Solution
+from gridiface.aggregation.deciding.plan import Node, Plan
+from gridiface.aggregation.envelope.doubt import range_of, unheard
+from gridiface.aggregation.envelope.limits import Limits, known_or_zero
+from gridiface.aggregation.envelope.residual import Beside
+from gridiface.aggregation.splitting.coarse import snapped
+from gridiface.aggregation.splitting.leeway import Leeway
+from gridiface.aggregation.splitting.solution import Solution
+from gridiface.aggregation.state.columns import Columns
 from gridiface.domain.clock import Instant
 
 #: A device that left a word unanswered is told again, or something else, after so long, s; where it is not heard, after

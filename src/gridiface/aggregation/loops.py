@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gridiface.aggregation.metering import Metering
+from gridiface.aggregation.listening.metering import Metering
 from gridiface.aggregation.stepper import Stepper
 
 

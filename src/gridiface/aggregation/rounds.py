@@ -10,18 +10,18 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from gridiface.aggregation import health
-from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
-from gridiface.aggregation.intake import Intake
-from gridiface.aggregation.log import DecisionLog, device_target
-from gridiface.aggregation.passing import Passing
-from gridiface.aggregation.plausibility import Plausibility
+from gridiface.aggregation.deciding.schedules import Schedules
+from gridiface.aggregation.envelope.timed import renew_departures
+from gridiface.aggregation.listening import health
+from gridiface.aggregation.listening.intake import Intake
+from gridiface.aggregation.listening.plausibility import Plausibility
+from gridiface.aggregation.listening.throughput import Throughput
 from gridiface.aggregation.running import Running
-from gridiface.aggregation.schedules import Schedules
+from gridiface.aggregation.splitting.passing import Passing
+from gridiface.aggregation.state.columns import Columns
+from gridiface.aggregation.state.log import DecisionLog, device_target
 from gridiface.aggregation.stepper import Stepper
-from gridiface.aggregation.throughput import Throughput
-from gridiface.aggregation.timed import renew_departures
 from gridiface.domain.clock import Instant
 from gridiface.domain.local_time import DAY_S, day_of
 

@@ -8,34 +8,36 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridiface.aggregation import doubt
-from gridiface.aggregation.accounts import sample_of
+from gridiface.aggregation.accounting.accounts import sample_of
+from gridiface.aggregation.accounting.capping import capped
+from gridiface.aggregation.accounting.riding import Moved, Rides, Split, of_part, of_signal, without_signal
+from gridiface.aggregation.accounting.scoring import Sample
 from gridiface.aggregation.allocate import FloatArray
 from gridiface.aggregation.allocate.guarded import Guarded
 from gridiface.aggregation.allocate.problem import BoolArray
-from gridiface.aggregation.arbitration import Claim, Ruling, kind_of
-from gridiface.aggregation.capping import capped
-from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
-from gridiface.aggregation.demands import Demands
-from gridiface.aggregation.ending import AtItsEnd
-from gridiface.aggregation.entry import Entry
-from gridiface.aggregation.fleet import Fleet
-from gridiface.aggregation.foresight import Foresight
-from gridiface.aggregation.handover import STEP_S
-from gridiface.aggregation.lifecycle import ControlBook
-from gridiface.aggregation.limits import Envelope
-from gridiface.aggregation.log import DecisionLog, device_target, group_target
+from gridiface.aggregation.deciding.arbitration import Claim, Ruling, kind_of
+from gridiface.aggregation.deciding.demands import Demands
+from gridiface.aggregation.deciding.ending import AtItsEnd
+from gridiface.aggregation.deciding.entry import Entry
+from gridiface.aggregation.deciding.lifecycle import ControlBook
+from gridiface.aggregation.deciding.plan import Node, Plan, empty_plan
+from gridiface.aggregation.deciding.planner import Planner
+from gridiface.aggregation.deciding.schedules import Schedules
+from gridiface.aggregation.deciding.setpoints import CEILING, PARTS, PARTS_OF, POWER, SWITCHES, Orders
+from gridiface.aggregation.envelope import doubt
+from gridiface.aggregation.envelope.limits import Envelope
+from gridiface.aggregation.foreseeing.foresight import Foresight
+from gridiface.aggregation.listening.fleet import Fleet
+from gridiface.aggregation.listening.metering import Metering
 from gridiface.aggregation.loops import Loops
-from gridiface.aggregation.metering import Metering
-from gridiface.aggregation.plan import Node, Plan, empty_plan
-from gridiface.aggregation.planner import Planner
-from gridiface.aggregation.riding import Moved, Rides, Split, of_part, of_signal, without_signal
-from gridiface.aggregation.schedules import Schedules
-from gridiface.aggregation.scoring import Sample
-from gridiface.aggregation.setpoints import CEILING, PARTS, PARTS_OF, POWER, SWITCHES, Orders
-from gridiface.aggregation.singles import Singles
-from gridiface.aggregation.stepper import Step, Stepper
+from gridiface.aggregation.slices import at_once
+from gridiface.aggregation.splitting.handover import STEP_S
+from gridiface.aggregation.splitting.singles import Singles
+from gridiface.aggregation.splitting.solution import Step
+from gridiface.aggregation.state.columns import Columns
+from gridiface.aggregation.state.log import DecisionLog, device_target, group_target
+from gridiface.aggregation.stepper import Stepper
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ControlMode, OutcomeKind, Target, TargetKind
 
@@ -116,13 +118,15 @@ class Running:
             if len(self._orders.all) > MANY_ORDERS:
                 self._orders.compact(self._c)
             bounds = self.bounds(now)
-            self.plan, self._demands = self.planner.make(
-                self._fleet.tree,
-                self._fleet.rows,
-                lambda group_id: self._metering.beside(group_id, now).watts,
-                self._config,
-                bounds,
-                now,
+            self.plan, self._demands = at_once(
+                self.planner.making(
+                    self._fleet.tree,
+                    self._fleet.rows,
+                    lambda group_id: self._metering.beside(group_id, now).watts,
+                    self._config,
+                    bounds,
+                    now,
+                )
             )
             self._stepper.changed()
             self.replan = False

@@ -7,46 +7,37 @@ the members from `metering`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from gridiface.aggregation import probing, twin
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.allocate.problem import span
 from gridiface.aggregation.allocate.quiet import to_send
-from gridiface.aggregation.closed_loop import Pace, Trim
-from gridiface.aggregation.columns import Columns
 from gridiface.aggregation.config import EngineConfig
-from gridiface.aggregation.demands import Demands
+from gridiface.aggregation.deciding.demands import Demands
+from gridiface.aggregation.deciding.plan import Node, Plan
+from gridiface.aggregation.deciding.setpoints import RECONNECT, SWITCHES, Orders, Wanted, differs, order_news, send
+from gridiface.aggregation.envelope import twin
+from gridiface.aggregation.envelope.limits import Envelope, envelope, known_or_zero
 from gridiface.aggregation.hailing import Hail, Hailing, hailed
-from gridiface.aggregation.handover import FETCHED_S, FETCHES, Handover
-from gridiface.aggregation.limits import Envelope, envelope, known_or_zero
-from gridiface.aggregation.log import DecisionLog, device_target, group_target
-from gridiface.aggregation.look_ahead import look_ahead
-from gridiface.aggregation.metering import Metering
-from gridiface.aggregation.plan import Node, Plan
-from gridiface.aggregation.quickness import Quickness, ramped
-from gridiface.aggregation.setpoints import RECONNECT, SWITCHES, Orders, Wanted, differs, order_news, send
-from gridiface.aggregation.solution import NodeResult, Settings, Solution
-from gridiface.aggregation.solver import Solver
-from gridiface.aggregation.to_the_end import note_ends
-from gridiface.aggregation.vars import split_vars
+from gridiface.aggregation.listening.metering import Metering
+from gridiface.aggregation.splitting import probing
+from gridiface.aggregation.splitting.closed_loop import Pace, Trim
+from gridiface.aggregation.splitting.handover import FETCHED_S, FETCHES, Handover
+from gridiface.aggregation.splitting.look_ahead import look_ahead
+from gridiface.aggregation.splitting.quickness import Quickness, ramped
+from gridiface.aggregation.splitting.solution import NodeResult, Settings, Solution, Step
+from gridiface.aggregation.splitting.solver import Solver
+from gridiface.aggregation.splitting.to_the_end import note_ends
+from gridiface.aggregation.splitting.vars import split_vars
+from gridiface.aggregation.state.columns import Columns
+from gridiface.aggregation.state.log import DecisionLog, device_target, group_target
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Setpoint
 
 #: A limit of a single device is kept to this, W.
 _LEAST_W = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one step did: the batch to send, and the rows that follow a new order without being told."""
-
-    batch: Sequence[Setpoint]
-    sent: IntArray
-    adopted: IntArray
-    wanted: Wanted
 
 
 class Stepper:

@@ -7,13 +7,13 @@ from functools import cache
 
 import numpy as np
 
-from gridiface.aggregation.accounts import Accounts
-from gridiface.aggregation.feasible import Feasibility
-from gridiface.aggregation.fleet import Fleet
-from gridiface.aggregation.glance import group_total
-from gridiface.aggregation.horizon import Horizon
-from gridiface.aggregation.limits import Envelope
-from gridiface.aggregation.metering import Metering
+from gridiface.aggregation.accounting.accounts import Accounts
+from gridiface.aggregation.envelope.limits import Envelope
+from gridiface.aggregation.foreseeing.feasible import Feasibility
+from gridiface.aggregation.foreseeing.horizon import Horizon
+from gridiface.aggregation.listening.fleet import Fleet
+from gridiface.aggregation.listening.glance import group_total
+from gridiface.aggregation.listening.metering import Metering
 from gridiface.aggregation.running import Running
 from gridiface.aggregation.settlement.regulation_hours import scored
 from gridiface.domain.clock import Instant

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gridiface.aggregation.device_lines import FIGURES, DeviceLines
+from gridiface.aggregation.accounting.device_lines import FIGURES, DeviceLines
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from gridiface.aggregation.config import TickResult
-from gridiface.aggregation.device_lines import DeviceLines
+from gridiface.aggregation.accounting.device_lines import DeviceLines
 from gridiface.aggregation.engine import Engine
+from gridiface.aggregation.tick_result import TickResult
 from gridiface.app.ahead import Ahead
 from gridiface.app.arrivals import Arrivals
 from gridiface.app.control_names import named

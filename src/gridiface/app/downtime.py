@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from gridiface.aggregation.arbitration import is_information
+from gridiface.aggregation.deciding.arbitration import is_information
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ControlState
 from gridiface.domain.performance import PerformanceInterval

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from gridiface.aggregation.grouping import GroupTree
+from gridiface.aggregation.state.grouping import GroupTree
 from gridiface.app.config.model import Config
 from gridiface.app.engine_desk import QUARANTINE, STRATEGY
 from gridiface.app.members import SPACE as FOUND

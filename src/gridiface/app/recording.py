@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from gridiface.aggregation.config import TickResult
-from gridiface.aggregation.device_lines import DeviceLines
+from gridiface.aggregation.accounting.device_lines import DeviceLines
+from gridiface.aggregation.tick_result import TickResult
 from gridiface.app.device_lines import documents_of, gone
 from gridiface.domain.controls import Decision
 from gridiface.domain.performance import PerformanceInterval

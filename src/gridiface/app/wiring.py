@@ -9,8 +9,8 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 
+from gridiface.aggregation.deciding.planner import LONGEST_PERIOD_S
 from gridiface.aggregation.engine import Engine
-from gridiface.aggregation.planner import LONGEST_PERIOD_S
 from gridiface.app.alarms import AlarmSources
 from gridiface.app.clock import unset
 from gridiface.app.collector import Collector

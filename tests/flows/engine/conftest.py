@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gridiface.aggregation.config import EngineConfig, TickResult
+from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.engine import Engine
+from gridiface.aggregation.tick_result import TickResult
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (
     Control,

@@ -15,9 +15,9 @@ import numpy as np
 
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.engine import Engine
-from gridiface.aggregation.log import DecisionLog
-from gridiface.aggregation.numeric import columns_of, control_step, fleet_of
-from gridiface.aggregation.soc_audit import SocAudit
+from gridiface.aggregation.listening.soc_audit import SocAudit
+from gridiface.aggregation.splitting.numeric import columns_of, control_step, fleet_of
+from gridiface.aggregation.state.log import DecisionLog
 from gridiface.app.collector import Collector, calm
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from tests.unit.gridiface.aggregation.conftest import ask, battery
 
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.engine import Engine
@@ -24,8 +25,6 @@ from gridiface.domain.controls import (
 from gridiface.domain.fleet import Capability, Device, DriverTraits, Group, Nameplate
 from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
 from gridiface.errors import ConfigError
-
-from .conftest import ask, battery
 
 T0 = 1_700_000_000.0
 ABLE = frozenset({Capability.SET_W, Capability.LIMIT_W})

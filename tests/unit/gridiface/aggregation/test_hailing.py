@@ -3,11 +3,10 @@
 from itertools import pairwise
 
 import pytest
+from tests.unit.gridiface.aggregation.conftest import T0, ask, battery
 
 from gridiface.domain.controls import DeliveryOutcome
 from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate
-
-from .conftest import T0, ask, battery
 
 QUIET = {"stale_after_s": 2.0, "lost_after_s": 3.0, "return_after_s": 10.0}
 

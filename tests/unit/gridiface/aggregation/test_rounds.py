@@ -1,10 +1,9 @@
 """What each tick looks at: silence and return, the local day; and that nothing else makes a step due."""
 
 import pytest
+from tests.unit.gridiface.aggregation.conftest import ask, battery
 
 from gridiface.domain.controls import Delivery, DeliveryOutcome
-
-from .conftest import ask, battery
 
 
 def test_who_falls_silent_is_lost_and_its_share_moves_in_the_same_tick(bench):

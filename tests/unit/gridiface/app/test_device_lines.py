@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gridiface.aggregation.device_lines import COUNTED, SINCE, SUMS, TIMES, UNTIL, DeviceLines
+from gridiface.aggregation.accounting.device_lines import COUNTED, SINCE, SUMS, TIMES, UNTIL, DeviceLines
 from gridiface.app.device_lines import CHUNK, SPACE, documents_of, gone, intervals_of, kept, lines_of
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 

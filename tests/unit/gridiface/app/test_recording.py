@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from gridiface.aggregation.config import TickResult
-from gridiface.aggregation.device_lines import FIGURES, UNTIL, DeviceLines
-from gridiface.aggregation.late import Late
+from gridiface.aggregation.accounting.device_lines import FIGURES, UNTIL, DeviceLines
+from gridiface.aggregation.deciding.late import Late
+from gridiface.aggregation.tick_result import TickResult
 from gridiface.app.device_lines import documents_of, lines_of
 from gridiface.app.recording import PART, changes_of, devices_first, in_parts, left_behind, trimmed
 from gridiface.domain.clock import Interval

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gridiface.aggregation.engine import Engine
-from gridiface.aggregation.plausibility import Plausibility
+from gridiface.aggregation.listening.plausibility import Plausibility
 from gridiface.cli.chaos import (
     clock,
     dnp3_fuzz,

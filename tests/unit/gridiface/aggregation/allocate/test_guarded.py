@@ -66,7 +66,7 @@ def test_what_it_does_to_its_arguments_changes_nothing():
 
 def test_the_engine_says_so_once_and_goes_on(bench, monkeypatch):
     broken = Guarded("own", Own(lambda asked: 1 / 0))
-    monkeypatch.setattr("gridiface.aggregation.planner.strategy", lambda name: broken)
+    monkeypatch.setattr("gridiface.aggregation.deciding.planner.strategy", lambda name: broken)
     world = bench(battery("a"), battery("b")).step(steps=2)
     world.submit(ask("c", duration=600, set_w=6_000.0))
     world.step(steps=3)

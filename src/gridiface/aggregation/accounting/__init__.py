@@ -1,0 +1,1 @@
+"""What was asked, given and delivered, by interval."""

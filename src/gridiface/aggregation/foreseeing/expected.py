@@ -1,0 +1,304 @@
+"""The devices of a target as they are expected to be later, span by span: what each can be counted on for, and why.
+
+A cautious walk from what is known now: charge that is planned to be given is gone, charge that is planned to be taken
+is not there yet, but its room is. Sun and demand are not known beyond a quarter of an hour. Works on copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.envelope import timed
+from gridiface.aggregation.envelope.levels import COARSE, is_coarse
+from gridiface.aggregation.envelope.limits import askable, day_bounds, energy_bounds, known_or_zero, lasting_envelope
+from gridiface.aggregation.state.columns import Columns
+from gridiface.domain.clock import Instant
+from gridiface.domain.envelope import Cause
+
+#: What sun gives, and people take, is taken to stay for so long, s.
+NATURAL_S = 900.0
+
+#: A power is held for so much longer than its span, s: a step, and its look-ahead.
+TAIL_S = 10.0
+
+#: A vehicle that charges for its departure ends within so much of its state of charge.
+_READY = 0.01
+
+#: Two powers that differ by no more are the same, W.
+_SAME_W = 0.5
+
+#: The numbers of causes in arrays.
+CAUSES: Sequence[Cause] = tuple(Cause)
+_NUMBER = {cause: number for number, cause in enumerate(CAUSES)}
+#: Nothing but its rating.
+FREE = -1
+
+_NEEDED = (
+    *("export_w", "import_w", "energy_wh", "soc_min", "soc_max", "natural", "counts", "can_set_w", "can_limit_w"),
+    *("enabled", "w", "up_w", "down_w", "available_wh", "natural_w", "received", "usable", "lost", "soc", "local"),
+    *("soc_variance", "soc_doubt", "blocked", "down", "down_at", "curve", "day_cap_wh", "day_wh", "quarantined"),
+    *("leave_soc", "leave_at", "on", "since", "min_run_s", "min_stop_s", "dwell_s", "told_w", "told_at", "last_w"),
+    *("ramp_w_per_s", "can_set_var", "max_va", "var_inject", "var_absorb", *COARSE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What each can be counted on for in one span, W, and the number of what holds it back.
+
+    Of who is not certain to come to any power `lo` is above `hi`: it will be somewhere between them. `loose`: `hi`
+    where departures give way, as they do to limits.
+    """
+
+    lo: FloatArray
+    hi: FloatArray
+    loose: FloatArray
+    up: IntArray
+    down: IntArray
+
+
+class Expected:
+    """Some devices of a fleet, by position.
+
+    Args:
+        columns: the fleet.
+        rows: whose.
+        away: spans of each in which it will not take part.
+        config: settings.
+        now: when.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        rows: IntArray,
+        away: Sequence[Sequence[tuple[Instant, Instant]]],
+        config: EngineConfig,
+        now: Instant,
+    ) -> None:
+        self._c = c = columns.part(rows, _NEEDED)
+        c.departing = columns.departing
+        self._config, self._now = config, now
+        self._away = [(place, begins, ends) for place, spans in enumerate(away) for begins, ends in spans]
+        self._low, self._high = c.soc, c.soc.copy()
+        # Who is not enabled because it is away now is back when that is over.
+        c.enabled[[place for place, begins, ends in self._away if begins <= now < ends]] = True
+        self._storing = np.isfinite(c.energy_wh) & np.isfinite(c.soc)
+        self.free = c.free = askable(c)
+
+    def bounds(
+        self,
+        start: Instant,
+        end: Instant,
+        will: FloatArray,
+        asked: BoolArray,
+        limits: tuple[FloatArray, FloatArray],
+    ) -> Bounds:
+        """Those of one span.
+
+        Args:
+            start, end: of the span.
+            will: what each will do by what is known now, W.
+            asked: who has a control of its own, and goes on with that.
+            limits: (low, high) of each alone, W.
+        """
+        c, config, span_s = self._c, self._config, end - start
+        hold_s = max(span_s + TAIL_S, config.hold_time_s)
+        c.soc = self._low
+        full = lasting_envelope(c, hold_s, config.soc_derate)
+        c.soc = self._high
+        hi, lo = full.hi, lasting_envelope(c, hold_s, config.soc_derate).lo
+        up, down = self._why_hard(hi, lo, hold_s)
+        track = _Track(lo, hi, up, down)
+        timed.keep_curves(c, track.lo, span_s)
+        track.note(Cause.CURVE)
+        if end > self._now + NATURAL_S:
+            moody = c.natural & ~self._storing
+            track.hi[moody], track.lo[moody] = np.minimum(hi[moody], 0.0), np.maximum(lo[moody], 0.0)
+            track.note(Cause.NATURAL)
+        loose = track.hi.copy()
+        floors = np.maximum(self._floors(start, hold_s), self._floors(end - TAIL_S, config.hold_time_s))
+        if floors.any():  # it takes what it can at first, also where it cannot do so to the end
+            c.soc = self._low
+            at_first = lasting_envelope(c, config.hold_time_s, config.soc_derate).lo
+            track.hi = np.where(floors > 0.0, np.minimum(track.hi, np.maximum(-floors, at_first)), track.hi)
+            track.note(Cause.DEPARTURE)
+        c.hard_lo, c.hard_hi = track.lo.copy(), track.hi.copy()
+        timed.keep_times(c, start, track.lo, track.hi)
+        track.note(Cause.TIMES)
+        low, high = limits
+        track.hi, track.lo = np.minimum(track.hi, np.maximum(high, 0.0)), np.maximum(track.lo, np.minimum(low, 0.0))
+        track.note(Cause.LIMIT)
+        # A control of its own goes on as far as energy carries it, and with what sun or demand there are.
+        unknown = c.natural & ~self._storing & (end > self._now + NATURAL_S)
+        carried = np.where(unknown, 0.0, np.clip(will, np.minimum(track.lo, track.hi), np.maximum(track.lo, track.hi)))
+        track.hi = np.where(asked, np.minimum(will, carried), track.hi)
+        track.lo = np.where(asked, np.maximum(will, carried), track.lo)
+        track.note(Cause.ASKED)
+        for cause, mask in self._absent(start, end):
+            held = np.where(self.free, 0.0, full.held)
+            track.hi, track.lo = np.where(mask, held, track.hi), np.where(mask, held, track.lo)
+            track.up[mask], track.down[mask] = _NUMBER[cause], _NUMBER[cause]
+            track.note(cause)
+        loose = np.where(track.up == _NUMBER[Cause.DEPARTURE], loose, track.hi)
+        return Bounds(track.lo, track.hi, loose, track.up, track.down)
+
+    def advance(
+        self,
+        start: Instant,
+        end: Instant,
+        will: FloatArray,
+        more: tuple[FloatArray, FloatArray],
+        *,
+        day_over: bool,
+    ) -> None:
+        """The devices as they will be at the end of a span in which they do this, W.
+
+        Args:
+            start, end: of the span.
+            will: per device.
+            more: what each may have to give, and take, besides, once sun and demand are not known any more.
+            day_over: whether the local day ends with the span.
+        """
+        c, span_s = self._c, end - start
+        give, take = (0.0, 0.0) if end <= self._now + NATURAL_S else more
+        given = np.minimum(np.maximum(will, 0.0) + give, c.export_w) * span_s / 3600.0
+        taken = np.minimum(np.maximum(-will, 0.0) + take, c.import_w) * span_s / 3600.0
+        floors = np.maximum(self._floors(start, self._config.hold_time_s), self._floors(end, self._config.hold_time_s))
+        surely = self._floors(start, self._config.hold_time_s)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.where(self._storing, 1.0 / c.energy_wh, 0.0)
+        ready = c.leave_soc + 2.0 * np.sqrt(c.soc_variance) + _READY
+        forced, sure = floors * span_s / 3600.0 * part, surely * span_s / 3600.0 * part
+        low, high = self._low - given * part, self._high + taken * part
+        low = np.where(sure > 0.0, np.minimum(low + sure, np.fmax(c.leave_soc, low)), low)
+        high = np.where(forced > 0.0, np.minimum(high + forced, np.fmax(ready, high)), high)
+        self._low, self._high = np.maximum(low, 0.0), np.minimum(high, 1.0)
+        c.available_wh = np.maximum(c.available_wh - given, 0.0)
+        c.day_wh = np.zeros_like(c.day_wh) if day_over else c.day_wh + given + taken
+
+    def told(self, watts: FloatArray, at: Instant) -> None:
+        """What each will be told from then on, W; NaN: nothing. For least times and modes."""
+        c = self._c
+        on = known_or_zero(watts) != 0.0
+        c.since = np.where(on != c.on, at, c.since)
+        other = known_or_zero(watts) != known_or_zero(c.told_w)
+        c.told_at = np.where(other, at, c.told_at)
+        c.on, c.told_w, c.last_w = on, watts, watts
+
+    def held_w(self) -> float:
+        """What those do now who cannot be asked, W."""
+        c = self._c
+        trusted = np.isfinite(c.w) & c.counts & ~(c.quarantined | c.lost | (c.down & (c.received <= c.down_at)))
+        return float(c.w[trusted & ~self.free].sum())
+
+    def energies(self) -> tuple[float | None, float | None]:
+        """(what can be given, what can be taken) from what is stored, Wh; None: nobody stores."""
+        c, mine = self._c, self._storing & self.free
+        if not mine.any():
+            return None, None
+        margin = 2.0 * np.sqrt(c.soc_variance)
+        left = np.maximum(c.day_cap_wh - c.day_wh, 0.0)
+        up = np.minimum(np.maximum(self._low - margin - c.soc_min, 0.0) * c.energy_wh, left)
+        down = np.minimum(np.maximum(c.soc_max - self._high - margin, 0.0) * c.energy_wh, left)
+        return float(up[mine].sum()), float(down[mine].sum())
+
+    def vars(self, powers: FloatArray) -> tuple[float, float]:
+        """(least, most) reactive power beside these powers, var: what the circle leaves; active power comes first."""
+        c = self._c
+        able = c.can_set_var & self.free
+        left = np.sqrt(np.maximum(c.max_va**2 - powers**2, 0.0))
+        least, most = np.minimum(c.var_absorb, left)[able], np.minimum(c.var_inject, left)[able]
+        return -float(least.sum()), float(most.sum())
+
+    def reach(self, bound: FloatArray, will: FloatArray) -> float:
+        """How long ramps take from what is planned to a bound, s."""
+        way = np.abs(bound - will) / self._c.ramp_w_per_s
+        return float(way[self.free].max(initial=0.0))
+
+    def lost(self, bounds: Bounds) -> tuple[list[tuple[Cause, float, int]], list[tuple[Cause, float, int]]]:
+        """What holds back how much of how many: upwards, downwards; the most first."""
+        c = self._c
+        above = np.maximum(c.export_w - np.maximum(bounds.hi, 0.0), 0.0) + np.maximum(-bounds.hi, 0.0)
+        below = np.maximum(c.import_w + np.minimum(bounds.lo, 0.0), 0.0) + np.maximum(bounds.lo, 0.0)
+        return _summed(bounds.up, above), _summed(bounds.down, below)
+
+    def _why_hard(self, hi: FloatArray, lo: FloatArray, hold_s: float) -> tuple[IntArray, IntArray]:
+        """What holds the hard bounds back."""
+        c, count = self._c, hi.size
+        up: IntArray = np.full(count, FREE, dtype=np.int64)
+        down: IntArray = np.full(count, FREE, dtype=np.int64)
+        cut_up, cut_down = hi < c.export_w - _SAME_W, lo > -c.import_w + _SAME_W
+        for cause, mask in ((Cause.LEVELS, is_coarse(c)), (Cause.NATURAL, c.natural & ~self._storing)):
+            up[cut_up & mask] = down[cut_down & mask] = _NUMBER[cause]
+        highest = timed.charge_limit(c, np.fmin(self._high + 2.0 * np.sqrt(c.soc_variance), 1.0))
+        down[cut_down & np.isfinite(highest) & (lo >= -highest - _SAME_W)] = _NUMBER[Cause.CURVE]
+        for cause, bound in ((Cause.ENERGY, energy_bounds), (Cause.DAY, day_bounds)):
+            least, most = np.full(count, -np.inf), np.full(count, np.inf)
+            c.soc = self._low
+            bound(c, np.empty(count), most, hold_s)
+            c.soc = self._high
+            bound(c, least, np.empty(count), hold_s)
+            up[cut_up & (most < c.export_w - _SAME_W) & (hi >= most - _SAME_W)] = _NUMBER[cause]
+            down[cut_down & (least > -c.import_w + _SAME_W) & (lo <= least + _SAME_W)] = _NUMBER[cause]
+        up[cut_up & c.soc_doubt] = down[cut_down & c.soc_doubt] = _NUMBER[Cause.DOUBT]
+        return up, down
+
+    def _floors(self, at: Instant, hold_s: float) -> FloatArray:
+        """The least that each must take for its departure, W >= 0."""
+        c, floors = self._c, np.zeros(self.free.size)
+        if c.departing:
+            c.soc = self._low
+            rows = np.flatnonzero(np.isfinite(c.leave_at) & (c.leave_at > at) & self.free & np.isfinite(c.soc))
+            margin = self._config.departure_margin
+            floors[rows] = timed.departure_floor(c, rows, at, span_s=hold_s, margin=margin)
+        return floors
+
+    def _absent(self, start: Instant, end: Instant) -> list[tuple[Cause, BoolArray]]:
+        """Who will not be there, or cannot be asked; what is worse comes later."""
+        c = self._c
+        away = np.zeros(self.free.size, dtype=np.bool_)
+        for place, begins, ends in self._away:
+            away[place] |= begins < end and start < ends
+        gone = np.isfinite(c.leave_at) & np.isfinite(c.leave_soc) & (c.leave_at <= start)
+        able = c.can_set_w | (c.can_limit_w & c.natural)
+        return [
+            (Cause.GONE, gone),
+            (Cause.AWAY, away),
+            (Cause.UNABLE, ~able),
+            (Cause.UNUSABLE, ~c.usable & ~c.local),
+            (Cause.LOCAL, ~c.usable & c.local),
+            (Cause.FAILING, c.down),
+            (Cause.SILENT, c.lost),
+            (Cause.QUARANTINED, c.quarantined),
+            (Cause.DISABLED, ~c.enabled),
+            (Cause.BLOCKED, c.blocked),
+        ]
+
+
+class _Track:
+    """Bounds as they are narrowed, and what narrowed each last."""
+
+    def __init__(self, lo: FloatArray, hi: FloatArray, up: IntArray, down: IntArray) -> None:
+        self.lo, self.hi, self.up, self.down = lo, hi, up, down
+        self._before = lo.copy(), hi.copy()
+
+    def note(self, cause: Cause) -> None:
+        """What was narrowed since the last note, was narrowed by this."""
+        lo, hi = self._before
+        self.up[self.hi < hi - _SAME_W] = _NUMBER[cause]
+        self.down[self.lo > lo + _SAME_W] = _NUMBER[cause]
+        self._before = self.lo.copy(), self.hi.copy()
+
+
+def _summed(numbers: IntArray, watts: FloatArray) -> list[tuple[Cause, float, int]]:
+    counted = (numbers != FREE) & (watts > _SAME_W)
+    sums = np.bincount(numbers[counted], weights=watts[counted], minlength=len(CAUSES))
+    counts = np.bincount(numbers[counted], minlength=len(CAUSES))
+    found = [(CAUSES[at], float(sums[at]), int(counts[at])) for at in np.flatnonzero(counts).tolist()]
+    return sorted(found, key=lambda one: -one[1])

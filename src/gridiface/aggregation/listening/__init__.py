@@ -1,0 +1,1 @@
+"""What devices and meters tell, and what of it is believed."""

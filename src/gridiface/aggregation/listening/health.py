@@ -1,0 +1,119 @@
+"""Who can be relied on: lost and failing devices are left out at once and come back slowly.
+
+Each relapse doubles the time a device has to wait before it is asked again, so that a flapping one does not throw
+its share back and forth. Works on whole columns; says who changed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridiface.aggregation.allocate.problem import IntArray
+from gridiface.aggregation.envelope.doubt import keep
+from gridiface.aggregation.state.columns import Columns
+from gridiface.aggregation.state.log import DecisionLog, device_target
+from gridiface.domain.clock import Instant
+
+#: A device that held for so many times its waiting time starts again with a clean record.
+FORGIVE = 10.0
+
+
+def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: float, relapse: bool = True) -> bool:
+    """A device did not do what it was told. True when that is news.
+
+    Args:
+        columns: the fleet.
+        row: of the device; it is left out until it comes back.
+        now: s since 1970.
+        wait_s: how long it is left out the first time; twice as long with each relapse, `longest_s` at most.
+        longest_s: see wait_s.
+        relapse: whether it was asked and failed; else it waits as long as the last time.
+    """
+    c = columns
+    keep(c, np.array([row]))
+    news = not bool(c.down[row])
+    if news and not relapse and c.relapses[row]:
+        c.relapses[row] -= 1
+    wait = min(wait_s * 2.0 ** int(c.relapses[row]), longest_s)
+    if news:
+        held = now - float(c.back_at[row])
+        if held > FORGIVE * wait:
+            c.relapses[row] = 0
+            wait = wait_s
+        c.relapses[row] = min(int(c.relapses[row]) + 1, 30)
+    c.down[row] = True
+    # Who was tried again in vain took nothing since it failed before: what it shows since then is what it does.
+    in_vain = news and not c.lost[row] and bool(c.received[row] > c.down_at[row] > -np.inf)
+    if not in_vain:
+        c.down_at[row] = now
+    c.back_at[row] = now + wait
+    c.acknowledged[row], c.waits_since[row] = False, np.nan
+    c.touched[row] = True
+    return news
+
+
+def recover(columns: Columns, now: Instant) -> IntArray:
+    """Let those come back whose waiting time is over and who have been heard of since; their rows.
+
+    A device that never sends telemetry is tried again when its time is over.
+    """
+    c = columns
+    if not c.down.any():
+        return np.empty(0, dtype=np.int64)
+    heard = (c.received > c.down_at) | (c.seen == 0)
+    back = np.flatnonzero(c.down & ~c.lost & heard & (now >= c.back_at))
+    c.down[back] = False
+    c.back_at[back] = now
+    c.told_w[back], c.told_order[back] = np.nan, -1  # what they hold by now is not known: they are told at once
+    c.touched[back] = True
+    return back
+
+
+def watch(columns: Columns, now: Instant, *, lost_after_s: float) -> IntArray:
+    """Find those whose telemetry has stopped; their rows. They count as down until they are heard again.
+
+    A device that never sent any is not lost: nothing was known of it.
+    """
+    c = columns
+    age = now - c.received
+    silent = (age > np.maximum(lost_after_s, 3.0 * c.period_s)) & (c.seen > 0) & ~c.lost
+    gone = np.flatnonzero(silent)
+    c.lost[gone] = True
+    c.touched[gone] = True
+    return gone
+
+
+def next_watch(columns: Columns, *, lost_after_s: float) -> Instant | None:
+    """When the next device will have been silent for too long, or the next one may come back."""
+    c = columns
+    due = []
+    heard = (c.seen > 0) & ~c.lost
+    if heard.any():
+        due.append(float((c.received + np.maximum(lost_after_s, 3.0 * c.period_s))[heard].min()))
+    waiting = c.down & ~c.lost
+    if waiting.any():
+        due.append(float(c.back_at[waiting].min()))
+    return min(due, default=None)
+
+
+def quarantine(
+    columns: Columns, row: int, now: Instant, reason: str, log: DecisionLog, *, value: float | None = None
+) -> bool:
+    """Leave a device out, or a meter unheeded, until it is released; False where it is so already.
+
+    Args:
+        columns: the fleet.
+        row: whose telemetry is not believed.
+        now: when.
+        reason: for the record.
+        log: the record.
+        value: for the record.
+    """
+    c = columns
+    if bool(c.quarantined[row]):
+        return False
+    c.quarantined[row], c.touched[row], c.acknowledged[row] = True, True, False
+    c.odd_since[row] = now
+    text = f"{reason}; left out until it is released"
+    log.add(now, device_target(c.ids[row]), "telemetry", "quarantined", text, value=value)
+    return True

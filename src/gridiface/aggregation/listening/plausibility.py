@@ -1,0 +1,153 @@
+"""What is not believed, and who is left out for it: physics, the device's own history, the group's meter.
+
+A quarantined device is released and asked for nothing; for limits it counts with the most it may be doing. Its end is
+the operator's decision (or plausible telemetry for long enough, where so configured). Works on whole columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from gridiface.aggregation.allocate import IntArray
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.deciding.plan import Node
+from gridiface.aggregation.envelope import twin
+from gridiface.aggregation.envelope.rollup import speaks
+from gridiface.aggregation.listening import health
+from gridiface.aggregation.state.column_table import NAN
+from gridiface.aggregation.state.columns import Columns
+from gridiface.aggregation.state.log import DecisionLog, device_target
+from gridiface.domain.clock import Instant
+
+#: "auto": plausible for so many times `quarantine_after_s` ends a quarantine.
+AUTO_TIMES = 10.0
+
+#: A meter and its members must have been read within so many seconds of each other to be compared.
+SAME_TIME_S = 2.0
+
+
+class Plausibility:
+    """Judges telemetry once a step."""
+
+    def __init__(self, columns: Columns, config: EngineConfig, log: DecisionLog) -> None:
+        self._c, self._config, self._log = columns, config, log
+        self._metered: dict[str, tuple[float, float]] = {}
+
+    def check(self, nodes: Iterable[Node], now: Instant) -> bool:
+        """Quarantine who has to be, leave out who does not follow; whether anybody was."""
+        changed = self._physics(now)
+        changed |= self._following(now)
+        if self._config.meter_check_rel > 0:
+            for node in nodes:
+                if node.meter is not None:
+                    changed |= self._meter(node, now)
+        return changed
+
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set."""
+        self._metered = {name: (watts, at + seconds) for name, (watts, at) in self._metered.items()}
+
+    def release(self, row: int, now: Instant, reason: str) -> bool:
+        """End a quarantine; False where there is none."""
+        c = self._c
+        if not bool(c.quarantined[row]):
+            return False
+        c.quarantined[row], c.odd_since[row], c.metered_w[row] = False, NAN, NAN
+        c.touched[row] = True
+        if bool(c.lost[row]):
+            c.natural_w[row] = NAN  # what was not believed does not tell that it sleeps; it is learned anew
+        self._log.add(now, device_target(c.ids[row]), "telemetry", "released", reason)
+        return True
+
+    def quarantine(self, row: int, now: Instant, reason: str, value: float | None = None) -> bool:
+        """Leave a device out until it is released; False where it is left out already."""
+        return health.quarantine(self._c, row, now, reason, self._log, value=value)
+
+    def _physics(self, now: Instant) -> bool:
+        """Power beyond the rating (`odd`, judged as it comes in) that does not end."""
+        c = self._c
+        if not c.odd.any() and not c.quarantined.any():
+            return False
+        fresh = c.odd & np.isnan(c.odd_since)
+        c.odd_since[fresh] = now
+        over = ~c.odd & ~c.quarantined & np.isfinite(c.odd_since)
+        c.odd_since[over] = NAN
+        wait = self._config.quarantine_after_s
+        changed = False
+        for row in np.flatnonzero(c.odd & ~c.quarantined & (now - c.odd_since >= wait)).tolist():
+            changed |= self.quarantine(row, now, f"its power has been beyond its rating for {wait:g} s")
+        if self._config.quarantine_release == "auto":
+            c.odd_since[c.quarantined & c.odd] = now
+            well = c.quarantined & ~c.odd & (now - c.odd_since >= AUTO_TIMES * wait)
+            for row in np.flatnonzero(well).tolist():
+                changed |= self.release(row, now, f"plausible for {AUTO_TIMES * wait:g} s")
+        return changed
+
+    def _following(self, now: Instant) -> bool:
+        """Devices that acknowledge and do something else: their share goes to the others.
+
+        Sun and people are not judged: that they do less is no contradiction.
+        """
+        c, config = self._c, self._config
+        if config.follow_after_s <= 0 or not c.acknowledged.any():
+            return False
+        lag = c.latency_s + config.response_s
+        lack = twin.lack_of(c.w, c.from_w, c.told_w, c.ramp_w_per_s, lag, c.received - c.from_at)
+        judged = c.acknowledged & ~(c.natural | c.down | c.lost | c.quarantined | c.odd) & (c.modes < 0)
+        off = np.abs(lack) > config.follow_rel * np.maximum(c.export_w, c.import_w)  # NaN: not off
+        stray = judged & off & (c.received > c.from_at)
+        c.stray_since[stray & np.isnan(c.stray_since)] = now
+        c.stray_since[~stray] = NAN
+        gone = np.flatnonzero(now - c.stray_since >= config.follow_after_s)
+        for row in gone.tolist():
+            missing = float(lack[row])
+            reason = f"it acknowledged {c.told_w[row]:.0f} W and has not followed for {config.follow_after_s:g} s"
+            wait = max(config.return_after_s, config.follow_after_s)
+            health.fail(c, row, now, wait_s=wait, longest_s=max(wait, config.return_after_max_s))
+            target = device_target(c.ids[row])
+            self._log.add(now, target, "availability", "failing", reason, value=missing)
+            self._log.add(now, target, "allocation", "re-allocated", "its share goes to the others", value=missing)
+            c.told_w[row], c.told_order[row], c.stray_since[row] = NAN, -1, NAN
+        return bool(gone.size)
+
+    def _meter(self, node: Node, now: Instant) -> bool:
+        """A step that one member reports and its group's meter does not see: that member lies.
+
+        Only a step that a single member explains is judged; drifts and steps of the load beside the members are not.
+        """
+        c, meter = self._c, node.meter
+        assert meter is not None
+        before = self._metered.get(node.id)
+        at = float(c.received[meter])
+        rows = node.rows[c.counts[node.rows] & np.isfinite(c.w[node.rows]) & ~c.lost[node.rows]]
+        if not rows.size or not speaks(c, meter) or (before and at <= before[1]):
+            return False
+        if bool((np.abs(c.received[rows] - at) > SAME_TIME_S).any()):
+            return False
+        steps = c.w[rows] - c.metered_w[rows]
+        known = bool(np.isfinite(steps).all())
+        c.metered_w[node.rows] = NAN  # who is not heard has no step to compare when it is back: the meter saw it before
+        c.metered_w[rows] = c.w[rows]
+        self._metered[node.id] = (float(c.w[meter]), at)
+        if before is None or not known:
+            return False
+        unseen = float(steps.sum()) - (float(c.w[meter]) - before[0])
+        liar = self._who(rows, steps, unseen)
+        if liar is None:
+            return False
+        seen = "it reported a step that the meter of its group did not see"
+        return self.quarantine(int(rows[liar]), now, seen, value=float(steps[liar]))
+
+    def _who(self, rows: IntArray, steps: np.typing.NDArray[np.float64], unseen: float) -> int | None:
+        """The place of the one member whose step is what the meter did not see."""
+        c = self._c
+        rated = np.maximum(c.export_w[rows], c.import_w[rows])
+        # Who moves as it was told may be on its ramp while the meter lags behind: only steps nobody asked for count.
+        left, before = np.abs(c.told_w[rows] - c.w[rows]), np.abs(c.told_w[rows] - (c.w[rows] - steps))
+        told = (left <= 0.05 * rated + 1.0) | (left < before)  # NaN, told nothing: neither
+        big = np.abs(steps) > np.maximum(self._config.meter_check_rel * rated, 100.0)
+        fits = big & ~told & ~c.quarantined[rows] & (np.abs(steps - unseen) <= 0.1 * np.abs(steps))
+        places = np.flatnonzero(fits)
+        return int(places[0]) if places.size == 1 else None

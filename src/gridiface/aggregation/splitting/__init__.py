@@ -1,0 +1,1 @@
+"""A plan split over devices within all limits."""

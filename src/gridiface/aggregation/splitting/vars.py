@@ -1,0 +1,68 @@
+"""Reactive power: a group's total split inside each device's capability circle, active power first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
+from gridiface.aggregation.allocate.water_filling import water_fill
+from gridiface.aggregation.deciding.plan import Node, Plan
+from gridiface.aggregation.envelope.limits import known_or_zero
+from gridiface.aggregation.state.columns import Columns
+
+
+def var_bounds(columns: Columns, rows: IntArray, watts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(lowest, highest) reactive power of each device beside its active power, var, + injected.
+
+    The circle P^2 + Q^2 <= S^2 and the var ratings bound it; what the active power needs is not touched.
+    """
+    c = columns
+    left = np.sqrt(np.maximum(c.max_va[rows] ** 2 - watts**2, 0.0))
+    return -np.minimum(c.var_absorb[rows], left), np.minimum(c.var_inject[rows], left)
+
+
+def split_vars(columns: Columns, plan: Plan, requested: Mapping[str, float], watts: FloatArray) -> FloatArray:
+    """Reactive power of every device, var; NaN where nothing is asked.
+
+    Args:
+        columns, plan: the fleet, who rules it.
+        requested: var by group id.
+        watts: active power that goes with it, NaN where none is told (then the measured one counts).
+    """
+    result = np.full(columns.count, np.nan)
+    single = np.isfinite(plan.device_var) & columns.can_set_var
+    if not requested and not single.any():
+        return result
+    active = np.where(np.isfinite(watts), watts, known_or_zero(columns.w))
+    everyone = np.arange(columns.count)
+    low, high = var_bounds(columns, everyone, active)
+    result[single] = np.clip(plan.device_var[single], low[single], high[single])
+    able = columns.can_set_var & columns.usable & columns.enabled & columns.counts
+    able &= ~(columns.blocked | columns.down | columns.lost | columns.quarantined)
+    for root in plan.roots:
+        _split_node(root, requested, result, low, high, able, columns)
+    return result
+
+
+def _split_node(
+    node: Node,
+    requested: Mapping[str, float],
+    result: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    able: BoolArray,
+    columns: Columns,
+) -> None:
+    """Inner groups first: to those around them their vars are given."""
+    for child in node.inside:
+        _split_node(child, requested, result, low, high, able, columns)
+    if node.id not in requested:
+        return
+    given = np.isfinite(result[node.rows])
+    free = node.rows[~given & able[node.rows]]
+    rest = node.rows[~given & ~able[node.rows]]
+    held = float(result[node.rows[given]].sum()) + float(known_or_zero(columns.var[rest]).sum())
+    weight = np.maximum(high[free] - low[free], 1.0)
+    result[free] = water_fill(requested[node.id] - held, low[free], high[free], np.zeros(free.size), weight)

@@ -1,0 +1,128 @@
+import math
+
+import numpy as np
+import pytest
+
+from gridiface.aggregation.envelope.residual import BEHIND_S, NOTHING, Beside, Members, Residual
+
+FILTER_S = 10.0
+
+
+def members(*watts, coming=(0.0, 0.0)):
+    """None: not read."""
+    return Members(
+        np.array([0.0 if one is None else one for one in watts]), np.array([one is not None for one in watts]), coming
+    )
+
+
+def taken(*readings, filter_s=FILTER_S):
+    """A residual after readings of the meter: (s, metered W, members)."""
+    residual = Residual()
+    for read, metered, shown in readings:
+        residual.update(metered, shown, filter_s=filter_s, read=read)
+    return residual
+
+
+def test_it_starts_at_the_difference_and_is_smoothed():
+    assert Residual().beside == NOTHING
+    assert taken((0.0, -3_000.0, members(1_000.0))).beside == Beside.steady(-4_000.0)
+    later = taken((0.0, -3_000.0, members(1_000.0)), (5.0, -2_000.0, members(1_000.0)))
+    assert later.watts == -3_500.0
+    assert taken((0.0, -3_000.0, members(1_000.0)), (60.0, -2_000.0, members(1_000.0))).watts == -3_000.0
+    assert taken((0.0, 1.0, members(0.0)), (1.0, 9.0, members(0.0)), filter_s=0.0).watts == 9.0
+
+
+def test_a_reading_is_taken_once():
+    residual = taken((5.0, 0.0, members(0.0)))
+    assert not residual.takes(5.0)
+    assert not residual.takes(4.0)
+    assert residual.takes(5.5)
+    assert Residual().takes(-1e9)
+    residual.shift_time(3_600.0)
+    assert not residual.takes(3_605.0)
+    residual.update(1_000.0, members(0.0), filter_s=FILTER_S, read=3_606.0)  # one second later, not an hour
+    assert residual.watts == pytest.approx(100.0)
+
+
+def test_limits_count_at_once_with_what_members_that_stand_still_do_not_explain():
+    more = taken((0.0, -3_000.0, members(1_000.0)), (1.0, 1_000.0, members(1_000.0)))
+    assert more.beside == Beside(-3_600.0, high=0.0, low=-3_600.0)
+    less = taken((0.0, 1_000.0, members(1_000.0)), (1.0, -3_000.0, members(1_000.0)))
+    assert less.beside == Beside(-400.0, high=-400.0, low=-4_000.0)
+
+
+def test_what_a_member_on_its_way_explains_is_smoothed_alone():
+    # The member has moved, the meter has not seen it yet; and the other way round it is told and not read yet.
+    behind = taken((0.0, 1_000.0, members(1_000.0)), (1.0, 1_000.0, members(-2_000.0)))
+    assert behind.beside == Beside.steady(300.0)
+    ahead = taken((0.0, 1_000.0, members(1_000.0)), (1.0, 4_000.0, members(1_000.0, coming=(0.0, 3_000.0))))
+    assert ahead.beside == Beside.steady(300.0)
+    falls = taken((0.0, 1_000.0, members(1_000.0)), (1.0, -2_000.0, members(1_000.0, coming=(-3_000.0, 0.0))))
+    assert falls.beside == Beside.steady(-300.0)
+
+
+def test_a_movement_explains_nothing_once_the_meter_must_have_seen_it():
+    readings = [(0.0, 1_000.0, members(1_000.0))]
+    readings += [(float(at), 1_000.0, members(-2_000.0)) for at in range(1, 6)]
+    assert taken(*readings[:3]).beside.high < 3_000.0
+    assert taken(*readings).beside.high == 3_000.0
+    assert readings[-1][0] > 1.0 + BEHIND_S
+
+
+def test_a_slow_meter_is_given_one_reading_of_its_own():
+    readings = [(0.0, 1_000.0, members(1_000.0)), (30.0, 1_000.0, members(-2_000.0))]
+    assert taken(*readings, filter_s=1e9).beside.high == pytest.approx(0.0, abs=1.0)
+    assert taken(*readings, (60.0, 1_000.0, members(-2_000.0)), filter_s=1e9).beside.high == 3_000.0
+
+
+def test_who_falls_silent_goes_on_behind_the_meter():
+    silent = taken((0.0, 3_000.0, members(1_000.0, 2_000.0)), (1.0, 3_000.0, members(1_000.0, None)))
+    assert silent.beside == Beside.steady(2_000.0)
+
+
+def test_who_did_something_else_while_it_was_silent_than_before_and_after_is_not_smoothed_away():
+    away = taken((0.0, 3_000.0, members(1_000.0, 2_000.0)), (1.0, 1_000.0, members(1_000.0, None)))
+    assert away.beside == NOTHING
+    back = taken((0.0, -1_000.0, members(1_000.0, None)), (1.0, 3_000.0, members(1_000.0, 2_000.0)))
+    assert back.beside == NOTHING
+
+
+def test_who_is_read_again_is_no_longer_beside_the_others_at_once_and_once():
+    residual = taken((0.0, 3_000.0, members(1_000.0, None)))
+    assert residual.watts == 2_000.0
+    residual.returned(members(1_000.0, 2_000.0))
+    assert residual.beside == NOTHING
+    residual.returned(members(1_000.0, 2_000.0))
+    assert residual.beside == NOTHING
+    residual.update(3_000.0, members(1_000.0, 2_000.0), filter_s=FILTER_S, read=1.0)
+    assert residual.beside == NOTHING
+
+
+def test_who_is_counted_as_told_until_it_is_read_is_taken_off_by_the_difference():
+    told = Members(np.array([800.0]), np.array([False]))
+    residual = taken((0.0, 1_000.0, told))
+    assert residual.watts == 200.0
+    residual.returned(members(1_000.0))
+    assert residual.watts == 0.0
+
+
+def test_other_members_are_not_compared_with_those_before():
+    residual = taken((0.0, 3_000.0, members(1_000.0)))
+    residual.forget()
+    residual.returned(members(500.0, 2_000.0))
+    residual.update(3_000.0, members(500.0, 2_000.0), filter_s=FILTER_S, read=1.0)
+    assert residual.beside == Beside(1_850.0, high=1_850.0, low=500.0)
+
+
+def test_what_two_groups_have_beside_them_adds_up():
+    assert Beside(1.0, 3.0, -2.0) + Beside.steady(4.0) == Beside(5.0, 7.0, 2.0)
+    assert not math.isinf(NOTHING.high)
+
+
+def test_what_has_changed_in_a_long_silence_comes_smoothly():
+    residual = taken((0.0, -3_000.0, members(1_000.0)), (1.0, -3_000.0, members(1_000.0)))
+    residual.update(-8_000.0, members(1_000.0), filter_s=FILTER_S, read=90.0, usual_s=2.0)
+    assert residual.watts == -5_000.0
+    slow = taken((0.0, -3_000.0, members(1_000.0)))
+    slow.update(-8_000.0, members(1_000.0), filter_s=FILTER_S, read=60.0, usual_s=60.0)
+    assert slow.watts == -9_000.0

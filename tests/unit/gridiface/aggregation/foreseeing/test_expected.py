@@ -1,0 +1,117 @@
+"""Devices as they are expected to be later: their charge on its way, and what holds each back."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.unit.gridiface.aggregation.conftest import battery
+
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.foreseeing.expected import CAUSES, FREE, NATURAL_S, Expected
+from gridiface.domain.envelope import Cause
+from gridiface.domain.fleet import Capability, Constraints, DeviceKind, Nameplate
+
+NOTHING = (np.array([-np.inf]), np.array([np.inf]))
+
+
+def roof(name):
+    able = frozenset({Capability.SET_W, Capability.LIMIT_W})
+    return replace(battery(name), kind=DeviceKind.PV, nameplate=Nameplate(max_w=5_000.0, capabilities=able))
+
+
+def one(bench, device, soc=0.5, **config):
+    """A device alone, seen for some seconds."""
+    world = bench(device, socs={device.id: soc}).step(steps=3)
+    columns = world.engine._c
+    away = [[(span.start, span.end) for span in device.away]]
+    return Expected(columns, np.array([0]), away, EngineConfig(hold_time_s=60.0, **config), world.now), world.now
+
+
+def sides(expected, start, span_s=900.0, will=0.0, asked=False, limits=NOTHING):
+    """(least, most, why least, why most) of the device."""
+    found = expected.bounds(start, start + span_s, np.array([will]), np.array([asked]), limits)
+    why = [None if number == FREE else CAUSES[number] for number in (int(found.down[0]), int(found.up[0]))]
+    return (float(found.lo[0]), float(found.hi[0]), *why)
+
+
+def test_a_battery_gives_what_it_holds_to_the_end_of_the_span(bench):
+    expected, now = one(bench, battery("a"))  # 5 kWh out and 5 kWh in, at 5 kW
+    assert sides(expected, now) == (-5_000.0, 5_000.0, None, None)
+    least, most, *why = sides(expected, now, span_s=7_200.0)
+    assert most == pytest.approx(2_500, rel=0.03)
+    assert least == pytest.approx(-2_500, rel=0.03)
+    assert why == [Cause.ENERGY, Cause.ENERGY]
+
+
+def test_what_is_planned_to_be_given_is_gone_and_what_is_taken_is_not_there_yet(bench):
+    expected, now = one(bench, battery("a"))
+    before = expected.energies()
+    expected.advance(now, now + 1_800, np.array([4_000.0]), (np.zeros(1), np.zeros(1)), day_over=False)
+    assert expected.energies() == pytest.approx((before[0] - 2_000.0, before[1]))
+    expected.advance(now + 1_800, now + 3_600, np.array([-4_000.0]), (np.zeros(1), np.zeros(1)), day_over=False)
+    assert expected.energies() == pytest.approx((before[0] - 2_000.0, before[1] - 2_000.0))
+    # What stands in for sun that may fail counts once that is not known any more.
+    expected.advance(now + 3_600, now + 7_200, np.array([0.0]), (np.array([1_000.0]), np.zeros(1)), day_over=False)
+    assert expected.energies()[0] == pytest.approx(before[0] - 3_000.0)
+
+
+def test_sun_counts_for_a_quarter_of_an_hour(bench):
+    world = bench(roof("r"))
+    world.lies["r"] = 3_000.0
+    world.step(steps=3)
+    expected = Expected(world.engine._c, np.array([0]), [()], EngineConfig(), world.now)
+    assert sides(expected, world.now, NATURAL_S, will=3_000.0)[:2] == (0.0, 3_000.0)
+    assert sides(expected, world.now + 60, NATURAL_S, will=3_000.0) == (0.0, 0.0, None, Cause.NATURAL)
+    # One that goes on with a control of its own gives between nothing and that.
+    least, most, *_ = sides(expected, world.now + 60, NATURAL_S, will=3_000.0, asked=True)
+    assert (least, most) == (3_000.0, 0.0)
+
+
+def test_charge_curve_is_read_where_the_charge_comes_to(bench):
+    curve = ((0.0, 5_000.0), (0.6, 5_000.0), (1.0, 1_000.0))
+    device = replace(battery("a"), constraints=Constraints(charge_w_by_soc=curve))
+    expected, now = one(bench, device, soc=0.5)
+    least, _, why, _ = sides(expected, now, span_s=2_400.0)  # at 5 kW it would come to 0.83
+    assert -3_000.0 < least < -2_000.0
+    assert why is Cause.CURVE
+
+
+def test_a_daily_cap_is_new_with_the_day(bench):
+    device = replace(battery("a"), constraints=Constraints(daily_wh=1_000.0))
+    expected, now = one(bench, device)
+    assert sides(expected, now, span_s=1_790.0)[1:] == (pytest.approx(2_000.0), Cause.DAY, Cause.DAY)
+    nothing = np.zeros(1), np.zeros(1)
+    expected.advance(now, now + 900, np.array([4_000.0]), nothing, day_over=False)
+    assert sides(expected, now + 900)[1] == 0.0
+    expected.advance(now + 900, now + 1_800, np.array([0.0]), nothing, day_over=True)
+    assert sides(expected, now + 1_800, span_s=1_790.0)[1] == pytest.approx(2_000.0)
+
+
+def test_limits_of_its_own_and_a_control_of_its_own(bench):
+    expected, now = one(bench, battery("a"))
+    assert sides(expected, now, limits=(np.array([-np.inf]), np.array([700.0]))) == (-5_000.0, 700.0, None, Cause.LIMIT)
+    assert sides(expected, now, will=1_200.0, asked=True) == (1_200.0, 1_200.0, Cause.ASKED, Cause.ASKED)
+    # Which runs out: it will be anywhere between.
+    least, most, *_ = sides(expected, now, span_s=7_200.0, will=4_000.0, asked=True)
+    assert (least, most) == (4_000.0, pytest.approx(2_500.0, rel=0.03))
+
+
+def test_who_is_blocked_or_in_local_control_counts_as_it_is(bench):
+    world = bench(battery("a"), socs={"a": 0.5})
+    world.lies["a"] = 300.0
+    world.step(steps=3)
+    world.engine.desk.block("a", True, world.now)
+    expected = Expected(world.engine._c, np.array([0]), [()], EngineConfig(), world.now)
+    assert sides(expected, world.now) == (300.0, 300.0, Cause.BLOCKED, Cause.BLOCKED)
+    assert expected.held_w() == 300.0
+    assert expected.energies() == (None, None)
+
+
+def test_reactive_power_is_what_the_circle_leaves(bench):
+    device = battery("a")
+    able = device.nameplate.capabilities | {Capability.SET_VAR}
+    plate = replace(device.nameplate, capabilities=able, max_va=5_000.0, max_var=4_000.0)
+    expected, _ = one(bench, replace(device, nameplate=plate))
+    assert expected.vars(np.array([3_000.0])) == (-4_000.0, 4_000.0)
+    assert expected.vars(np.array([-4_000.0])) == (-3_000.0, 3_000.0)
+    assert expected.vars(np.array([5_000.0])) == (0.0, 0.0)
