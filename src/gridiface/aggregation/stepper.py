@@ -113,7 +113,7 @@ class Stepper:
             node.id: self._target(node, demands, bounds, residuals[node.id].watts, plan.period_s, now) for node in bound
         }
         targets, on_top = ({name: one[at] for name, one in asked.items()} for at in (0, 1))
-        settings = Settings(tolerance=self._config.total_tolerance, phase_spread=self._config.phase_spread, reuse=reuse)
+        settings = Settings.of(self._config, reuse=reuse)
         quickness = Quickness(self._c, plan, bounds)
         quickness.keep(
             lambda asked: Solver(self._c, plan, bounds, asked, residuals, settings).solve().watts,

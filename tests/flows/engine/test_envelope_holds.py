@@ -26,8 +26,8 @@ from gridiface.domain.local_time import DailyTime, DailyWindow
 from gridiface.domain.schedule import LocalSchedule
 
 SEEDS = st.integers(0, 1_000_000)
-#: Without GRIDIFACE_THOROUGH=1 the examples alone. Of drawn ones about one in a hundred falls short: the set-point of a
-#: group is split by rating, and who holds less than its part runs out before the others.
+#: Without GRIDIFACE_THOROUGH=1 the examples alone. Of drawn ones two in a hundred fall short, most with vehicles that
+#: have to charge for a departure: what these will have charged by then is not known well enough.
 PROMISES = settings(STORIES, max_examples=300) if THOROUGH else settings(STORIES, phases=[Phase.explicit])
 
 #: The grid of the series, how many of its spans, the pace of the simulated time, and how long a ramp may take, s.
@@ -96,6 +96,11 @@ def weather(draw: random.Random, world: Any) -> None:
 
 @example(seed=186)  # a departure under a limit
 @example(seed=188)
+@example(seed=247)  # who holds less gives less from the beginning on
+@example(seed=343)
+@example(seed=404)
+@example(seed=533)
+@example(seed=48676)
 @example(seed=190)
 @example(seed=192)
 @example(seed=194)

@@ -8,6 +8,7 @@ The order in which the controls arrived plays no part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -106,6 +107,11 @@ class Ruling:
     def leading(self) -> Claim | None:
         """The claim whose ramp and service class hold for the total; None where no total is asked for."""
         return self.power or next(iter(self.shared.values()), None) or self.regulation
+
+    @property
+    def ends(self) -> Instant:
+        """When the last power that rules ends; infinite where none does, or without an end."""
+        return max((claim.control.span.end for claim in self.powers), default=math.inf)
 
     @property
     def controls(self) -> tuple[Control, ...]:

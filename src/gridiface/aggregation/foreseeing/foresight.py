@@ -102,7 +102,7 @@ class Foresight:
         beside = cache(beside_w)
         plan, demands = yield from planner.making(self._fleet.tree, self._fleet.rows, beside, config, bounds, at)
         yield ()
-        settings = Settings(tolerance=config.total_tolerance, phase_spread=config.phase_spread)
+        settings = Settings.of(config)
         residuals = {node.id: Beside.steady(beside(node.id)) for node in plan.nodes()}
         solution = Solver(c, plan, bounds, lambda node: demands.requested_w[node.id], residuals, settings).solve()
         return Ahead(plan, demands, orders, solution)

@@ -107,6 +107,18 @@ def hold_single(columns: Columns, plan: Plan, bounds: Envelope, watts: FloatArra
     watts[rows[outside]] = inside[outside]
 
 
+def charge_in_time(columns: Columns, bounds: Envelope, watts: FloatArray) -> None:
+    """Vehicles that nobody else commands and that must charge now for their departure; in place."""
+    c, floors = columns, bounds.floors
+    if not floors.size:
+        return
+    rows = floors[np.isnan(watts[floors]) & c.can_set_w[floors] & bounds.free[floors]]
+    running = np.where(np.isfinite(c.w[rows]), c.w[rows], 0.0)
+    already = c.told[rows] & np.isfinite(c.told_w[rows])
+    chosen = rows[(running > bounds.near_hi[rows]) | already]
+    watts[chosen] = bounds.near_hi[chosen]
+
+
 def by_itself(columns: Columns, rows: IntArray) -> FloatArray:
     """What devices do when nobody holds them, W: as measured, of those that are held as seen before; NaN: never seen.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
+from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.deciding.setpoints import Wanted
 from gridiface.aggregation.envelope.limits import Bound
 from gridiface.domain.controls import Setpoint
@@ -60,6 +61,17 @@ class Settings:
     tolerance: float = 0.0005
     phase_spread: float | None = None
     reuse: bool = False
+    hold_time_s: float = np.inf
+
+    @classmethod
+    def of(cls, config: EngineConfig, *, reuse: bool = False) -> Settings:
+        """Those of a configuration; `reuse`: the last split may be used again."""
+        return cls(
+            tolerance=config.total_tolerance,
+            phase_spread=config.phase_spread,
+            reuse=reuse,
+            hold_time_s=config.hold_time_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)

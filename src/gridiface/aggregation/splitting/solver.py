@@ -32,6 +32,7 @@ from gridiface.aggregation.splitting.parts import (
     Fixed,
     by_itself,
     ceilings,
+    charge_in_time,
     device_limits,
     hold_single,
     left_alone,
@@ -39,6 +40,7 @@ from gridiface.aggregation.splitting.parts import (
     with_device_limits,
 )
 from gridiface.aggregation.splitting.phase_exchange import evened
+from gridiface.aggregation.splitting.rationing import Rations
 from gridiface.aggregation.splitting.solution import NodeResult, Settings, Solution
 from gridiface.aggregation.state.columns import Columns, charge_of
 
@@ -69,6 +71,7 @@ class Solver:
         count = columns.count
         self._solution = Solution.of(self._will)
         self.leeway = Leeway(columns, self._b, self._own, targets, residuals, self._solution.watts)
+        self._rations = Rations(columns, self._b.at, settings.hold_time_s)
         #: In what fine devices beside coarse ones work for their total, W; of this solution, and of the one before it.
         self._ways = np.full(count, -np.inf), np.full(count, np.inf)
         self._ways_before: tuple[FloatArray, FloatArray] | None = None
@@ -115,7 +118,7 @@ class Solver:
                 self._command(root, self._targets(root))
             else:
                 self._guard(root)
-        self._charge_in_time()
+        charge_in_time(self._c, self._b, self._solution.watts)
         if self._plan.off.any():
             off = self._plan.off & self._b.free & self._c.can_set_w
             self._solution.watts[off] = 0.0
@@ -158,7 +161,11 @@ class Solver:
             powers = evened(
                 self._c,
                 free,
-                lambda: (self._nest(node, free, fixed), fixed.wanted, self._relaxed(free, (low, high), caps)[:2]),
+                lambda: (
+                    self._nest(node, free, fixed),
+                    fixed.wanted,
+                    self._rations.of(node, free, inside, self._relaxed(free, (low, high), caps)[:2], caps, powers),
+                ),
                 powers,
                 self._targets(node),
                 self._settings.phase_spread,
@@ -202,6 +209,7 @@ class Solver:
         self._solution.again[here], self._solution.anew[here] = used, not used
         if used:
             return told
+        lo, hi = self._rations.of(node, free, target, (lo, hi), caps)
         problem = Problem(
             target=target,
             lo=lo,
@@ -385,14 +393,3 @@ class Solver:
         given = zip(fixed.nodes, fixed.wanted[inner].tolist(), fixed.asked[inner].tolist(), strict=True)
         for child, total, asked in given:
             self._command(child, total, cut=total != asked)
-
-    def _charge_in_time(self) -> None:
-        """Vehicles that nobody else commands and that must charge now for their departure."""
-        floors = self._b.floors
-        if not floors.size:
-            return
-        rows = floors[np.isnan(self._solution.watts[floors]) & self._c.can_set_w[floors] & self._b.free[floors]]
-        running = np.where(np.isfinite(self._c.w[rows]), self._c.w[rows], 0.0)
-        already = self._c.told[rows] & np.isfinite(self._c.told_w[rows])
-        chosen = rows[(running > self._b.near_hi[rows]) | already]
-        self._solution.watts[chosen] = self._b.near_hi[chosen]

@@ -10,7 +10,6 @@ import numpy as np
 
 from gridiface.aggregation.allocate.problem import FloatArray
 from gridiface.aggregation.config import EngineConfig
-from gridiface.aggregation.deciding.arbitration import Ruling
 from gridiface.aggregation.deciding.plan import Plan
 from gridiface.aggregation.state.columns import Columns
 from gridiface.domain.clock import Instant
@@ -28,7 +27,7 @@ def note_ends(columns: Columns, plan: Plan, now: Instant, config: EngineConfig) 
         *((node.ruling, node.loose) for node in plan.nodes()),
         *((ruling, np.array([row])) for row, ruling in plan.rulings.items()),
     ):
-        left = _ends(ruling) - now
+        left = ruling.ends - now
         if left < config.hold_time_s:
             lasts = np.full(c.count, np.inf) if lasts is None else lasts
             lasts[rows] = max(left, least_s)
@@ -41,8 +40,3 @@ def note_ends(columns: Columns, plan: Plan, now: Instant, config: EngineConfig) 
     held = (c.hard_hi < c.export_w) | (c.hard_lo > -c.import_w)
     c.touched |= (lasts != c.lasts_s) & np.isfinite(c.energy_wh) & (held | (lasts > c.lasts_s))
     c.lasts_s[:] = lasts
-
-
-def _ends(ruling: Ruling) -> Instant:
-    """When the last power that rules ends; never where none does, or without an end."""
-    return max((claim.control.span.end for claim in ruling.powers), default=np.inf)
