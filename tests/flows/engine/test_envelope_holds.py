@@ -101,6 +101,8 @@ def weather(draw: random.Random, world: Any) -> None:
 @example(seed=404)
 @example(seed=533)
 @example(seed=48676)
+@example(seed=539)  # a vehicle whose charge is not certain
+@example(seed=564)  # the same under a daily cap
 @example(seed=190)
 @example(seed=192)
 @example(seed=194)

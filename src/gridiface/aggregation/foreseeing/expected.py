@@ -177,10 +177,11 @@ class Expected:
         forced, sure = floors * span_s / 3600.0 * part, surely * span_s / 3600.0 * part
         low, high = self._low - given * part, self._high + taken * part
         low = np.where(sure > 0.0, np.minimum(low + sure, np.fmax(c.leave_soc, low)), low)
-        high = np.where(forced > 0.0, np.minimum(high + forced, np.fmax(ready, high)), high)
+        planned, high = high, np.where(forced > 0.0, np.minimum(high + forced, np.fmax(ready, high)), high)
+        in_time = np.where(forced > 0.0, (high - planned) * c.energy_wh, 0.0)
         self._low, self._high = np.maximum(low, 0.0), np.minimum(high, 1.0)
         c.available_wh = np.maximum(c.available_wh - given, 0.0)
-        c.day_wh = np.zeros_like(c.day_wh) if day_over else c.day_wh + given + taken
+        c.day_wh = np.zeros_like(c.day_wh) if day_over else c.day_wh + given + taken + in_time
 
     def told(self, watts: FloatArray, at: Instant) -> None:
         """What each will be told from then on, W; NaN: nothing. For least times and modes."""

@@ -180,7 +180,7 @@ def _span(
 def _lowest(rule: Rule, bounds: Bounds) -> float:
     """The least total that limits leave where they are passed by what must be charged, W; else minus infinity."""
     with_floors = reachable(rule.nest, np.minimum(bounds.lo, bounds.hi), bounds.hi)
-    without = reachable(rule.nest, np.minimum(bounds.lo, bounds.loose), bounds.loose)
+    without = reachable(rule.nest, np.minimum(bounds.lo, bounds.hi), bounds.loose)
     return without[0] if with_floors[1] < without[0] else -np.inf
 
 
