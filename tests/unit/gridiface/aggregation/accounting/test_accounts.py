@@ -1,7 +1,10 @@
 """The accounts of controls: opened, sampled, closed; what is to be recorded, and when to look next."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from tests.unit.gridiface.aggregation.accounting.test_scoring import gap
 from tests.unit.gridiface.aggregation.conftest import T0, ask, battery
 
 from gridiface.aggregation.accounting.accounts import SAMPLE_S, Accounts, sample_of
@@ -9,7 +12,6 @@ from gridiface.aggregation.deciding.entry import Entry
 from gridiface.aggregation.envelope.rollup import Total
 from gridiface.aggregation.state.columns import Columns
 from gridiface.domain.controls import ServiceClass
-from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.telemetry import Quality
 
 
@@ -79,40 +81,23 @@ def test_a_control_that_never_ran_has_no_account_to_close():
     assert list(accounts.drain()[0]) == []
 
 
-def gap(start, end):
-    return PerformanceInterval(
-        control_id="c1",
-        target_id="all",
-        start=start,
-        end=end,
-        requested_w=None,
-        accepted_w=None,
-        allocated_w=None,
-        acknowledged_w=None,
-        delivered_w=None,
-        quality=Quality.BAD,
-        known=0.0,
-        reason="the server was down",
-    )
-
-
 def test_a_time_without_a_server_leads_the_account_of_a_control_that_goes_on():
     columns = fleet()
     accounts = Accounts(columns, 10.0, 100)
-    accounts.absent([gap(T0 - 30, T0)], T0 + 5)
+    accounts.absent([replace(gap(T0 - 30, T0), control_id="c1", target_id="all")], T0 + 5)
     accounts.open(Entry(ask("c1", duration=60, set_w=3_000.0)), T0)
     accounts.sample(lambda name: sampled(columns), T0)
     accounts.close("c1", T0 + 4)
     first, second = list(accounts.drain()[0])[:2]
-    assert (first.reason, first.start, first.end) == ("the server was down", T0 - 30, T0)
+    assert (first.reason, first.start, first.end) == ("away", T0 - 30, T0)
     assert (second.reason, second.start) == ("", T0)
 
 
 def test_of_a_control_that_ended_meanwhile_it_is_all_that_there_is():
     accounts = Accounts(fleet(), 10.0, 100)
-    accounts.absent([gap(T0 - 30, T0)], T0 + 5)
+    accounts.absent([replace(gap(T0 - 30, T0), control_id="c1", target_id="all")], T0 + 5)
     accounts.close("c1", T0)
-    assert [one.reason for one in accounts.drain()[0]] == ["the server was down"]
+    assert [one.reason for one in accounts.drain()[0]] == ["away"]
 
 
 def test_one_looks_again_soon_and_where_an_interval_ends():

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.unit.gridiface.northbound.openadr.conftest import Shelf
 
 from gridiface.domain.controls import (
     Acceptance,
@@ -19,7 +20,6 @@ from gridiface.domain.controls import (
     TargetKind,
     Verdict,
 )
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.errors import RefusedControl, StoreUnavailable
 from gridiface.northbound.openadr.settings import ResourceSettings, VenSettings
 from gridiface.northbound.openadr.translate.events import Program
@@ -30,38 +30,18 @@ from gridiface.protocols.openadr.payloads.units import power_real
 from gridiface.protocols.openadr.ven import VenConfig
 from gridiface.protocols.openadr.vtn import Peer, Vtn, VtnConfig
 
-NOW = 1_800_000_000.0
 FLEET = Target(TargetKind.GROUP, "fleet")
 PROGRAM = "http://program.example/dr"
 
 
-class House:
-    """Clock, store, engine and fleet in one; `down`: the store cannot write, `verdict`: what the engine says."""
+class House(Shelf):
+    """Clock, store, engine and fleet in one; `verdict`: what the engine says."""
 
-    def __init__(self, kept: dict[str, bytes] | None = None) -> None:
-        self.time, self.down, self.verdict, self.why_barred = NOW, False, Verdict.ACCEPTED, ""
-        self.kept: dict[str, bytes] = {} if kept is None else kept
+    def __init__(self) -> None:
+        super().__init__()
+        self.verdict, self.why_barred = Verdict.ACCEPTED, ""
         self.controls: dict[str, Control] = {}
         self.steps: list[tuple[str, str]] = []
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    async def commit(self, changes: Sequence[Any]) -> None:
-        if self.down:
-            raise StoreUnavailable("down on purpose")
-        for change in changes:
-            match change:
-                case PutDocument():
-                    self.kept[change.key] = change.body
-                case DeleteDocument():
-                    self.kept.pop(change.key, None)
-
-    async def documents(self, space: str) -> list[Document]:
-        return [Document(space, key, body) for key, body in self.kept.items()]
 
     def preview(self, control: Control, now: float, *, noted: bool = False) -> Acceptance:
         return Acceptance(control_id=control.id, verdict=self.verdict, reason="as it was told")
@@ -236,7 +216,7 @@ async def test_a_standing_word_holds_for_what_comes_and_over_a_restart() -> None
     assert bench.delivery.opt == "optOut"
     assert bench.house.controls == {}
     again = Bench(bench.house, bench.utility)
-    again.ven.book.load(bench.house.kept)
+    again.ven.book.load(bench.house.bodies)
     assert again.ven.answers == "optOut"
 
 
@@ -282,9 +262,9 @@ async def test_after_a_restart_the_same_event_makes_no_second_control() -> None:
     bench = await registered()
     await bench.event(-6.0)
     again = Bench(bench.house, bench.utility)
-    again.ven.book.load(bench.house.kept)
-    again.ven._samples.load(bench.house.kept)
-    again.ven.core.load(bench.house.kept)
+    again.ven.book.load(bench.house.bodies)
+    again.ven._samples.load(bench.house.bodies)
+    again.ven.core.load(bench.house.bodies)
     await again.go(30)
     assert again.ven_id == bench.ven_id
     assert [step for step, _ in bench.house.steps] == ["submit"]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from tests.unit.gridiface.northbound.openadr.conftest import NOW, Shelf
 
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import DeliveryOutcome, Setpoint
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry, VtnSettings
 from gridiface.northbound.openadr.vtn.vtn import OpenAdrVtn
 from gridiface.protocols.openadr.payloads.common import EiResponse, EiTarget, Properties, QualifiedEventID
@@ -25,33 +25,14 @@ from gridiface.protocols.openadr.payloads.opt import Available, AvailableList, O
 from gridiface.protocols.openadr.payloads.registration import OadrCreatePartyRegistration
 from gridiface.protocols.openadr.vtn import Peer, VtnConfig
 
-NOW = 1_800_000_000.0
 
-
-class House:
+class House(Shelf):
     """Clock, store and registry in one; the store outlives the VTN."""
 
     def __init__(self) -> None:
-        self.time = NOW
-        self.kept: dict[tuple[str, str], Document] = {}
+        super().__init__()
         self.enabled: list[bool] = []
         self.away: list[tuple[Interval, ...]] = []
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    async def commit(self, changes: Sequence[Any]) -> None:
-        for change in changes:
-            if isinstance(change, PutDocument):
-                self.kept[change.space, change.key] = Document(change.space, change.key, change.body)
-            elif isinstance(change, DeleteDocument):
-                self.kept.pop((change.space, change.key), None)
-
-    async def documents(self, space: str) -> list[Document]:
-        return [document for document in self.kept.values() if document.space == space]
 
     async def register(self, device: Any, now: float, **more: Any) -> None:
         self.enabled.append(device.enabled)

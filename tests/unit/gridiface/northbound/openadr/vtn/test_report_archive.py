@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
+from tests.unit.gridiface.northbound.openadr.conftest import Shelf
 
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.northbound.openadr.vtn.report_archive import ReportArchive
 from gridiface.protocols.openadr.payloads.stream import (
     LoadControlValue,
@@ -18,23 +16,6 @@ from gridiface.protocols.openadr.payloads.stream import (
 )
 from gridiface.protocols.openadr.reports import ReportValue
 from gridiface.protocols.openadr.vtn.notices import ReportReceived
-
-
-class Ledger:
-    """Keeps documents; may be asked late."""
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], Document] = {}
-
-    async def commit(self, changes: Sequence[Any]) -> None:
-        for change in changes:
-            if isinstance(change, PutDocument):
-                self.kept[change.space, change.key] = Document(change.space, change.key, change.body)
-            elif isinstance(change, DeleteDocument):
-                self.kept.pop((change.space, change.key), None)
-
-    async def documents(self, space: str) -> list[Document]:
-        return [document for document in self.kept.values() if document.space == space]
 
 
 def report(created: float, *values: ReportValue, name: str = "TELEMETRY_USAGE", request: str = "R") -> ReportReceived:
@@ -48,11 +29,11 @@ def usage(at: float, value: float = 1.0) -> ReportValue:
 
 
 @pytest.fixture
-def ledger() -> Ledger:
-    return Ledger()
+def ledger() -> Shelf:
+    return Shelf()
 
 
-async def test_all_four_kinds_are_kept(ledger: Ledger) -> None:
+async def test_all_four_kinds_are_kept(ledger: Shelf) -> None:
     archive = ReportArchive(ledger, "v")
     capacity = LoadControlValue(oadrMin=0.0, oadrMax=1.0, oadrCurrent=0.5, oadrNormal=1.0)
     status = OadrPayloadResourceStatus(
@@ -90,14 +71,14 @@ async def test_all_four_kinds_are_kept(ledger: Ledger) -> None:
     assert not ledger.kept
 
 
-async def test_a_report_again_replaces_what_it_brought(ledger: Ledger) -> None:
+async def test_a_report_again_replaces_what_it_brought(ledger: Shelf) -> None:
     archive = ReportArchive(ledger, "v")
     for value in (1.0, 2.0):
         await ledger.commit(archive.changes_of([report(1.0, usage(1.0, value))]))
     assert [row["value"] for row in await archive.rows("A")] == [2.0]
 
 
-async def test_the_oldest_go_where_there_are_too_many(ledger: Ledger) -> None:
+async def test_the_oldest_go_where_there_are_too_many(ledger: Shelf) -> None:
     for begin in (0, 25):  # The second is after a restart: what is there is not known, and counted.
         archive = ReportArchive(ledger, "v", most=20)
         for at in range(begin, begin + 25):
@@ -108,7 +89,7 @@ async def test_the_oldest_go_where_there_are_too_many(ledger: Ledger) -> None:
     assert len(ledger.kept) == 20
 
 
-async def test_what_is_no_number_is_kept_as_none(ledger: Ledger) -> None:
+async def test_what_is_no_number_is_kept_as_none(ledger: Shelf) -> None:
     archive = ReportArchive(ledger, "v")
     capacity = LoadControlValue(oadrMin=-math.inf, oadrCurrent=math.nan)
     status = OadrPayloadResourceStatus(

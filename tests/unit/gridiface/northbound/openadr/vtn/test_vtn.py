@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.unit.gridiface.northbound.openadr.conftest import NOW, Shelf
 
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.errors import ConfigError, RefusedControl, StoreUnavailable
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry, VtnSettings
 from gridiface.northbound.openadr.translate.fleet import SETPOINT
@@ -20,35 +20,13 @@ from gridiface.protocols.openadr.payloads.registration import OadrCreatePartyReg
 from gridiface.protocols.openadr.payloads.report import OadrRegisterReport
 from gridiface.protocols.openadr.vtn import VtnConfig
 
-NOW = 1_800_000_000.0
 
-
-class House:
-    """Clock, store and registry; `down`: the store cannot write."""
+class House(Shelf):
+    """Clock, store and registry."""
 
     def __init__(self) -> None:
-        self.down = False
-        self.kept: dict[str, bytes] = {}
+        super().__init__()
         self.devices: dict[str, Any] = {}
-
-    def now(self) -> float:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    async def commit(self, changes: Sequence[Any]) -> None:
-        if self.down:
-            raise StoreUnavailable("down on purpose")
-        for change in changes:
-            match change:
-                case PutDocument():
-                    self.kept[change.key] = change.body
-                case DeleteDocument():
-                    self.kept.pop(change.key, None)
-
-    async def documents(self, space: str) -> list[Document]:
-        return [Document(space, key, body) for key, body in self.kept.items()]
 
     async def register(self, device: Any, now: float, **more: Any) -> None:
         self.devices[device.id] = device
@@ -111,7 +89,7 @@ async def test_a_registration_is_answered_when_it_is_durable_and_not_before() ->
         answer = await post(vtn, "EiRegisterParty", registration())
         assert answer.eiResponse.responseCode == "200"
         assert answer.venID in vtn.core.vens
-        assert any(answer.venID in key for key in house.kept)
+        assert any(answer.venID in key for key in house.bodies)
     finally:
         await vtn.stop()
 
