@@ -29,7 +29,7 @@ from gridiface.aggregation.splitting.look_ahead import look_ahead
 from gridiface.aggregation.splitting.quickness import Quickness, ramped
 from gridiface.aggregation.splitting.solution import NodeResult, Settings, Solution, Step
 from gridiface.aggregation.splitting.solver import Solver
-from gridiface.aggregation.splitting.to_the_end import note_ends
+from gridiface.aggregation.splitting.to_the_end import note_lasts
 from gridiface.aggregation.splitting.vars import split_vars
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, device_target, group_target
@@ -96,7 +96,7 @@ class Stepper:
 
     def run(self, plan: Plan, demands: Demands, now: Instant) -> Step:
         """One step. Notes in the columns what is told."""
-        note_ends(self._c, plan, now, self._config)
+        note_lasts(self._c, plan, now, self._config)
         bounds = self.bounds(now, plan.period_s)
         self.position, self.floors = bounds.position, bounds.floors
         residuals = {node.id: self._metering.beside(node.id, now) for node in plan.nodes()}

@@ -94,7 +94,10 @@ class Node:
 
 @dataclass(slots=True)
 class Plan:
-    """See the module's page. Arrays over the rows; NaN = nothing asked. `floors`: rows that must charge to be ready."""
+    """See the module's page. Arrays over the rows; NaN = nothing asked. `floors`: rows that must charge to be ready.
+
+    `power_ends`: when the power that rules each ends; infinite where none does, or without an end.
+    """
 
     roots: tuple[Node, ...]
     order: IntArray
@@ -107,6 +110,7 @@ class Plan:
     period_s: float
     rulings: Mapping[int, Ruling]
     floors: IntArray
+    power_ends: FloatArray
 
     @property
     def nested(self) -> bool:
@@ -146,7 +150,18 @@ def empty_plan(columns: Columns) -> Plan:
         period_s=60.0,
         rulings={},
         floors=np.empty(0, dtype=np.int64),
+        power_ends=np.full(count, np.inf),
     )
+
+
+def note_ends(plan: Plan) -> None:
+    """Fill `plan.power_ends`: of a device its own power's, else that of the innermost group's that has one."""
+    for node in plan.nodes():
+        if node.ruling.powers:
+            plan.power_ends[node.loose] = node.ruling.ends
+    for row, ruling in plan.rulings.items():
+        if ruling.powers:
+            plan.power_ends[row] = ruling.ends
 
 
 def give_orders(plan: Plan, columns: Columns, orders: Orders, passing: Mapping[str, list[Ruling]]) -> Slices[None]:

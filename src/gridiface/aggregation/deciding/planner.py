@@ -15,7 +15,7 @@ from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.deciding.arbitration import Claim, Ruling, rule
 from gridiface.aggregation.deciding.demands import Beginning, Demands, Part
 from gridiface.aggregation.deciding.entry import Entry
-from gridiface.aggregation.deciding.plan import Node, Plan, empty_plan, give_orders
+from gridiface.aggregation.deciding.plan import Node, Plan, empty_plan, give_orders, note_ends
 from gridiface.aggregation.deciding.requests import Capacity, capacity, limit_w, requested_var, requested_w
 from gridiface.aggregation.deciding.schedules import Schedules
 from gridiface.aggregation.deciding.setpoints import Orders
@@ -106,6 +106,7 @@ class Planner:
         passing = self._nest(plan, nodes, tree)
         yield from self._single(plan, demands, targets, bounds, now)
         yield from give_orders(plan, self._c, self._orders, passing)
+        note_ends(plan)
         plan.period_s = _period(plan)
         return plan, demands
 

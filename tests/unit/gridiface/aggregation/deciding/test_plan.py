@@ -7,7 +7,7 @@ from tests.unit.gridiface.aggregation.conftest import ask, battery
 
 from gridiface.aggregation.allocate import strategy
 from gridiface.aggregation.deciding.arbitration import Ruling, claims_of, rule
-from gridiface.aggregation.deciding.plan import Node, empty_plan, give_orders, make_order
+from gridiface.aggregation.deciding.plan import Node, empty_plan, give_orders, make_order, note_ends
 from gridiface.aggregation.deciding.setpoints import Orders
 from gridiface.aggregation.envelope.limits import intersect
 from gridiface.aggregation.slices import at_once
@@ -128,3 +128,18 @@ def test_curves_of_several_controls_travel_together():
     handed = {ControlMode.CURVE: [*claims_of(one), *claims_of(two)]}
     (passed,) = make_order([ruling(one, two)], handed).passed.values()
     assert passed.payload == {"opModVoltVar": var, "opModVoltWatt": watt}  # the first that names one wins
+
+
+def test_a_power_ends_for_those_that_it_rules_and_a_devices_own_comes_before_its_groups():
+    columns = Columns()
+    for name in "abcd":
+        columns.put(battery(name))
+    inner = ask("inner", duration=60, set_w=1.0)
+    outer, own = ask("outer", duration=600, set_w=1.0), ask("own", set_w=1.0)
+    limited = node("limited", [2], ruling(ask("limit", duration=10, export_limit=1.0)))
+    root = node("root", [0, 1, 2, 3], ruling(outer), inside=[node("inner", [0], ruling(inner)), limited])
+    root.finish()
+    plan = empty_plan(columns)
+    plan.roots, plan.rulings = (root,), {3: ruling(own)}
+    note_ends(plan)
+    assert plan.power_ends.tolist() == [inner.span.end, outer.span.end, outer.span.end, np.inf]
