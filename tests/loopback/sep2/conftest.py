@@ -18,9 +18,9 @@ from gridiface.app.clock import SystemClock
 from gridiface.domain.controls import Acceptance, Control, Outcome, Verdict
 from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate, Role
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument
-from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.server import Sep2Server
 from gridiface.northbound.sep2.settings import ClientEntry, Sep2Settings
+from gridiface.northbound.sep2.wire.http_server import Sep2Http
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.credentials import TlsFiles, TlsKeeper

@@ -16,9 +16,9 @@ from tests.waiting import until
 
 from gridiface.app.config.model import Sep2
 from gridiface.app.fronts.sep2_settings import notifier_context
-from gridiface.northbound.sep2.notification_target import TargetRules
-from gridiface.northbound.sep2.notifier import HttpsNotifier
 from gridiface.northbound.sep2.settings import NotificationSettings
+from gridiface.northbound.sep2.wire.notification_target import TargetRules
+from gridiface.northbound.sep2.wire.notifier import HttpsNotifier
 from gridiface.pki.contexts import KeyPair, server_context
 from gridiface.protocols.sep2.resources import DERControlList, Notification
 from gridiface.protocols.xmlwire import decode

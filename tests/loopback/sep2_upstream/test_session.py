@@ -11,9 +11,9 @@ import pytest
 from aiohttp import ClientError, ClientSession, TCPConnector
 
 from gridiface.app.fronts.upstream_settings import upstream_settings
-from gridiface.northbound.sep2.rates import Rates
 from gridiface.northbound.sep2.translate.status import ALARMS
 from gridiface.northbound.sep2.upstream.probe import probe
+from gridiface.northbound.sep2.wire.rates import Rates
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.protocols.sep2.enums import DERAlarm

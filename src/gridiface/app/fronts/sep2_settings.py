@@ -16,9 +16,6 @@ from gridiface.app.fronts.credit_tokens import verifier_of
 from gridiface.app.identities import lfdi_of
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
-from gridiface.northbound.sep2.http_server import Sep2Http
-from gridiface.northbound.sep2.notification_target import TargetRules
-from gridiface.northbound.sep2.notifier import HttpsNotifier
 from gridiface.northbound.sep2.settings import (
     ClientEntry,
     CsipAusSettings,
@@ -31,6 +28,9 @@ from gridiface.northbound.sep2.settings import (
     Sep2Settings,
 )
 from gridiface.northbound.sep2.translate.load_control import LoadLevels
+from gridiface.northbound.sep2.wire.http_server import Sep2Http
+from gridiface.northbound.sep2.wire.notification_target import TargetRules
+from gridiface.northbound.sep2.wire.notifier import HttpsNotifier
 from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair, client_context

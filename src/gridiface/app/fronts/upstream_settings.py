@@ -21,12 +21,12 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import DeviceKind
 from gridiface.domain.ports import ControlInbox, FleetView, History, Ledger
 from gridiface.errors import ConfigError
-from gridiface.northbound.sep2.http_server import Sep2Http
 from gridiface.northbound.sep2.served import identities
 from gridiface.northbound.sep2.translate.ratings import CATEGORIES
 from gridiface.northbound.sep2.upstream.finding import find_servers
 from gridiface.northbound.sep2.upstream.settings import Hints, Locate, Member, NotificationListen, UpstreamSettings
 from gridiface.northbound.sep2.upstream.upstreams import Upstreams
+from gridiface.northbound.sep2.wire.http_server import Sep2Http
 from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.certificate import CertificateMalformed, parse_pem_certificates

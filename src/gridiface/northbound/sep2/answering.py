@@ -14,9 +14,9 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.http1 import Head
 from gridiface.northbound.sep2 import csip_aus
 from gridiface.northbound.sep2.dialects import Dialects
-from gridiface.northbound.sep2.rates import Rates
 from gridiface.northbound.sep2.requests import UNNAMED_HOST, Requests
 from gridiface.northbound.sep2.settings import Sep2Settings
+from gridiface.northbound.sep2.wire.rates import Rates
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import Reply, RetryLater, moved, refusal
 

@@ -12,15 +12,9 @@ from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetView, Ledger
 from gridiface.errors import ConfigError
-from gridiface.northbound.sep2.access import Doorman
-from gridiface.northbound.sep2.active_intervals import ActiveIntervals
 from gridiface.northbound.sep2.along import InboxAlong, LedgerAlong, RegistryAlong
-from gridiface.northbound.sep2.assignments import Assignments
-from gridiface.northbound.sep2.combined_tariffs import beside
-from gridiface.northbound.sep2.event_clock import EventClock
-from gridiface.northbound.sep2.fleet_channel import FleetChannel
+from gridiface.northbound.sep2.fleet_channel.channel import FleetChannel
 from gridiface.northbound.sep2.handlers.credits import Credits
-from gridiface.northbound.sep2.handlers.curves import Curves
 from gridiface.northbound.sep2.handlers.device_info import DeviceInfo
 from gridiface.northbound.sep2.handlers.drlc import LoadControl
 from gridiface.northbound.sep2.handlers.end_devices import EndDevices
@@ -28,31 +22,37 @@ from gridiface.northbound.sep2.handlers.files import Files
 from gridiface.northbound.sep2.handlers.flow import Flow
 from gridiface.northbound.sep2.handlers.mirrors import Mirrors
 from gridiface.northbound.sep2.handlers.own_lists import OwnLists
-from gridiface.northbound.sep2.handlers.programs import Programs
 from gridiface.northbound.sep2.handlers.published import Published
 from gridiface.northbound.sep2.handlers.responses import Responses
 from gridiface.northbound.sep2.handlers.rules import RULES
-from gridiface.northbound.sep2.handlers.services import Counts, Locks, Services
 from gridiface.northbound.sep2.handlers.subscribing import SubscriptionWrites
 from gridiface.northbound.sep2.handlers.usage_points import device_of
 from gridiface.northbound.sep2.loading import Loader
 from gridiface.northbound.sep2.managing import Managing
-from gridiface.northbound.sep2.membership import DEFAULT_PIN, Membership, own_device_id
-from gridiface.northbound.sep2.metering import Metering
-from gridiface.northbound.sep2.on_behalf import OnBehalf
-from gridiface.northbound.sep2.operating import Operating
-from gridiface.northbound.sep2.placing import place_roots
-from gridiface.northbound.sep2.publications import INTERVAL, Publications
-from gridiface.northbound.sep2.publishing import Publishing
+from gridiface.northbound.sep2.members.membership import DEFAULT_PIN, Membership, own_device_id
+from gridiface.northbound.sep2.members.metering import Metering
+from gridiface.northbound.sep2.members.operating import Operating
+from gridiface.northbound.sep2.members.placing import place_roots
+from gridiface.northbound.sep2.programs.assignments import Assignments
+from gridiface.northbound.sep2.programs.curves import Curves
+from gridiface.northbound.sep2.programs.on_behalf import OnBehalf
+from gridiface.northbound.sep2.programs.programs import Programs
+from gridiface.northbound.sep2.programs.topology import Topology
+from gridiface.northbound.sep2.published.combined_tariffs import beside
+from gridiface.northbound.sep2.published.publications import INTERVAL, Publications
+from gridiface.northbound.sep2.published.publishing import Publishing
 from gridiface.northbound.sep2.requests import Handler, Requests
-from gridiface.northbound.sep2.response_log import ResponseLog
 from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.access import Doorman
+from gridiface.northbound.sep2.served.active_intervals import ActiveIntervals
 from gridiface.northbound.sep2.served.documents import Record
+from gridiface.northbound.sep2.served.event_clock import EventClock
+from gridiface.northbound.sep2.served.response_log import ResponseLog
+from gridiface.northbound.sep2.served.services import Counts, Locks, Services
 from gridiface.northbound.sep2.served.state import State
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.settings import Sep2Settings, check_pin
-from gridiface.northbound.sep2.subscriptions import Subscriptions
-from gridiface.northbound.sep2.topology import Topology
+from gridiface.northbound.sep2.subscriptions.subscriptions import Subscriptions
 from gridiface.protocols.sep2.resources import EndDeviceControl, UsagePoint
 
 

@@ -10,21 +10,21 @@ from collections.abc import Callable, Mapping
 
 from gridiface.domain.ports import Ledger
 from gridiface.errors import LocalProtocolError
-from gridiface.northbound.sep2.handlers.curves import place_curve
 from gridiface.northbound.sep2.handlers.device_info import place_log_event
-from gridiface.northbound.sep2.handlers.services import Services
-from gridiface.northbound.sep2.membership import Membership
-from gridiface.northbound.sep2.metering import Meter, Metering, Mirror, StoredSet
-from gridiface.northbound.sep2.operating import Operating
-from gridiface.northbound.sep2.response_log import ResponseLog, set_name
+from gridiface.northbound.sep2.members.membership import Membership
+from gridiface.northbound.sep2.members.metering import Meter, Metering, Mirror, StoredSet
+from gridiface.northbound.sep2.members.operating import Operating
+from gridiface.northbound.sep2.programs.curves import place_curve
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.served.documents import Record
 from gridiface.northbound.sep2.served.kinds import kind
 from gridiface.northbound.sep2.served.nodes import Audience, Item
 from gridiface.northbound.sep2.served.records import program_from, record_from
+from gridiface.northbound.sep2.served.response_log import ResponseLog, set_name
+from gridiface.northbound.sep2.served.services import Services
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, EventRecord, Program
-from gridiface.northbound.sep2.subscriber import Subscriber
-from gridiface.northbound.sep2.subscriptions import Subscriptions
+from gridiface.northbound.sep2.subscriptions.subscriber import Subscriber
+from gridiface.northbound.sep2.subscriptions.subscriptions import Subscriptions
 from gridiface.protocols.sep2.resources import (
     DefaultDERControl,
     DERControl,

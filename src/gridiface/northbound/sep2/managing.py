@@ -13,19 +13,19 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.handlers.services import Services, bad_value
-from gridiface.northbound.sep2.membership import Membership
-from gridiface.northbound.sep2.metering import Metering
-from gridiface.northbound.sep2.placing import DER_RESOURCES, SPEAKERS_ONLY, settle_speaking
-from gridiface.northbound.sep2.placing_programs import settle_default
-from gridiface.northbound.sep2.publications import Publications
-from gridiface.northbound.sep2.publishing import Publishing
-from gridiface.northbound.sep2.response_log import ResponseLog
+from gridiface.northbound.sep2.members.membership import Membership
+from gridiface.northbound.sep2.members.metering import Metering
+from gridiface.northbound.sep2.members.placing import DER_RESOURCES, SPEAKERS_ONLY, settle_speaking
+from gridiface.northbound.sep2.members.placing_programs import settle_default
+from gridiface.northbound.sep2.programs.topology import Topology
+from gridiface.northbound.sep2.published.publications import Publications
+from gridiface.northbound.sep2.published.publishing import Publishing
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.served.records import record_head
+from gridiface.northbound.sep2.served.response_log import ResponseLog
+from gridiface.northbound.sep2.served.services import Services, bad_value
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
-from gridiface.northbound.sep2.subscriptions import Subscriptions
-from gridiface.northbound.sep2.topology import Topology
+from gridiface.northbound.sep2.subscriptions.subscriptions import Subscriptions
 
 #: Aggregators that one device can be put under.
 _MOST = 8

@@ -14,13 +14,13 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.fleet import Role
 from gridiface.errors import GridifaceError, LocalProtocolError, RemoteProtocolError, StoreUnavailable
 from gridiface.logfields import about
-from gridiface.northbound.sep2.access import Caller
-from gridiface.northbound.sep2.depending import depends_on
 from gridiface.northbound.sep2.handlers.files import Files, filters, fits
-from gridiface.northbound.sep2.handlers.services import Call, Services
-from gridiface.northbound.sep2.metering import Metering
-from gridiface.northbound.sep2.refusals import RefusalLog
+from gridiface.northbound.sep2.members.metering import Metering
+from gridiface.northbound.sep2.served.access import Caller
+from gridiface.northbound.sep2.served.depending import depends_on
 from gridiface.northbound.sep2.served.nodes import Item, Listing, Node
+from gridiface.northbound.sep2.served.services import Call, Services
+from gridiface.northbound.sep2.wire.refusals import RefusalLog
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import (
     MethodNotAllowed,

@@ -24,13 +24,13 @@ from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.desk.desk import Sep2Desk
 from gridiface.northbound.sep2.dialects import SPACE as DIALECT_SPACE
 from gridiface.northbound.sep2.dialects import Dialects
-from gridiface.northbound.sep2.handlers.services import Counts
-from gridiface.northbound.sep2.http_server import MOST_PLAIN, Sep2Http
-from gridiface.northbound.sep2.notifier import Notifier
-from gridiface.northbound.sep2.placing import settle_information
+from gridiface.northbound.sep2.members.placing import settle_information
 from gridiface.northbound.sep2.served.locks import NamedLocks
+from gridiface.northbound.sep2.served.services import Counts
 from gridiface.northbound.sep2.settings import Sep2Settings
-from gridiface.northbound.sep2.subscriber import Outgoing
+from gridiface.northbound.sep2.subscriptions.subscriber import Outgoing
+from gridiface.northbound.sep2.wire.http_server import MOST_PLAIN, Sep2Http
+from gridiface.northbound.sep2.wire.notifier import Notifier
 from gridiface.northbound.sep2.writer import BackgroundWriter
 from gridiface.northbound.tls_listener import SeenPeer
 from gridiface.protocols.sep2.enums import NotificationStatus

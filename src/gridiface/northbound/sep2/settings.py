@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.credit_tokens import TokenVerifier
-from gridiface.northbound.sep2.notification_target import TargetRules
-from gridiface.northbound.sep2.notifier import Notifier
 from gridiface.northbound.sep2.translate.load_control import LoadLevels
+from gridiface.northbound.sep2.wire.notification_target import TargetRules
+from gridiface.northbound.sep2.wire.notifier import Notifier
 from gridiface.pki.identity import pin_is_valid
 
 _LFDI = re.compile(r"[0-9A-F]{40}")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gridiface.northbound.http1 import Head
 from gridiface.northbound.http_connection import HttpConnection
-from gridiface.northbound.sep2.http_server import Sep2Http
+from gridiface.northbound.sep2.wire.http_server import Sep2Http
 from gridiface.northbound.tls_transport import CONNECTION
 from gridiface.protocols.sep2.exchange import Reply, changed, found
 

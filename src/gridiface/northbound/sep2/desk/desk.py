@@ -18,15 +18,15 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Principal, Role
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
-from gridiface.northbound.sep2.access import Caller
 from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.desk import rows
 from gridiface.northbound.sep2.desk.devices import Sep2DevicesDesk
 from gridiface.northbound.sep2.desk.resetting import Resetting
-from gridiface.northbound.sep2.handlers.services import Call
-from gridiface.northbound.sep2.publications import ROOTS
+from gridiface.northbound.sep2.published.publications import ROOTS
+from gridiface.northbound.sep2.served.access import Caller
 from gridiface.northbound.sep2.served.nodes import EVERYTHING, Item, Listing, Node
+from gridiface.northbound.sep2.served.services import Call
 from gridiface.northbound.sep2.served.state_records import Program, Publication
 from gridiface.protocols.sep2 import resources
 from gridiface.protocols.sep2.enums import EventStatusCode, NotificationStatus

@@ -16,7 +16,7 @@ from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.desk.desk import Sep2Desk
-from gridiface.northbound.sep2.event_clock import is_live
+from gridiface.northbound.sep2.served.event_clock import is_live
 from gridiface.northbound.sep2.served.state_records import Program
 from gridiface.protocols.sep2.enums import ServiceKind
 

@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.northbound.sep2.core import Sep2Core
-from gridiface.northbound.sep2.event_clock import is_live
-from gridiface.northbound.sep2.metering import stored_paths
-from gridiface.northbound.sep2.placing import DER_RESOURCES, unwritten
-from gridiface.northbound.sep2.publications import ROOTS
+from gridiface.northbound.sep2.members.metering import stored_paths
+from gridiface.northbound.sep2.members.placing import DER_RESOURCES, unwritten
+from gridiface.northbound.sep2.published.publications import ROOTS
 from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.event_clock import is_live
 from gridiface.northbound.sep2.served.nodes import Listing
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, EventRecord, Program, Publication
 

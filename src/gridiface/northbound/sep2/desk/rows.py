@@ -6,7 +6,7 @@ from typing_extensions import TypedDict
 
 from gridiface.northbound.sep2.served.state import State
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, Program
-from gridiface.northbound.sep2.subscriber import Subscriber
+from gridiface.northbound.sep2.subscriptions.subscriber import Subscriber
 
 
 class EndDeviceRow(TypedDict):

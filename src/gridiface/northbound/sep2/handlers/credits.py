@@ -10,9 +10,9 @@ from gridiface.domain.quantities import from_power_of_ten
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.credit_tokens import TokenOffer, TokenVerdict, TokenVerifier
 from gridiface.northbound.sep2.handlers.published import Published
-from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value
-from gridiface.northbound.sep2.publishing import Publishing
+from gridiface.northbound.sep2.published.publishing import Publishing
 from gridiface.northbound.sep2.served.nodes import Listing
+from gridiface.northbound.sep2.served.services import Call, Services, bad_value
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import CreditRegister
 

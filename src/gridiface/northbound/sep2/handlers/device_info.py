@@ -7,8 +7,13 @@ from typing import Any
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import csip_aus
-from gridiface.northbound.sep2.access import require_owner
-from gridiface.northbound.sep2.handlers.services import (
+from gridiface.northbound.sep2.members.membership import Membership
+from gridiface.northbound.sep2.programs.topology import Topology
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.access import require_owner
+from gridiface.northbound.sep2.served.kinds import kind
+from gridiface.northbound.sep2.served.nodes import Item, Listing
+from gridiface.northbound.sep2.served.services import (
     Call,
     Services,
     bad_value,
@@ -17,12 +22,7 @@ from gridiface.northbound.sep2.handlers.services import (
     settle_links,
     still_there,
 )
-from gridiface.northbound.sep2.membership import Membership
-from gridiface.northbound.sep2.served import documents
-from gridiface.northbound.sep2.served.kinds import kind
-from gridiface.northbound.sep2.served.nodes import Item, Listing
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
-from gridiface.northbound.sep2.topology import Topology
 from gridiface.northbound.sep2.translate import status
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import (

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.event_clock import event_document
-from gridiface.northbound.sep2.handlers.services import Services, bad_value
-from gridiface.northbound.sep2.preparing import Place, Rule
+from gridiface.northbound.sep2.published.preparing import Place, Rule
+from gridiface.northbound.sep2.served.event_clock import event_document
+from gridiface.northbound.sep2.served.services import Services, bad_value
 from gridiface.northbound.sep2.served.state_records import EventRecord, Publication
 from gridiface.northbound.sep2.translate.answers import acceptance_to_http
 from gridiface.northbound.sep2.translate.load_control import end_device_control_to_control

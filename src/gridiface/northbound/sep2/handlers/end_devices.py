@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from gridiface.domain.fleet import Role
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.access import Caller, require_owner
-from gridiface.northbound.sep2.handlers.services import (
+from gridiface.northbound.sep2.members.membership import DEFAULT_PIN, Membership, own_device_id
+from gridiface.northbound.sep2.members.operating import Operating
+from gridiface.northbound.sep2.programs.topology import Topology
+from gridiface.northbound.sep2.published.publications import Publications
+from gridiface.northbound.sep2.served import identities
+from gridiface.northbound.sep2.served.access import Caller, require_owner
+from gridiface.northbound.sep2.served.services import (
     Call,
     Services,
     bad_value,
@@ -14,11 +19,6 @@ from gridiface.northbound.sep2.handlers.services import (
     record_of,
     still_there,
 )
-from gridiface.northbound.sep2.membership import DEFAULT_PIN, Membership, own_device_id
-from gridiface.northbound.sep2.operating import Operating
-from gridiface.northbound.sep2.publications import Publications
-from gridiface.northbound.sep2.served import identities
-from gridiface.northbound.sep2.topology import Topology
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import EndDevice
 

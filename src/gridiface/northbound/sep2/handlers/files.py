@@ -17,10 +17,10 @@ from urllib.parse import parse_qsl, urlsplit
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import PutDocument
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.handlers.services import Services, bad_value
-from gridiface.northbound.sep2.preparing import Place, Rule
+from gridiface.northbound.sep2.published.preparing import Place, Rule
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.served.nodes import Item, Viewer
+from gridiface.northbound.sep2.served.services import Services, bad_value
 from gridiface.protocols.sep2.exchange import Reply
 from gridiface.protocols.sep2.resources import File
 

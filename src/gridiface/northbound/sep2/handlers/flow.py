@@ -15,9 +15,13 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.access import require_owner
-from gridiface.northbound.sep2.event_clock import event_document, stands
-from gridiface.northbound.sep2.handlers.services import (
+from gridiface.northbound.sep2.served import documents, identities
+from gridiface.northbound.sep2.served.access import require_owner
+from gridiface.northbound.sep2.served.documents import Record
+from gridiface.northbound.sep2.served.event_clock import event_document, stands
+from gridiface.northbound.sep2.served.kinds import kind, list_kind
+from gridiface.northbound.sep2.served.nodes import Item, Listing
+from gridiface.northbound.sep2.served.services import (
     Call,
     Services,
     bad_value,
@@ -27,10 +31,6 @@ from gridiface.northbound.sep2.handlers.services import (
     record_of,
     still_there,
 )
-from gridiface.northbound.sep2.served import documents, identities
-from gridiface.northbound.sep2.served.documents import Record
-from gridiface.northbound.sep2.served.kinds import kind, list_kind
-from gridiface.northbound.sep2.served.nodes import Item, Listing
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, EventRecord, EventSet
 from gridiface.northbound.sep2.translate.flow import (
     Grant,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gridiface.northbound.sep2.handlers.services import bad_value
-from gridiface.northbound.sep2.preparing import Place, Rule
+from gridiface.northbound.sep2.published.preparing import Place, Rule
+from gridiface.northbound.sep2.served.services import bad_value
 from gridiface.protocols.sep2.enums import MessagePriority
 from gridiface.protocols.sep2.resources import MessagingProgram, TextMessage
 

@@ -13,16 +13,7 @@ from gridiface.domain.fleet import Role
 from gridiface.domain.ports import AppendReadings, Change
 from gridiface.domain.telemetry import Reading as DomainReading
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.handlers.services import (
-    Call,
-    Services,
-    advised,
-    bad_value,
-    limit_reached,
-    named,
-    still_there,
-)
-from gridiface.northbound.sep2.metering import (
+from gridiface.northbound.sep2.members.metering import (
     Meter,
     Metering,
     Mirror,
@@ -32,6 +23,15 @@ from gridiface.northbound.sep2.metering import (
     stored_paths,
 )
 from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.services import (
+    Call,
+    Services,
+    advised,
+    bad_value,
+    limit_reached,
+    named,
+    still_there,
+)
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.northbound.sep2.translate.readings import meaning_of, mirror_to_readings, readings_to_snapshots
 from gridiface.northbound.sep2.translate.status import with_states

@@ -9,8 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.access import Caller, require_owner
-from gridiface.northbound.sep2.handlers.services import (
+from gridiface.northbound.sep2.published.publications import place_below
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.access import Caller, require_owner
+from gridiface.northbound.sep2.served.documents import Record
+from gridiface.northbound.sep2.served.kinds import KINDS, Kind, kind
+from gridiface.northbound.sep2.served.nodes import Item, Listing
+from gridiface.northbound.sep2.served.services import (
     Call,
     Services,
     bad_value,
@@ -20,11 +25,6 @@ from gridiface.northbound.sep2.handlers.services import (
     settle_links,
     still_there,
 )
-from gridiface.northbound.sep2.publications import place_below
-from gridiface.northbound.sep2.served import documents
-from gridiface.northbound.sep2.served.documents import Record
-from gridiface.northbound.sep2.served.kinds import KINDS, Kind, kind
-from gridiface.northbound.sep2.served.nodes import Item, Listing
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 from gridiface.protocols.sep2.resources import LoadShedAvailability, PriceResponseCfg, SupportedLocale

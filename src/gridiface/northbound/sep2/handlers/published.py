@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.access import require_utility
-from gridiface.northbound.sep2.handlers.services import Call, Services, item_of
-from gridiface.northbound.sep2.publications import ROOTS
-from gridiface.northbound.sep2.publishing import Publishing
+from gridiface.northbound.sep2.published.publications import ROOTS
+from gridiface.northbound.sep2.published.publishing import Publishing
+from gridiface.northbound.sep2.served.access import require_utility
 from gridiface.northbound.sep2.served.kinds import KINDS, Kind
 from gridiface.northbound.sep2.served.nodes import Listing
+from gridiface.northbound.sep2.served.services import Call, Services, item_of
 from gridiface.protocols.sep2 import resources
 from gridiface.protocols.sep2.exchange import Reply, changed, created
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.fleet_channel import FleetChannel
-from gridiface.northbound.sep2.handlers.services import Call, Services, bad_value, still_there
-from gridiface.northbound.sep2.response_log import Respondable, ResponseLog
+from gridiface.northbound.sep2.fleet_channel.channel import FleetChannel
+from gridiface.northbound.sep2.served.response_log import Respondable, ResponseLog
+from gridiface.northbound.sep2.served.services import Call, Services, bad_value, still_there
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, EventRecord, EventSet, Program, Publication
 from gridiface.northbound.sep2.translate.answers import response_fault, status_to_outcome
 from gridiface.protocols.sep2.exchange import Reply, created

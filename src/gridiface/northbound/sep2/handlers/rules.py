@@ -13,7 +13,7 @@ from gridiface.northbound.sep2.handlers import (
     pricing,
     usage_points,
 )
-from gridiface.northbound.sep2.preparing import Rule
+from gridiface.northbound.sep2.published.preparing import Rule
 
 RULES: Mapping[type, Rule] = {
     **billing.RULES,

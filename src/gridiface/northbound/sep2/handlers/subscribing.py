@@ -8,8 +8,11 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.sep2.access import require_owner
-from gridiface.northbound.sep2.handlers.services import (
+from gridiface.northbound.sep2.served import documents
+from gridiface.northbound.sep2.served.access import require_owner
+from gridiface.northbound.sep2.served.kinds import kind
+from gridiface.northbound.sep2.served.nodes import Item
+from gridiface.northbound.sep2.served.services import (
     Call,
     Services,
     bad_value,
@@ -18,13 +21,10 @@ from gridiface.northbound.sep2.handlers.services import (
     record_of,
     still_there,
 )
-from gridiface.northbound.sep2.notification_target import check_target
-from gridiface.northbound.sep2.served import documents
-from gridiface.northbound.sep2.served.kinds import kind
-from gridiface.northbound.sep2.served.nodes import Item
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
-from gridiface.northbound.sep2.subscriber import Subscriber, told_document
-from gridiface.northbound.sep2.subscriptions import Subscriptions
+from gridiface.northbound.sep2.subscriptions.subscriber import Subscriber, told_document
+from gridiface.northbound.sep2.subscriptions.subscriptions import Subscriptions
+from gridiface.northbound.sep2.wire.notification_target import check_target
 from gridiface.protocols.sep2.enums import Encoding, ErrorReason, Subscribable
 from gridiface.protocols.sep2.exchange import LEVELS, Reply, changed, created, split_target
 from gridiface.protocols.sep2.resources import Condition, Subscription

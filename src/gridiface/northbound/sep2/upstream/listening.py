@@ -16,10 +16,10 @@ from typing import Protocol
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.http1 import Head
-from gridiface.northbound.sep2.http_server import Sep2Http
-from gridiface.northbound.sep2.rates import Rates
-from gridiface.northbound.sep2.refusals import RefusalLog
 from gridiface.northbound.sep2.upstream.settings import Listener, NotificationListen
+from gridiface.northbound.sep2.wire.http_server import Sep2Http
+from gridiface.northbound.sep2.wire.rates import Rates
+from gridiface.northbound.sep2.wire.refusals import RefusalLog
 from gridiface.northbound.tls_limits import is_among
 from gridiface.protocols.sep2.enums import ErrorReason
 from gridiface.protocols.sep2.exchange import (

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
 from gridiface.domain.controls import Target
-from gridiface.northbound.sep2.http_server import Sep2Http
+from gridiface.northbound.sep2.wire.http_server import Sep2Http
 from gridiface.pki.identity import sfdi_from_lfdi
 from gridiface.protocols.sep2.client_config import FOLLOWED_LINKS, ClientConfig
 from gridiface.protocols.sep2.polling import Backoff

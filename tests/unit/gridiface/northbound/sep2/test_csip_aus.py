@@ -13,8 +13,8 @@ from lxml import etree
 from gridiface.domain.controls import ControlMode, Verdict
 from gridiface.domain.fleet import Capability
 from gridiface.northbound.sep2 import csip_aus
-from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.settings import CsipAusSettings, NotificationSettings
+from gridiface.northbound.sep2.wire.notification_target import TargetRules
 from gridiface.protocols.sep2.events import modes_of
 from gridiface.protocols.sep2.resources import DERCapability, DERControl, DERSettings, EndDevice
 

@@ -11,8 +11,8 @@ from tests.unit.gridiface.northbound.sep2.conftest import some_settings
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError, RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.desk.desk import Sep2Desk
-from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.settings import ClientEntry, CsipAusSettings, NotificationSettings
+from gridiface.northbound.sep2.wire.notification_target import TargetRules
 from gridiface.protocols.sep2.resources import Notification
 from gridiface.protocols.xmlwire import decode
 

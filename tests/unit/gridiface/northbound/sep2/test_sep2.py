@@ -13,7 +13,7 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device, Group, Nameplate, Role
 from gridiface.domain.ports import Document
 from gridiface.errors import ConfigError, LocalProtocolError, StoreUnavailable
-from gridiface.northbound.sep2.placing import time_at
+from gridiface.northbound.sep2.members.placing import time_at
 from gridiface.northbound.sep2.served import documents, identities
 from gridiface.northbound.sep2.served.counters import Counters
 from gridiface.northbound.sep2.served.kinds import KINDS, Kind, ListKind, kind, list_kind

@@ -15,11 +15,11 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Group
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.handlers.rules import RULES
-from gridiface.northbound.sep2.handlers.services import Call
-from gridiface.northbound.sep2.notification_target import TargetRules
-from gridiface.northbound.sep2.publications import ROOTS, children
+from gridiface.northbound.sep2.published.publications import ROOTS, children
 from gridiface.northbound.sep2.served.kinds import KINDS, Kind
+from gridiface.northbound.sep2.served.services import Call
 from gridiface.northbound.sep2.settings import CsipAusSettings, LimitSettings, NotificationSettings
+from gridiface.northbound.sep2.wire.notification_target import TargetRules
 from gridiface.protocols.sep2.resources import Event, EventStatus, MessagingProgram, Notification
 from gridiface.protocols.xmlwire import decode, encode
 from gridiface.protocols.xmlwire.samples import sample

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gridiface.northbound.sep2.notification_target import TargetRules
 from gridiface.northbound.sep2.requests import UNNAMED_HOST
 from gridiface.northbound.sep2.settings import LimitSettings, NotificationSettings
+from gridiface.northbound.sep2.wire.notification_target import TargetRules
 
 URI = "https://aggregator.example:8443/n"
 NOTIFICATIONS = NotificationSettings(make=lambda: None, rules=TargetRules(hosts=frozenset({"aggregator.example"})))  # type: ignore[arg-type,return-value]  # nothing is sent here

@@ -1,0 +1,1 @@
+"""Programs of devices and of nodes: their controls, defaults and curves, and whose they are."""

@@ -1,0 +1,1 @@
+"""What a utility publishes, and to whom: checked, durable, then shown."""
