@@ -9,7 +9,7 @@ export PYTHONWARNINGS :=
 .PHONY: demo wheel test lint types imports suite schemas lock reference site docs clean
 
 demo: $(VENV)/.run
-	$(BIN)/gridiface demo $(ARGS)
+	@trap : INT; $(BIN)/gridiface demo $(ARGS) || test $$? -eq 130  # Ctrl-C is how one ends it
 
 # The package that other machines install (docs/operator/deploy.md), in dist.
 wheel: $(VENV)/.run
@@ -39,23 +39,16 @@ schemas: $(VENV)/.dev
 
 # What a user needs to run gridiface, pinned with hashes; Node only where the machine has no npm, for the build.
 $(VENV)/.run: requirements/run.lock pyproject.toml package-lock.json
-	@$(PYTHON) -c 'import sys; sys.exit("gridiface needs Python 3.11 or newer; set PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
-	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/node.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(BIN)/python -m compileall -q src southbound
-	@touch $@
+	@trap : INT; $(PYTHON) requirements/set_up.py $(VENV) run.lock || test $$? -eq 130
 
 # The same and what the tests need.
 $(VENV)/.dev: requirements/dev.lock pyproject.toml package-lock.json
-	@$(PYTHON) -c 'import sys; sys.exit("gridiface needs Python 3.11 or newer; set PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/node.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(BIN)/python -m compileall -q src southbound
-	@touch $(VENV)/.run $@
+	@trap : INT; $(PYTHON) requirements/set_up.py $(VENV) dev.lock || test $$? -eq 130
+
+# A clone that was moved or copied took along a .venv that points at its old place.
+ifneq "$(CURDIR)" "$(shell cat $(VENV)/.place 2>/dev/null || pwd -P)"
+.PHONY: $(VENV)/.run $(VENV)/.dev
+endif
 
 # Renew the pins after a change of pyproject.toml or package.json (needs uv and npm).
 lock:

@@ -217,6 +217,37 @@ async def test_under_a_terminal_it_shows_the_live_table_on_another_port_than_the
     nothing_is_left(tmp_path, processes_below)
 
 
+async def test_a_terminal_that_cannot_move_its_cursor_is_told_the_page(
+    tmp_path: Path, processes_below: Callable[[Path], list[int]]
+) -> None:
+    pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "TERM": "dumb"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gridiface.cli", "demo", "--port", "0"),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(follower)
+    screen = Screen(leader)
+    try:
+        await screen.shows(r"starting devices", 40.0)
+        await screen.shows(r"the page: http://127\.0\.0\.1:\d+/login#", 60.0)
+        process.send_signal(signal.SIGINT)
+        await screen.shows(r"stopped; nothing was left behind", 20.0)
+        async with asyncio.timeout(20):
+            assert await process.wait() == 130
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        screen.close()
+    nothing_is_left(tmp_path, processes_below)
+
+
 class Screen:
     """What a program writes to its terminal."""
 

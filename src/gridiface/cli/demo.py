@@ -104,7 +104,7 @@ def demo(
 
     Exit code 0: what was delivered is within 2 % of what was asked, every device answered received, started and
     completed (partly completed, where it was switched off), and the VTN, the control room and the subscriber saw what
-    they should; 1: not so.
+    they should; 1: not so; 130: broken off before its end. Where it stays, Ctrl-C is its end as soon as all is told.
 
     Example: gridiface demo --headless --json --seconds 40
     """
@@ -117,13 +117,20 @@ def demo(
     try:
         result = asyncio.run(_run(plan, script, keep, quiet=quiet))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        note("stopped; nothing was left behind")
+        note(_stopped(keep))
         raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps(result))
+    elif script.stays and not quiet:
+        note(_stopped(keep))  # its report was shown before it stayed
     else:
         print_report(result)
     raise typer.Exit(0 if result["ok"] else 1)
+
+
+def _stopped(keep: Path | None) -> str:
+    """What to say at Ctrl-C."""
+    return "stopped; nothing was left behind" if keep is None else f"stopped; logs and database are kept in {keep}"
 
 
 def _tell(name: str, devices: int, seed: int, output: Path | None, *, quiet: bool, as_json: bool) -> None:
@@ -148,6 +155,10 @@ async def _run(plan: WorldPlan, script: Script, keep: Path | None, *, quiet: boo
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, _cancel_once, task)
     console = Console(stderr=True, quiet=quiet)
+    # Elsewhere rich shows no status, and of a Live its last state alone.
+    moves = console.is_terminal and not console.is_dumb_terminal
+    if not quiet and not moves:
+        note("starting devices, server and inverters ...")
     async with DemandResponse() as program, World(_with(plan, program.settings()), keep=keep) as world:
         with console.status("starting devices, server and inverters ..."):
             await world.start()
@@ -175,10 +186,10 @@ async def _run(plan: WorldPlan, script: Script, keep: Path | None, *, quiet: boo
             openadr_w = _OPENADR_SHARE * script.watts
             await program.plan(openadr_w, start=story.end + _OPENADR_AFTER_S, duration_s=_ANSWERS_S + _OPENADR_S)
             async with ControlRoom(world.ports["dnp3"]) as room:
-                if not quiet and not console.is_terminal:
-                    note(f"the page: {world.sign_in_link}")  # a Live that is no terminal's shows its last state only
+                if not quiet and not moves:
+                    note(f"the page: {world.sign_in_link}")
                 await _watch(world, utility, story, console, room, live=not quiet)
-                if not quiet and not console.is_terminal:
+                if not quiet and not moves:
                     console.line()  # a Live that goes into a file or a pipe ends in the middle of its last line
                 result = await _result(world, story)
                 with console.status("the fleet follows an OpenADR event ..."):
@@ -219,7 +230,7 @@ def _control_room_saw(told: Mapping[str, Any], statuses: Mapping[str, str]) -> b
 
 
 async def _stay(world: World, result: dict[str, Any], *, quiet: bool) -> None:
-    """Keep the world until somebody ends it.
+    """Keep the world until somebody ends it, which is no interruption: all was told.
 
     Raises:
         ChildFailed: the server ended.
@@ -228,7 +239,11 @@ async def _stay(world: World, result: dict[str, Any], *, quiet: bool) -> None:
         print_report(result)
         note(f"the world goes on until Ctrl-C: {world.sign_in_link}")
     assert world.server is not None
-    raise ChildFailed(await world.server.ended())
+    try:
+        word = await world.server.ended()
+    except asyncio.CancelledError:
+        return
+    raise ChildFailed(word)
 
 
 def _cancel_once(task: asyncio.Task[Any]) -> None:
