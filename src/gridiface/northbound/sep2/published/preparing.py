@@ -159,16 +159,16 @@ def _comparable(obj: Any) -> Any:
 
 
 def same_event(event: Any, known: EventRecord) -> bool:
-    """Whether nothing differs but status, version, addresses and links, which are the server's."""
+    """Whether nothing differs but status, version, addresses, links and what a profile adds: these are the server's."""
     kept = known.item.obj
     if type(event) is not type(kept) or event.creationTime not in {kept.creationTime, known.posted}:
         return False
     if not same_mrid(event.mRID, kept.mRID):
         return False
-    links = {
+    ours = {
         f.attr: getattr(kept, f.attr)
         for f in spec_of(type(kept)).elements
-        if isinstance(f.kind, type) and issubclass(f.kind, Link)
+        if f.extension or (isinstance(f.kind, type) and issubclass(f.kind, Link))
     }
     same: bool = kept == replace(
         event,
@@ -179,6 +179,6 @@ def same_event(event: Any, known: EventRecord) -> bool:
         version=kept.version,
         creationTime=kept.creationTime,
         eventStatus=kept.eventStatus,
-        **links,
+        **ours,
     )
     return same

@@ -61,3 +61,13 @@ async def test_what_the_profile_adds_is_the_servers_to_say(make_kit: Any) -> Non
     )
     path = await kit.post("/tp/1/rc/2/tti", posted)
     assert (await kit.get(path)).RateComponentLink.href == "/tp/1/rc/2"
+
+
+async def test_an_interval_is_cancelled_by_what_a_get_of_it_said(make_kit: Any) -> None:
+    kit = await with_tariff(make_kit, "1.3")
+    read = (await kit.send("GET", "/tp/1/rc/1/tti/1")).body.decode()
+    assert "ConsumptionTariffIntervalListSummary" in read
+    assert (await kit.send("POST", "/tp/1/rc/1/tti", read)).status == 204  # the same thing again
+    cancelled = read.replace("<currentStatus>0<", "<currentStatus>2<")
+    assert (await kit.send("PUT", "/tp/1/rc/1/tti/1", cancelled)).status == 204
+    assert (await kit.get("/tp/1/rc/1/tti/1")).eventStatus.currentStatus == 2
