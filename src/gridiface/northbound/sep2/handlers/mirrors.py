@@ -28,12 +28,20 @@ from gridiface.northbound.sep2.served.services import (
     Services,
     advised,
     bad_value,
+    item_of,
     limit_reached,
     named,
     still_there,
 )
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
-from gridiface.northbound.sep2.translate.readings import meaning_of, mirror_to_readings, readings_to_snapshots
+from gridiface.northbound.sep2.translate.readings import (
+    Meaning,
+    both_ways,
+    last_value,
+    meaning_of,
+    mirror_to_readings,
+    readings_to_snapshots,
+)
 from gridiface.northbound.sep2.translate.status import with_states
 from gridiface.protocols.sep2.exchange import Reply, changed, check_content, created
 from gridiface.protocols.sep2.mrids import same_mrid
@@ -50,9 +58,10 @@ _READINGS_TAG = f"{{{spec_of(MirrorMeterReadingList).ns}}}MirrorMeterReadingList
 
 @dataclass(slots=True)
 class _Intake:
-    """What a request adds to a mirror; applied when it is durable."""
+    """What a request adds to a mirror; applied when it is durable. `of_the_der`: its values are how the device is."""
 
     mirror: Mirror
+    of_the_der: bool
     changes: list[Change] = field(default_factory=list)
     meters: dict[str, Meter] = field(default_factory=dict)
     readings: list[DomainReading] = field(default_factory=list)
@@ -97,7 +106,7 @@ class Mirrors:
         number, changes = self._s.state.counters.take("mup")
         mirror = Mirror(number, call.caller.lfdi, record.lfdi, posted.mRID)
         shown = self._shown(posted, mirror, record)
-        intake = self._take_in(mirror, posted.mirrorMeterReading, record, call)
+        intake = self._take_in(mirror, shown, posted.mirrorMeterReading, record, call)
         intake.changes += [*changes, documents.put(documents.MIRRORS, mirror.path, shown, mirror_head(mirror))]
         await self._store(intake, record, call)
         self._metering.place(mirror, shown)
@@ -108,7 +117,7 @@ class Mirrors:
         if posted.deviceLFDI != mirror.device_lfdi:
             raise bad_value("the mirror belongs to another device")
         shown = self._shown(posted, mirror, record)
-        intake = self._take_in(mirror, posted.mirrorMeterReading, record, call)
+        intake = self._take_in(mirror, shown, posted.mirrorMeterReading, record, call)
         intake.changes.append(documents.put(documents.MIRRORS, mirror.path, shown, mirror_head(mirror)))
         await self._store(intake, record, call)
         self._metering.update(mirror, shown)
@@ -169,7 +178,7 @@ class Mirrors:
         posted: list[MirrorMeterReading] = body.members if isinstance(body, MirrorMeterReadingList) else [body]
         async with self._s.locks.hold(f"/mup/{mirror.poster}"):
             still_there(self._s, call.node)
-            intake = self._take_in(mirror, posted, record, call)
+            intake = self._take_in(mirror, item_of(call.node).obj, posted, record, call)
             await self._store(intake, record, call)
             self._apply(intake)
         if isinstance(body, MirrorMeterReadingList):
@@ -199,10 +208,16 @@ class Mirrors:
         return record
 
     def _take_in(
-        self, mirror: Mirror, posted: list[MirrorMeterReading], record: EndDeviceRecord, call: Call
+        self,
+        mirror: Mirror,
+        shown: MirrorUsagePoint,
+        posted: list[MirrorMeterReading],
+        record: EndDeviceRecord,
+        call: Call,
     ) -> _Intake:
         """Check everything that was posted and say what it changes; nothing is changed yet."""
-        intake = _Intake(mirror, next_meter=mirror.next_meter, next_set=mirror.next_set)
+        of_the_der = self._metering.tells_of_the_der(mirror, shown)
+        intake = _Intake(mirror, of_the_der, next_meter=mirror.next_meter, next_set=mirror.next_set)
         for each in posted:
             meter = self._meter(intake, each)
             self._take_sets(intake, meter, each.mirrorReadingSet)
@@ -230,7 +245,7 @@ class Mirrors:
             if facts == known.facts:
                 return self._same_meter(intake, known, posted)
             meaning = known.meaning if facts.readingType == known.facts.readingType else None
-            meter = Meter(known.number, facts, known.sets.copy(), meaning)
+            meter = Meter(known.number, facts, known.sets.copy(), meaning, known.flows)
         intake.meters[posted.mRID] = meter
         path = mirror.meter_path(meter)
         intake.changes.append(documents.put(documents.METER_READINGS, path, replace(meter.facts, href=None)))
@@ -246,7 +261,9 @@ class Mirrors:
         """The quantity whose attributes stay; it is copied only where its sets change."""
         if not posted.mirrorReadingSet:
             return known
-        copy = intake.meters[posted.mRID] = Meter(known.number, known.facts, known.sets.copy(), known.meaning)
+        copy = intake.meters[posted.mRID] = Meter(
+            known.number, known.facts, known.sets.copy(), known.meaning, known.flows
+        )
         return copy
 
     def _take_sets(self, intake: _Intake, meter: Meter, posted: list[MirrorReadingSet]) -> None:
@@ -278,13 +295,33 @@ class Mirrors:
     ) -> None:
         if record.device_id is None:
             return
-        meaning = meter.meaning
-        if meaning is None:
-            forward = self._s.settings.forward_is_delivered
-            meaning = meter.meaning = meaning_of(meter.reading_type, forward_is_delivered=forward)
+        meaning = self._meaning(meter)
         values = mirror_to_readings(posted, meaning, record.device_id, call.now)
         self._s.counts.readings += len(values)
-        (intake.telemetry if meaning.telemetry else intake.readings).extend(values)
+        if not (meaning.telemetry and intake.of_the_der):
+            intake.readings.extend(values)
+            return
+        if meaning.one_way and values:
+            meter.flows = {each.source_time: each.value for each in values}
+            values = self._both_ways(intake, meter, meaning, values)
+        intake.telemetry.extend(values)
+
+    def _meaning(self, meter: Meter) -> Meaning:
+        if meter.meaning is None:
+            forward = self._s.settings.forward_is_delivered
+            meter.meaning = meaning_of(meter.reading_type, forward_is_delivered=forward)
+        return meter.meaning
+
+    def _both_ways(
+        self, intake: _Intake, meter: Meter, meaning: Meaning, values: list[DomainReading]
+    ) -> list[DomainReading]:
+        """The net power where what flows in and what flows out are two quantities of the mirror."""
+        taken = {each.number: each for each in [*intake.mirror.meters.values(), *intake.meters.values()]}
+        for other in taken.values():
+            if meaning.completes(self._meaning(other)):
+                last = last_value(other.facts.reading, self._meaning(other))
+                return both_ways(values, other.flows, next(reversed(other.flows.values()), last))
+        return values
 
     async def _store(self, intake: _Intake, record: EndDeviceRecord, call: Call) -> None:
         found, others = readings_to_snapshots(intake.telemetry)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gridiface.domain.clock import Instant
 from gridiface.northbound.sep2.served.kinds import MIRRORED, kind, list_kind
 from gridiface.northbound.sep2.served.nodes import Audience, Item, Listing
 from gridiface.northbound.sep2.served.state import State
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
-from gridiface.northbound.sep2.translate.readings import Meaning
+from gridiface.northbound.sep2.translate.readings import Meaning, of_the_der
 from gridiface.protocols.sep2.enums import RoleFlags
 from gridiface.protocols.sep2.mrids import ByMrid
 from gridiface.protocols.sep2.resources import (
@@ -47,13 +48,15 @@ class StoredSet:
 class Meter:
     """One mirrored quantity. `facts` is the MirrorMeterReading without sets; `reading` in it is the newest value.
 
-    `meaning`: what its values are to the fleet; worked out on first use.
+    `meaning`: what its values are to the fleet; worked out on first use. `flows`: of a power in one direction, the
+    values that came last, by their time; not stored.
     """
 
     number: int
     facts: MirrorMeterReading
     sets: ByMrid[StoredSet] = field(default_factory=ByMrid)
     meaning: Meaning | None = None
+    flows: dict[Instant, float] = field(default_factory=dict)
 
     @property
     def reading_type(self) -> ReadingType:
@@ -111,6 +114,15 @@ class Metering:
     def count_of(self, device_lfdi: str) -> int:
         """How many mirrors a device has."""
         return len(self._of_device.get(device_lfdi, ()))
+
+    def tells_of_the_der(self, mirror: Mirror, shown: MirrorUsagePoint) -> bool:
+        """Whether its values are how the device is; those of another point are not beside a mirror of the DER."""
+        if of_the_der(shown.roleFlags):
+            return True
+        others = (
+            self._tree.item(m.path) for m in self._of_device.get(mirror.device_lfdi, {}).values() if m is not mirror
+        )
+        return not any(of_the_der(other.obj.roleFlags) for other in others if other is not None)
 
     def place(self, mirror: Mirror, shown: MirrorUsagePoint) -> None:
         """Show a new mirror and its usage point."""

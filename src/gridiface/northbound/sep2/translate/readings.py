@@ -8,7 +8,7 @@ count a generator's output as forward.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gridiface.domain.clock import Instant
@@ -19,6 +19,7 @@ from gridiface.protocols.sep2.reading_codes import (
     DataQualifier,
     FlowDirection,
     QualityFlags,
+    RoleFlags,
     Uom,
 )
 from gridiface.protocols.sep2.reading_codes import Phase as WirePhase
@@ -42,6 +43,7 @@ PHASES: Mapping[int, Phase] = {
 }
 #: What a device says is in it at a moment, such as the energy stored in a battery, and not what has passed through.
 _STATES = frozenset({AccumulationBehaviour.INDICATING, AccumulationBehaviour.INSTANTANEOUS})
+_DIRECTIONS = frozenset({FlowDirection.FORWARD, FlowDirection.REVERSE})
 _SIGNED = frozenset({Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER, Quantity.ENERGY})
 #: dataQualifier values whose readings are what the quantity is (not a maximum, minimum or deviation).
 _PLAIN_QUALIFIERS = frozenset({None, DataQualifier.NOT_APPLICABLE, DataQualifier.AVERAGE, DataQualifier.NORMAL})
@@ -82,7 +84,8 @@ def direction_sign(kind: ReadingType, *, forward_is_delivered: bool = False) -> 
 class Meaning:
     """What the values of a ReadingType are to the domain; worked out once per mirrored quantity.
 
-    `sign` and `exponent`: a value counts as sign x value x 10^exponent in the quantity's unit.
+    `sign` and `exponent`: a value counts as sign x value x 10^exponent in the quantity's unit. `one_way`: it is the
+    power in one direction, which another quantity of the same mirror may complete.
     """
 
     quantity: Quantity
@@ -90,6 +93,23 @@ class Meaning:
     sign: int
     exponent: int
     telemetry: bool
+    one_way: bool = False
+
+    def completes(self, other: Meaning) -> bool:
+        """Whether this and the other are the two directions of one power."""
+        return self.one_way and other.one_way and (self.quantity, self.phase, -self.sign) == (
+            other.quantity, other.phase, other.sign
+        )  # fmt: skip
+
+
+def of_the_der(role_flags: int) -> bool:
+    """Whether a usage point is where the DER itself is measured.
+
+    It is not where the premises meet the grid, with their load, nor behind an inverter, in direct current.
+    """
+    if role_flags & RoleFlags.IS_DC:
+        return False
+    return bool(role_flags & RoleFlags.IS_DER) or not role_flags & RoleFlags.IS_PREMISES_AGGREGATION_POINT
 
 
 def quantity_of(kind: ReadingType) -> Quantity:
@@ -103,12 +123,14 @@ def quantity_of(kind: ReadingType) -> Quantity:
 def meaning_of(kind: ReadingType, *, forward_is_delivered: bool = False) -> Meaning:
     """The meaning of a ReadingType."""
     quantity = quantity_of(kind)
+    telemetry = is_telemetry(kind)
     return Meaning(
         quantity=quantity,
         phase=PHASES.get(kind.phase or 0, Phase.NONE),
         sign=direction_sign(kind, forward_is_delivered=forward_is_delivered) if quantity in _SIGNED else 1,
         exponent=kind.powerOfTenMultiplier or 0,
-        telemetry=is_telemetry(kind),
+        telemetry=telemetry,
+        one_way=telemetry and quantity in _SIGNED and kind.flowDirection in _DIRECTIONS,
     )
 
 
@@ -120,6 +142,18 @@ def mirror_to_readings(mirror: MirrorMeterReading, meaning: Meaning, device_id: 
     if mirror.reading is not None:
         found.append(mirror.reading)
     return sorted(_readings(found, meaning, device_id, now), key=lambda reading: reading.source_time)
+
+
+def last_value(posted: WireReading | None, meaning: Meaning) -> float:
+    """What a single value of a quantity says; 0 without one."""
+    if posted is None or posted.value is None:
+        return 0.0
+    return meaning.sign * from_power_of_ten(posted.value, meaning.exponent)
+
+
+def both_ways(values: list[Reading], other_way: Mapping[Instant, float], last: float) -> list[Reading]:
+    """Values of one direction with what flowed the other way at their time; with `last` where that is not known."""
+    return [replace(each, value=each.value + other_way.get(each.source_time, last)) for each in values]
 
 
 def _readings(found: list[WireReading], meaning: Meaning, device_id: str, now: Instant) -> list[Reading]:

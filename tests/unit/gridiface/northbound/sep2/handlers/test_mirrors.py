@@ -284,3 +284,56 @@ async def test_mirrors_quantities_and_sets_are_known_by_any_spelling_of_their_mr
     (shown,) = (await kit.get(f"{meter.href}/rs?l=9", by="inv-1")).members
     (reading,) = (await kit.get(f"{shown.href}/r?l=9", by="inv-1")).members
     assert (meter.mRID, reading.value) == ("BB01", 5)
+
+
+def power(mrid: str, value: int, *, direction: int = 19) -> str:
+    kind = f"<ReadingType><flowDirection>{direction}</flowDirection><uom>38</uom></ReadingType>"
+    return quantity(mrid, kind=kind, value=str(value))
+
+
+@pytest.mark.parametrize("role", ["0003", "0021", "0029"])
+async def test_what_is_measured_elsewhere_is_not_how_the_der_is(kit: Any, role: str) -> None:
+    """CSIP-AUS has a site and its DER mirrored for one end device; a battery may mirror its direct current, too."""
+    lfdi = kit.lfdi["inv-1"]
+    site = (await kit.send("POST", "/mup", mirror(lfdi, "A1", power("B1", -700), role=role), by="inv-1")).headers
+    assert kit.registry.observed[-1].w == -700  # nothing better is known
+    der = (await kit.send("POST", "/mup", mirror(lfdi, "A2", power("B2", 4000), role="0049"), by="inv-1")).headers
+    assert kit.registry.observed[-1].w == 4000
+    for again in (site["Location"], der["Location"]):
+        kit.at(5)
+        body = posted(
+            "B1" if again == site["Location"] else "B2", value="-900" if again == site["Location"] else "4100"
+        )
+        assert (await kit.send("POST", again, body, by="inv-1")).status == 201
+    assert [s.w for s in kit.registry.observed] == [-700, 4000, 4100]
+    assert any(r.value == -900 for c in kit.ledger.others if isinstance(c, AppendReadings) for r in c.readings)
+    assert (await kit.send("DELETE", der["Location"], by="inv-1")).status == 204
+    kit.at(9)
+    assert (await kit.send("POST", site["Location"], posted("B1", value="-500"), by="inv-1")).status == 201
+    assert kit.registry.observed[-1].w == -500
+
+
+@pytest.mark.parametrize("first", [1, 19])
+async def test_power_in_and_power_out_as_two_quantities_are_one_power(make_kit: Any, first: int) -> None:
+    kit = await make_kit()
+    both = [power("B1", 500, direction=1), power("B2", 0, direction=19)]
+    body = mirror(kit.lfdi["inv-1"], "A1", *(both if first == 1 else reversed(both)), role="0049")
+    path = (await kit.send("POST", "/mup", body, by="inv-1")).headers["Location"]
+    assert kit.registry.observed[-1].w == -500
+    for after, (name, value), expected in ((5, ("B1", 0), 0), (6, ("B2", 3000), 3000), (7, ("B1", 10), 2990)):
+        kit.at(after)
+        assert (await kit.send("POST", path, posted(name, value=str(value)), by="inv-1")).status == 201
+        assert kit.registry.observed[-1].w == expected
+    start = int(kit.NOW) + 10
+    kit.at(60)
+    sets = [
+        quantity(name, "".join(a_set(f"{name}{n:02X}", start + 10 * n, v) for n, v in enumerate(values)), kind="")
+        for name, values in (("B1", (100, 0, 300)), ("B2", (0, 2000, 0)))
+    ]
+    several = f'<MirrorMeterReadingList {NS} all="2" results="2">{"".join(sets)}</MirrorMeterReadingList>'
+    assert (await kit.send("POST", path, several, by="inv-1")).status == 201
+    assert [s.w for s in kit.registry.observed][-3:] == [-100, 2000, -300]
+    again = await kit.restarted()
+    again.at(70)
+    assert (await again.send("POST", path, posted("B2", value="50"), by="inv-1")).status == 201
+    assert again.registry.observed[-1].w == 40  # with the last single value of the other way
