@@ -61,6 +61,12 @@ _OPERATIONAL_WORDS: Mapping[OperatingState, int] = {
     OperatingState.FAULT: OperationalMode.OFF,
     OperatingState.TEST: OperationalMode.TEST,
 }
+#: What the connections of a generator and a storage say, the first that one of them says.
+_CONNECTION_STATES: Mapping[ConnectStatus, OperatingState] = {
+    ConnectStatus.TEST: OperatingState.TEST,
+    ConnectStatus.OPERATING: OperatingState.RUNNING,
+    ConnectStatus.AVAILABLE: OperatingState.STANDBY,
+}
 _RUNNING = frozenset({OperatingState.RUNNING, OperatingState.THROTTLED})
 #: Power below this is holding, not charging or discharging, W.
 _HOLDING_W = 1.0
@@ -102,9 +108,13 @@ def with_states(snapshot: Snapshot, status: DERStatus | None) -> Snapshot:
     )
 
 
+def _connections(wire: DERStatus) -> list[int]:
+    return [s.value for s in (wire.genConnectStatus, wire.storConnectStatus) if s is not None]
+
+
 def _connected(wire: DERStatus) -> bool | None:
-    connect = [s for s in (wire.genConnectStatus, wire.storConnectStatus) if s is not None]
-    return any(s.value & ConnectStatus.CONNECTED for s in connect) if connect else None
+    found = _connections(wire)
+    return any(bits & ConnectStatus.CONNECTED for bits in found) if found else None
 
 
 def _is_local(wire: DERStatus) -> bool:
@@ -113,11 +123,18 @@ def _is_local(wire: DERStatus) -> bool:
 
 
 def _state(wire: DERStatus) -> OperatingState:
+    """The inverter's own word; else a fault of all that is there, the mode of operation, what the connections say."""
     if wire.inverterStatus is not None and wire.inverterStatus.value in _INVERTER_STATES:
         return _INVERTER_STATES[wire.inverterStatus.value]
-    if wire.operationalModeStatus is not None:
-        return _OPERATIONAL_STATES.get(wire.operationalModeStatus.value, OperatingState.UNKNOWN)
-    return OperatingState.UNKNOWN
+    found = _connections(wire)
+    if found and all(bits & ConnectStatus.FAULT for bits in found):
+        return OperatingState.FAULT
+    if wire.operationalModeStatus is not None and wire.operationalModeStatus.value in _OPERATIONAL_STATES:
+        return _OPERATIONAL_STATES[wire.operationalModeStatus.value]
+    return next(
+        (state for bit, state in _CONNECTION_STATES.items() if any(bits & bit for bits in found)),
+        OperatingState.UNKNOWN,
+    )
 
 
 def availability_to_snapshot(wire: DERAvailability, device_id: str, now: Instant) -> Snapshot:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gridiface.domain.telemetry import OperatingState, Snapshot
@@ -9,6 +11,7 @@ from gridiface.northbound.sep2.translate.status import (
     snapshot_to_availability,
     snapshot_to_status,
     status_to_snapshot,
+    with_states,
 )
 from gridiface.protocols.sep2.resources import (
     ActivePower,
@@ -90,3 +93,38 @@ def test_availability_both_ways() -> None:
 def test_available_power_is_rounded_towards_what_is_there() -> None:
     wire = snapshot_to_availability(snapshot(available_up_w=99_999.9))
     assert wire.statWAvail == ActivePower(multiplier=1, value=9999)
+
+
+@pytest.mark.parametrize(
+    ("gen", "stor", "mode", "state"),
+    [
+        (0x11, None, None, OperatingState.FAULT),
+        (0x11, None, 2, OperatingState.FAULT),  # what is faulted is not operational, whatever else it says
+        (0x17, 0x07, 2, OperatingState.RUNNING),  # the storage goes on
+        (0x17, 0x07, None, OperatingState.RUNNING),
+        (0x10, 0x10, 1, OperatingState.FAULT),
+        (0x07, None, 1, OperatingState.OFF),
+        (0x0F, None, None, OperatingState.TEST),
+        (None, 0x07, None, OperatingState.RUNNING),
+        (0x03, None, 0, OperatingState.STANDBY),
+        (0x01, None, None, OperatingState.UNKNOWN),
+        (0x00, None, None, OperatingState.UNKNOWN),
+    ],
+)
+def test_connections_speak_where_the_inverter_status_does_not(
+    gen: int | None, stor: int | None, mode: int | None, state: OperatingState
+) -> None:
+    def connect(bits: int | None) -> ConnectStatusType | None:
+        return None if bits is None else ConnectStatusType(dateTime=90, value=bits)
+
+    operational = None if mode is None else OperationalModeStatusType(dateTime=90, value=mode)
+    wire = DERStatus(
+        genConnectStatus=connect(gen),
+        operationalModeStatus=operational,
+        readingTime=95,
+        storConnectStatus=connect(stor),
+    )
+    assert status_to_snapshot(wire, "d", 100.0).state is state
+    assert with_states(snapshot(), wire).state is state
+    own = replace(wire, inverterStatus=InverterStatusType(dateTime=90, value=7))
+    assert status_to_snapshot(own, "d", 100.0).state is OperatingState.FAULT
