@@ -7,11 +7,11 @@ import struct
 from tests.dnp3_octets import Joiner, request, unframed
 
 from gridiface.protocols.dnp3.controls import CommandStatus
-from gridiface.protocols.dnp3.database import Database
-from gridiface.protocols.dnp3.handler import OutstationHandler
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.handler import OutstationHandler
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
 
 NOW = 1_700_000_000.0
 STAMP = struct.pack("<Q", 1_700_000_000_000)[:6]

@@ -15,7 +15,7 @@ import pytest
 from sunspec2.modbus.client import SunSpecModbusClientDeviceTCP, SunSpecModbusClientError
 
 from gridiface.protocols.dnp3.controls import AnalogOutput, Command, CommandStatus, ControlRelayOutputBlock
-from gridiface.protocols.dnp3.master_settings import MasterSettings
+from gridiface.protocols.dnp3.master.settings import MasterSettings
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.protocols.sep2.resources import (
     CurveData,

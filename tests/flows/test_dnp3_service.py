@@ -15,11 +15,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User, UserOperation
-from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
-from gridiface.protocols.dnp3.authentication_users import Authority
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, User, UserOperation
+from gridiface.protocols.dnp3.authentication.users import Authority
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus
-from gridiface.protocols.dnp3.master_settings import MasterSettings
+from gridiface.protocols.dnp3.master.authentication import MasterAuthentication
+from gridiface.protocols.dnp3.master.settings import MasterSettings
 from gridiface.simulation.children import Child
 from gridiface.simulation.dnp3.client import MasterClient, MasterFailed
 from gridiface.simulation.world import WorldPlan

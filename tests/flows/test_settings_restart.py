@@ -13,7 +13,7 @@ import pytest
 from gridiface.app.clock import SystemClock
 from gridiface.errors import DeviceError
 from gridiface.protocols.dnp3.controls import AnalogOutput, Command, CommandStatus, ControlRelayOutputBlock
-from gridiface.protocols.dnp3.master_settings import MasterSettings
+from gridiface.protocols.dnp3.master.settings import MasterSettings
 from gridiface.simulation.dnp3.client import MasterClient
 from gridiface.simulation.world import WorldPlan
 from gridiface_southbound.sunspec.config import SunSpecConfig

@@ -18,8 +18,8 @@ from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, DeviceGone
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface.protocols.dnp3.controls import AnalogOutput, Command, CommandStatus, ControlRelayOutputBlock
-from gridiface.protocols.dnp3.master_settings import TaskDone
-from gridiface.protocols.dnp3.master_tasks import Task, class_poll, control, range_poll
+from gridiface.protocols.dnp3.master.settings import TaskDone
+from gridiface.protocols.dnp3.master.tasks import Task, class_poll, control, range_poll
 from gridiface.protocols.dnp3.points import PointType
 from gridiface_southbound.dnp3 import values
 from gridiface_southbound.dnp3.config import Dnp3Config, Output

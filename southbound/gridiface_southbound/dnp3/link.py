@@ -11,11 +11,11 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 from gridiface.errors import DeviceRejected, DeviceTimeout, LocalProtocolError
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
-from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, MacAlgorithm, User
 from gridiface.protocols.dnp3.link import FRAME_GAP
-from gridiface.protocols.dnp3.master import Master
-from gridiface.protocols.dnp3.master_settings import (
+from gridiface.protocols.dnp3.master.authentication import MasterAuthentication
+from gridiface.protocols.dnp3.master.master import Master
+from gridiface.protocols.dnp3.master.settings import (
     Failure,
     MasterEvent,
     MasterSettings,
@@ -25,7 +25,7 @@ from gridiface.protocols.dnp3.master_settings import (
     TaskDone,
     TimeSync,
 )
-from gridiface.protocols.dnp3.master_tasks import Task
+from gridiface.protocols.dnp3.master.tasks import Task
 from gridiface.protocols.dnp3.measurements import Measurement
 from gridiface.protocols.dnp3.points import PointType
 from gridiface_southbound.dnp3.config import Dnp3Config

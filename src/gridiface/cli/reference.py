@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from gridiface.app.config import reference as config_reference
 from gridiface.cli.lazy import LazyGroup
-from gridiface.northbound.dnp3.words import reference_page
+from gridiface.northbound.dnp3.shown.words import reference_page
 from gridiface.operator.alarm_kinds import alarms_page
 from gridiface.operator.areas.catalogue import AREAS
 from gridiface.operator.reference import metrics_page, rest_page

@@ -9,7 +9,7 @@ import pytest
 from tests.waiting import PATIENCE_S
 
 from gridiface.protocols.dnp3.controls import CommandStatus
-from gridiface.protocols.dnp3.handler import OutstationHandler
+from gridiface.protocols.dnp3.outstation.handler import OutstationHandler
 
 
 class Recorder:

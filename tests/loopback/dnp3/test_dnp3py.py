@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from gridiface.protocols.dnp3 import master_tasks as tasks
 from gridiface.protocols.dnp3.controls import AnalogOutput
-from gridiface.protocols.dnp3.database import Database
-from gridiface.protocols.dnp3.master import Master
-from gridiface.protocols.dnp3.master_settings import MasterSettings, PointsReceived, TaskDone, TimeSync
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.master import tasks
+from gridiface.protocols.dnp3.master.master import Master
+from gridiface.protocols.dnp3.master.settings import MasterSettings, PointsReceived, TaskDone, TimeSync
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
 
 dnp3py = pytest.importorskip(
     "dnp3.master", reason="dnp3py, a foreign DNP3 master, is not installed (pip install dnp3py==0.6.0)"

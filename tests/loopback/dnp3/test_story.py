@@ -4,14 +4,14 @@ import random
 
 import pytest
 
-from gridiface.protocols.dnp3 import master_tasks as tasks
 from gridiface.protocols.dnp3.controls import AnalogOutput
-from gridiface.protocols.dnp3.database import Database
-from gridiface.protocols.dnp3.master import Master
-from gridiface.protocols.dnp3.master_settings import EventsLost, MasterSettings, PointsReceived, TaskDone
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.master import tasks
+from gridiface.protocols.dnp3.master.master import Master
+from gridiface.protocols.dnp3.master.settings import EventsLost, MasterSettings, PointsReceived, TaskDone
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 
 AI, BI = PointType.ANALOG_INPUT, PointType.BINARY_INPUT
 STEP = 0.05

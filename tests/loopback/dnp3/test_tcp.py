@@ -8,15 +8,15 @@ import subprocess
 
 import pytest
 
-from gridiface.protocols.dnp3 import master_tasks as tasks
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus, ControlRelayOutputBlock
-from gridiface.protocols.dnp3.database import Database
 from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
-from gridiface.protocols.dnp3.master import Master
-from gridiface.protocols.dnp3.master_settings import MasterSettings, PointsReceived, TaskDone, TimeSync
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.master import tasks
+from gridiface.protocols.dnp3.master.master import Master
+from gridiface.protocols.dnp3.master.settings import MasterSettings, PointsReceived, TaskDone, TimeSync
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 
 AI, BI = PointType.ANALOG_INPUT, PointType.BINARY_INPUT
 

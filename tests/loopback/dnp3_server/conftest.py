@@ -11,12 +11,12 @@ from gridiface.domain.fleet import Capability, Device, Group, Nameplate, Setting
 from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.telemetry import OperatingState, Snapshot
 from gridiface.errors import StoreUnavailable
-from gridiface.northbound.dnp3.points import PointMap
+from gridiface.northbound.dnp3.pointmap.points import PointMap
 from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.dnp3.settings import Dnp3Settings, EndpointSettings, MasterEntry, StationSettings
-from gridiface.protocols.dnp3.master_settings import MasterSettings
-from gridiface.protocols.dnp3.settings import UnsolicitedSettings
+from gridiface.protocols.dnp3.master.settings import MasterSettings
+from gridiface.protocols.dnp3.outstation.settings import UnsolicitedSettings
 from gridiface.simulation.dnp3.client import MasterClient
 
 FLEET = Target(TargetKind.GROUP, "fleet")

@@ -11,7 +11,7 @@ from gridiface.domain.controls import ControlMode, Setpoint, Verdict
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, SecureAuthentication, Transport
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, MacAlgorithm, User
 from gridiface_southbound.dnp3.driver import Dnp3Driver
 
 

@@ -25,8 +25,8 @@ from gridiface.domain.controls import (
 )
 from gridiface.domain.fleet import Capability, Device, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
-from gridiface.northbound.dnp3.meanings import Action, Measure
-from gridiface.northbound.dnp3.points import PointEntry, PointMap
+from gridiface.northbound.dnp3.pointmap.meanings import Action, Measure
+from gridiface.northbound.dnp3.pointmap.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.dnp3.settings import Dnp3Settings, EndpointSettings

@@ -18,11 +18,11 @@ from tests.waiting import until
 
 from gridiface.domain.controls import Verdict
 from gridiface.northbound.dnp3.settings import MasterEntry
-from gridiface.protocols.dnp3 import master_tasks as tasks
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus, ControlRelayOutputBlock
-from gridiface.protocols.dnp3.master_settings import TimeSync
+from gridiface.protocols.dnp3.master import tasks
+from gridiface.protocols.dnp3.master.settings import TimeSync
+from gridiface.protocols.dnp3.outstation.settings import UnsolicitedSettings
 from gridiface.protocols.dnp3.points import PointType
-from gridiface.protocols.dnp3.settings import UnsolicitedSettings
 
 PYTHON = os.environ.get("GRIDIFACE_OPENDNP3_PYTHON", "")
 PEER = Path(__file__).parent / "opendnp3_peer.py"

@@ -8,13 +8,13 @@ import pytest
 from lxml import etree
 
 from gridiface.northbound.dnp3.settings import MasterEntry, SecureAuthentication
-from gridiface.northbound.dnp3.station_files import DEVICE_PROFILE, FRAME_LOG
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User, UserOperation
-from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
-from gridiface.protocols.dnp3.authentication_users import Authority
+from gridiface.northbound.dnp3.shown.station_files import DEVICE_PROFILE, FRAME_LOG
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, User, UserOperation
+from gridiface.protocols.dnp3.authentication.users import Authority
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus
-from gridiface.protocols.dnp3.master_files import read_file, write_file
-from gridiface.protocols.dnp3.master_tasks import activate_config
+from gridiface.protocols.dnp3.master.authentication import MasterAuthentication
+from gridiface.protocols.dnp3.master.files import read_file, write_file
+from gridiface.protocols.dnp3.master.tasks import activate_config
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.simulation.dnp3.client import MasterFailed
 

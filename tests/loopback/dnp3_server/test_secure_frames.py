@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from tests.dnp3_octets import Joiner, frame, frame_octets, segments, unframed
 
 from gridiface.northbound.dnp3.settings import MasterEntry, SecureAuthentication
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, MacAlgorithm, User
 
 UPDATE_KEY = bytes(range(100, 116))
 USER = 7

@@ -12,8 +12,8 @@ import pytest
 from tests.dnp3_octets import Joiner, confirm, frame, frame_octets, request, segments, unframed
 from tests.waiting import until
 
-from gridiface.northbound.dnp3 import endpoint
 from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, SerialSettings, Transport
+from gridiface.northbound.dnp3.wire import endpoint
 
 CLASS_0 = "3c 01 06"
 QUIET = (MasterEntry(name="iso", address=1),)

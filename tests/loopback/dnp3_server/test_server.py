@@ -17,10 +17,10 @@ from gridiface.northbound.dnp3.tags import Tags
 from gridiface.protocols.dnp3.application import IIN
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus, ControlRelayOutputBlock
 from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
-from gridiface.protocols.dnp3.master_settings import MasterSettings
+from gridiface.protocols.dnp3.master.settings import MasterSettings
 from gridiface.protocols.dnp3.objects import Flags
+from gridiface.protocols.dnp3.outstation.settings import UnsolicitedSettings
 from gridiface.protocols.dnp3.points import PointType
-from gridiface.protocols.dnp3.settings import UnsolicitedSettings
 from gridiface.simulation.dnp3.client import MasterClient, MasterFailed
 
 AI, BI = PointType.ANALOG_INPUT, PointType.BINARY_INPUT

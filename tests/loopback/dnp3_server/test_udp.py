@@ -13,7 +13,7 @@ from tests.dnp3_octets import Joiner, confirm, frame, request, segments, unframe
 from tests.waiting import until
 
 from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, Transport
-from gridiface.protocols.dnp3.settings import UnsolicitedSettings
+from gridiface.protocols.dnp3.outstation.settings import UnsolicitedSettings
 
 CLASS_0 = "3c 01 06"
 CLASS_123 = "3c 02 06 3c 03 06 3c 04 06"

@@ -18,12 +18,12 @@ from gridiface.drivers.api import DeviceBusy, DeviceForgot
 from gridiface.drivers.testkit import CHECKS, Bench, Check, Held, run_check
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface.protocols.dnp3.controls import CommandStatus
-from gridiface.protocols.dnp3.database import Database
-from gridiface.protocols.dnp3.handler import OutstationHandler
 from gridiface.protocols.dnp3.objects import Flags
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.handler import OutstationHandler
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 from gridiface_southbound.dnp3.driver import Dnp3Driver
 
 AI, BI, AO, BO = (

@@ -20,11 +20,11 @@ from gridiface.app.clock import SystemClock
 from gridiface.domain.controls import Setpoint
 from gridiface.errors import DeviceTimeout
 from gridiface.protocols.dnp3.controls import CommandStatus
-from gridiface.protocols.dnp3.database import Database
-from gridiface.protocols.dnp3.handler import OutstationHandler
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.handler import OutstationHandler
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
 from gridiface_southbound.dnp3.driver import Dnp3Driver
 
 AI, AO = PointType.ANALOG_INPUT, PointType.ANALOG_OUTPUT

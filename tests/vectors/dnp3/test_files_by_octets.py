@@ -10,11 +10,11 @@ import struct
 import pytest
 from tests.dnp3_octets import Joiner, request, unframed
 
-from gridiface.protocols.dnp3.database import Database
 from gridiface.protocols.dnp3.files import FileInfo, FileMode, FileStatus, FileStore
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
 
 READ, WRITE, OPEN, CLOSE, DELETE, ABORT = 1, 2, 25, 26, 27, 30
 SUCCESS, DENIED, NOT_FOUND, LOCKED, INVALID_HANDLE = 0, 1, 3, 4, 6

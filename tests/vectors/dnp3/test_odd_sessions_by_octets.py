@@ -12,10 +12,10 @@ import pytest
 from tests.dnp3_octets import confirm, frame, request, segments, unframed
 from tests.dnp3_session import AI, AO, BI, BO, CLASS_123, CROB, CT, NOW, Doing, Peer, points
 
-from gridiface.protocols.dnp3.database import Database
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 
 FC, VT = PointType.FROZEN_COUNTER, PointType.VIRTUAL_TERMINAL
 NO_FUNCTION, UNKNOWN, PARAMETER, RESTART, NEED_TIME = 0x0100, 0x0200, 0x0400, 0x0080, 0x0010

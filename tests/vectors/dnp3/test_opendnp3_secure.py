@@ -13,20 +13,25 @@ from pathlib import Path
 
 import pytest
 
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, Statistic, User, UserOperation
-from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
-from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
-from gridiface.protocols.dnp3.authentication_users import Authority
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, Statistic, User, UserOperation
+from gridiface.protocols.dnp3.authentication.users import Authority
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus
-from gridiface.protocols.dnp3.database import Database
-from gridiface.protocols.dnp3.handler import OutstationHandler
 from gridiface.protocols.dnp3.link import FrameReader, encode
-from gridiface.protocols.dnp3.master import Master
-from gridiface.protocols.dnp3.master_settings import Failure, MasterSettings, TaskDone
-from gridiface.protocols.dnp3.master_tasks import control
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.master.authentication import MasterAuthentication
+from gridiface.protocols.dnp3.master.master import Master
+from gridiface.protocols.dnp3.master.settings import Failure, MasterSettings, TaskDone
+from gridiface.protocols.dnp3.master.tasks import control
+from gridiface.protocols.dnp3.outstation.authentication import OutstationAuthentication
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.handler import OutstationHandler
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import (
+    AssociationSettings,
+    OutstationSettings,
+    Trigger,
+    UnsolicitedSettings,
+)
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, Trigger, UnsolicitedSettings
 
 HERE = Path(__file__).parent / "opendnp3-secure"
 NOW = 1_700_000_000.0

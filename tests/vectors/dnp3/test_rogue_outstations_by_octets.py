@@ -14,8 +14,8 @@ import pytest
 from tests.dnp3_octets import frame, segments, unframed
 
 from gridiface.protocols.dnp3.controls import AnalogOutput
-from gridiface.protocols.dnp3.master import MAX_EVENTS, MAX_RESPONSE_FRAGMENTS, Master
-from gridiface.protocols.dnp3.master_settings import (
+from gridiface.protocols.dnp3.master.master import MAX_EVENTS, MAX_RESPONSE_FRAGMENTS, Master
+from gridiface.protocols.dnp3.master.settings import (
     EventsLost,
     Failure,
     MasterSettings,
@@ -24,7 +24,7 @@ from gridiface.protocols.dnp3.master_settings import (
     TaskDone,
     TimeSync,
 )
-from gridiface.protocols.dnp3.master_tasks import control, integrity_poll, restart
+from gridiface.protocols.dnp3.master.tasks import control, integrity_poll, restart
 
 NOW = 1_700_000_000.0
 RESTART, NEED_TIME, CLASS_1, OVERFLOW, PARAMETER = 0x0080, 0x0010, 0x0002, 0x0800, 0x0400

@@ -12,8 +12,8 @@ from tests.dnp3_octets import confirm, frame
 from tests.dnp3_session import AI, BI, BO, CLASS_123, CROB, CT, DBI, STAMP, Peer, points
 
 from gridiface.protocols.dnp3.objects import Flags
+from gridiface.protocols.dnp3.outstation.settings import Trigger, UnsolicitedSettings
 from gridiface.protocols.dnp3.points import PointType
-from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
 
 
 def test_the_application_sequence_rolls_over():

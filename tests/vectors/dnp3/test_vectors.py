@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
-from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, MacAlgorithm, User
 from gridiface.protocols.dnp3.controls import CommandStatus
-from gridiface.protocols.dnp3.database import Database
-from gridiface.protocols.dnp3.handler import OutstationHandler
 from gridiface.protocols.dnp3.link import FrameReader, encode
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.authentication import OutstationAuthentication
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.handler import OutstationHandler
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 
 HERE = Path(__file__).parent
 NOW = 1_700_000_000.0

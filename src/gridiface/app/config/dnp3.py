@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 from gridiface.app.config.base import Block, Network, place_like
 from gridiface.domain.controls import ServiceClass
 from gridiface.domain.definitions import Identifier as Name
-from gridiface.northbound.dnp3.meanings import Action, Measure
+from gridiface.northbound.dnp3.pointmap.meanings import Action, Measure
 from gridiface.northbound.dnp3.settings import Mode, NewConnection, StaleFlags, Transport
 
 _MAX_ADDRESS = 65_519

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import cast
 
 from gridiface.domain.ports import Change
-from gridiface.northbound.dnp3.endpoint import Endpoint
-from gridiface.northbound.dnp3.points import PointEntry
+from gridiface.northbound.dnp3.pointmap.points import PointEntry
 from gridiface.northbound.dnp3.server import Dnp3Server
-from gridiface.northbound.dnp3.session import Session
 from gridiface.northbound.dnp3.settings import MasterEntry
 from gridiface.northbound.dnp3.station import Station
 from gridiface.northbound.dnp3.tags import Tags
+from gridiface.northbound.dnp3.wire.endpoint import Endpoint
+from gridiface.northbound.dnp3.wire.session import Session
 from gridiface.operator.dnp3_rows import (
     BufferRow,
     CommandRow,
@@ -31,8 +31,8 @@ from gridiface.operator.dnp3_rows import (
     SessionRow,
     Tagged,
 )
-from gridiface.protocols.dnp3.events import CLASSES
 from gridiface.protocols.dnp3.objects import Flags
+from gridiface.protocols.dnp3.outstation.events import CLASSES
 from gridiface.protocols.dnp3.points import STATE_BITS, PointType
 
 _ORDER = {kind: at for at, kind in enumerate(PointType)}

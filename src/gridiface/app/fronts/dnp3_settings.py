@@ -25,8 +25,8 @@ from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.meanings import Action, Measure
-from gridiface.northbound.dnp3.points import PointEntry, PointMap
+from gridiface.northbound.dnp3.pointmap.meanings import Action, Measure
+from gridiface.northbound.dnp3.pointmap.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.profiles.der_units import unit_entries
 from gridiface.northbound.dnp3.server import ControlHistory, Dnp3Server
@@ -43,10 +43,10 @@ from gridiface.northbound.dnp3.settings import (
 )
 from gridiface.pki.contexts import KeyPair
 from gridiface.plainyaml import read_yaml
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, MacAlgorithm, User
-from gridiface.protocols.dnp3.authentication_roles import OPTIONAL_CRITICAL
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, MacAlgorithm, User
+from gridiface.protocols.dnp3.authentication.roles import OPTIONAL_CRITICAL
+from gridiface.protocols.dnp3.outstation.settings import Trigger, UnsolicitedSettings
 from gridiface.protocols.dnp3.points import PointType
-from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
 from gridiface.streams.acceptor import nothing_spare
 from gridiface.wording import said
 

@@ -22,17 +22,17 @@ from gridiface.domain.fleet import Device, Group
 from gridiface.domain.ports import Change, Document
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import GridifaceError
-from gridiface.northbound.dnp3.meanings import Action, Measure
-from gridiface.northbound.dnp3.points import PointEntry, PointMap
+from gridiface.northbound.dnp3.pointmap.meanings import Action, Measure
+from gridiface.northbound.dnp3.pointmap.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.dnp3.settings import Dnp3Settings, EndpointSettings, MasterEntry, StationSettings
 from gridiface.protocols.dnp3.application import IIN, FunctionCode
 from gridiface.protocols.dnp3.controls import AnalogOutput
 from gridiface.protocols.dnp3.heads import all_head
-from gridiface.protocols.dnp3.master_settings import MasterSettings, PointsReceived
-from gridiface.protocols.dnp3.master_tasks import command_objects
+from gridiface.protocols.dnp3.master.settings import MasterSettings, PointsReceived
+from gridiface.protocols.dnp3.master.tasks import command_objects
+from gridiface.protocols.dnp3.outstation.settings import Trigger, UnsolicitedSettings
 from gridiface.protocols.dnp3.points import PointType
-from gridiface.protocols.dnp3.settings import Trigger, UnsolicitedSettings
 from gridiface.simulation.dnp3.bare import BareMaster
 from gridiface.simulation.dnp3.client import MasterClient, MasterFailed
 from gridiface.simulation.load.figures import percentile, report, spread

@@ -21,10 +21,10 @@ from gridiface.cli.dnp3.peer import with_master
 from gridiface.cli.showing import Json
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.device_profile import points_table, profile_page, profile_xml
-from gridiface.northbound.dnp3.points import PointEntry, PointMap
+from gridiface.northbound.dnp3.pointmap.points import PointEntry, PointMap
 from gridiface.northbound.dnp3.profiles import PROFILES, profile
 from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, StationSettings
+from gridiface.northbound.dnp3.shown.device_profile import points_table, profile_page, profile_xml
 from gridiface.protocols.dnp3.application import IIN
 from gridiface.protocols.dnp3.measurements import Measurement
 from gridiface.protocols.dnp3.objects import Flags

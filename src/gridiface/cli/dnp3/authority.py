@@ -21,17 +21,17 @@ from gridiface.cli.dnp3.peer import with_master
 from gridiface.cli.showing import Json
 from gridiface.errors import ConfigError
 from gridiface.pki.keyfiles import write_file
-from gridiface.protocols.dnp3.authentication import (
+from gridiface.protocols.dnp3.authentication.algorithms import (
     DEFAULT_USER,
     AuthenticationSettings,
     KeyChangeMethod,
     User,
     UserOperation,
 )
-from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
-from gridiface.protocols.dnp3.authentication_users import NEVER_DAYS, Authority
-from gridiface.protocols.dnp3.master_settings import TaskDone
-from gridiface.protocols.dnp3.master_tasks import Task
+from gridiface.protocols.dnp3.authentication.users import NEVER_DAYS, Authority
+from gridiface.protocols.dnp3.master.authentication import MasterAuthentication
+from gridiface.protocols.dnp3.master.settings import TaskDone
+from gridiface.protocols.dnp3.master.tasks import Task
 from gridiface.simulation.dnp3.client import MasterClient, MasterFailed
 
 authority = typer.Typer()

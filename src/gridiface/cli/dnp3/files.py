@@ -1,6 +1,6 @@
 """`gridiface dnp3 file`: the files of an outstation, listed, fetched, sent, removed and activated by a master.
 
-Owns words and arguments; the dialogue with the outstation is protocols/dnp3/master_files.py (IEEE 1815 clause 5.3).
+Owns words and arguments; the dialogue with the outstation is protocols/dnp3/master/files.py (IEEE 1815 clause 5.3).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gridiface.cli.dnp3.peer import with_master
 from gridiface.cli.showing import Json, many, show_table, utc
 from gridiface.errors import ConfigError
 from gridiface.protocols.dnp3.files import FileInfo, FileType
-from gridiface.protocols.dnp3.master_files import (
+from gridiface.protocols.dnp3.master.files import (
     authenticate_file,
     delete_file,
     file_info,
@@ -26,8 +26,8 @@ from gridiface.protocols.dnp3.master_files import (
     read_file,
     write_file,
 )
-from gridiface.protocols.dnp3.master_settings import TaskDone
-from gridiface.protocols.dnp3.master_tasks import Task, activate_config
+from gridiface.protocols.dnp3.master.settings import TaskDone
+from gridiface.protocols.dnp3.master.tasks import Task, activate_config
 from gridiface.simulation.dnp3.client import MasterClient, MasterFailed
 
 files = typer.Typer(

@@ -15,9 +15,9 @@ from gridiface.app.fronts.dnp3_settings import read_update_key
 from gridiface.cli.signatures import shown_as
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.pki.contexts import KeyPair, client_context
-from gridiface.protocols.dnp3.authentication import DEFAULT_USER, AuthenticationSettings, MacAlgorithm, User
-from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
-from gridiface.protocols.dnp3.master_settings import MasterSettings
+from gridiface.protocols.dnp3.authentication.algorithms import DEFAULT_USER, AuthenticationSettings, MacAlgorithm, User
+from gridiface.protocols.dnp3.master.authentication import MasterAuthentication
+from gridiface.protocols.dnp3.master.settings import MasterSettings
 from gridiface.simulation.dnp3.client import MasterClient
 
 

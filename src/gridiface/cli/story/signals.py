@@ -6,9 +6,9 @@ import math
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ServiceClass, Target, TargetKind
-from gridiface.northbound.dnp3.meanings import Action
-from gridiface.northbound.dnp3.points import PointEntry
-from gridiface.northbound.dnp3.translate_commands import Sender, control_of
+from gridiface.northbound.dnp3.pointmap.meanings import Action
+from gridiface.northbound.dnp3.pointmap.points import PointEntry
+from gridiface.northbound.dnp3.translate.commands import Sender, control_of
 from gridiface.northbound.openadr.translate.events import Program, controls_of
 from gridiface.northbound.sep2.translate.controls import ProgramScope, event_to_control
 from gridiface.protocols.dnp3.points import PointType

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 
 from gridiface.logfields import about
-from gridiface.protocols.dnp3.handler import (
+from gridiface.protocols.dnp3.outstation.handler import (
     CommandDone,
     ConfirmTimedOut,
     LinkLost,

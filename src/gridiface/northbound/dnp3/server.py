@@ -20,26 +20,26 @@ from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.logfields import about
-from gridiface.northbound.dnp3.command_log import CommandLog
-from gridiface.northbound.dnp3.commissions import CommandLost, Commission
-from gridiface.northbound.dnp3.configuration import NAME as CONFIGURATION
-from gridiface.northbound.dnp3.configuration import SPACE as CONFIGURATION_SPACE
-from gridiface.northbound.dnp3.configuration import Configuration
-from gridiface.northbound.dnp3.device_profile import profile_xml
-from gridiface.northbound.dnp3.endpoint import Endpoint
-from gridiface.northbound.dnp3.energy import SPACE as ENERGY_SPACE
-from gridiface.northbound.dnp3.journal import Journal
+from gridiface.northbound.dnp3.commanding.command_log import CommandLog
+from gridiface.northbound.dnp3.commanding.commissions import CommandLost, Commission
+from gridiface.northbound.dnp3.commanding.outputs import SPACE
+from gridiface.northbound.dnp3.der.windows import SPACE as RECORDS_SPACE
 from gridiface.northbound.dnp3.notices import log_notice
-from gridiface.northbound.dnp3.outputs import SPACE
-from gridiface.northbound.dnp3.session import Session
 from gridiface.northbound.dnp3.settings import Dnp3Settings, StationSettings
+from gridiface.northbound.dnp3.shown.configuration import NAME as CONFIGURATION
+from gridiface.northbound.dnp3.shown.configuration import SPACE as CONFIGURATION_SPACE
+from gridiface.northbound.dnp3.shown.configuration import Configuration
+from gridiface.northbound.dnp3.shown.device_profile import profile_xml
+from gridiface.northbound.dnp3.shown.station_files import DEVICE_PROFILE, FRAME_LOG, StationFiles
 from gridiface.northbound.dnp3.station import Station
-from gridiface.northbound.dnp3.station_files import DEVICE_PROFILE, FRAME_LOG, StationFiles
 from gridiface.northbound.dnp3.tags import SPACE as TAGS_SPACE
 from gridiface.northbound.dnp3.tags import Tags
+from gridiface.northbound.dnp3.translate.energy import SPACE as ENERGY_SPACE
 from gridiface.northbound.dnp3.user_keys import SPACE as USERS_SPACE
-from gridiface.northbound.dnp3.windows import SPACE as RECORDS_SPACE
-from gridiface.protocols.dnp3.handler import CommandDone
+from gridiface.northbound.dnp3.wire.endpoint import Endpoint
+from gridiface.northbound.dnp3.wire.journal import Journal
+from gridiface.northbound.dnp3.wire.session import Session
+from gridiface.protocols.dnp3.outstation.handler import CommandDone
 from gridiface.streams.acceptor import nothing_spare
 from gridiface.streams.at_once import start_at_once
 from gridiface.tracing import span

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from gridiface.domain.controls import Target
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.points import PointMap
+from gridiface.northbound.dnp3.pointmap.points import PointMap
 from gridiface.northbound.tls_limits import is_among
 from gridiface.pki.contexts import KeyPair
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
-from gridiface.protocols.dnp3.settings import UnsolicitedSettings
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, User
+from gridiface.protocols.dnp3.outstation.settings import UnsolicitedSettings
 
 Network = IPv4Network | IPv6Network
 

@@ -14,34 +14,34 @@ from gridiface.domain.controls import Acceptance, Control, Outcome, Target, Targ
 from gridiface.domain.ports import ControlInbox, Document, FleetView, Ledger
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.commissions import Commission, Step
-from gridiface.northbound.dnp3.configuration import NAME as CONFIGURATION
-from gridiface.northbound.dnp3.configuration import Configuration
-from gridiface.northbound.dnp3.energy import EnergyCounters
-from gridiface.northbound.dnp3.handlers import StationHandler
-from gridiface.northbound.dnp3.meanings import Action, Measure
-from gridiface.northbound.dnp3.points import PointEntry
-from gridiface.northbound.dnp3.ratings import Ratings, ratings_of
+from gridiface.northbound.dnp3.commanding.commissions import Commission, Step
+from gridiface.northbound.dnp3.commanding.handlers import StationHandler
+from gridiface.northbound.dnp3.pointmap.meanings import Action, Measure
+from gridiface.northbound.dnp3.pointmap.points import PointEntry
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
-from gridiface.northbound.dnp3.showing import Showing
+from gridiface.northbound.dnp3.shown.configuration import NAME as CONFIGURATION
+from gridiface.northbound.dnp3.shown.configuration import Configuration
+from gridiface.northbound.dnp3.shown.showing import Showing
 from gridiface.northbound.dnp3.tags import Tags
 from gridiface.northbound.dnp3.tags import load as load_tags
-from gridiface.northbound.dnp3.translate_points import (
+from gridiface.northbound.dnp3.translate.energy import EnergyCounters
+from gridiface.northbound.dnp3.translate.points import (
     OF_OPERATION,
     Sample,
     TargetView,
     operation,
     sample,
 )
+from gridiface.northbound.dnp3.translate.ratings import Ratings, ratings_of
 from gridiface.northbound.dnp3.user_keys import Users
-from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
-from gridiface.protocols.dnp3.authentication_users import UserRegister
-from gridiface.protocols.dnp3.database import Database
+from gridiface.protocols.dnp3.authentication.users import UserRegister
 from gridiface.protocols.dnp3.files import FileStore
 from gridiface.protocols.dnp3.objects import Flags
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.authentication import OutstationAuthentication
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings, TimePolicy
 from gridiface.protocols.dnp3.points import PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, TimePolicy
 
 _ONLINE = int(Flags.ONLINE)
 _OVER_RANGE = int(Flags.OVER_RANGE)

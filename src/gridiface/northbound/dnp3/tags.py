@@ -1,6 +1,6 @@
 """What an operator has set at an outstation: local mode, and tags that block outputs. Durable; no I/O.
 
-Owns the form in which this is kept. What it does to commands is handlers.py's.
+Owns the form in which this is kept. What it does to commands is commanding/handlers.py's.
 """
 
 from __future__ import annotations

@@ -17,11 +17,11 @@ from typing import Any
 
 from gridiface.domain.controls import Acceptance
 from gridiface.domain.ports import Document, PutDocument
-from gridiface.northbound.dnp3.commissions import Commission, Step
-from gridiface.northbound.dnp3.points import PointEntry
+from gridiface.northbound.dnp3.commanding.commissions import Commission, Step
+from gridiface.northbound.dnp3.pointmap.points import PointEntry
 from gridiface.northbound.dnp3.settings import StationSettings
-from gridiface.protocols.dnp3.authentication import User, unwrap, wrap
-from gridiface.protocols.dnp3.authentication_users import UserRegister, UserState
+from gridiface.protocols.dnp3.authentication.algorithms import User, unwrap, wrap
+from gridiface.protocols.dnp3.authentication.users import UserRegister, UserState
 
 _log = logging.getLogger("gridiface.dnp3")
 

@@ -1,6 +1,6 @@
 """File objects (g70) on the wire, their status codes, and what an outstation asks of a store of files.
 
-Owns layouts (IEEE 1815 Annex A.35). The dialogue is file_transfer.py (outstation) and master_files.py (master).
+Owns layouts (IEEE 1815 Annex A.35). The dialogue is outstation/file_transfer.py and master/files.py.
 """
 
 from __future__ import annotations

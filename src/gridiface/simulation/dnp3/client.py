@@ -13,11 +13,11 @@ from enum import IntEnum
 from types import TracebackType
 
 from gridiface.errors import GridifaceError, LocalProtocolError
-from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
 from gridiface.protocols.dnp3.controls import Command, CommandStatus
 from gridiface.protocols.dnp3.link import datagrams
-from gridiface.protocols.dnp3.master import Master
-from gridiface.protocols.dnp3.master_settings import (
+from gridiface.protocols.dnp3.master.authentication import MasterAuthentication
+from gridiface.protocols.dnp3.master.master import Master
+from gridiface.protocols.dnp3.master.settings import (
     MasterEvent,
     MasterSettings,
     OutstationLost,
@@ -25,7 +25,7 @@ from gridiface.protocols.dnp3.master_settings import (
     PointsReceived,
     TaskDone,
 )
-from gridiface.protocols.dnp3.master_tasks import Task, class_poll, control
+from gridiface.protocols.dnp3.master.tasks import Task, class_poll, control
 from gridiface.protocols.dnp3.measurements import Measurement
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.streams.datagrams import DatagramCarrier

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gridiface.protocols.dnp3.controls import AnalogOutput, Command, ControlRelayOutputBlock
-from gridiface.protocols.dnp3.master_settings import MasterSettings, TimeSync
+from gridiface.protocols.dnp3.master.settings import MasterSettings, TimeSync
 
 
 class _Line(BaseModel):

@@ -15,21 +15,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from gridiface.protocols.dnp3.application import FunctionCode, Qualifier
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
-from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
-from gridiface.protocols.dnp3.authentication_users import UserRegister
-from gridiface.protocols.dnp3.channel import Channel
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, User
+from gridiface.protocols.dnp3.authentication.users import UserRegister
 from gridiface.protocols.dnp3.controls import CommandRequest, CommandStatus
-from gridiface.protocols.dnp3.database import Database
 from gridiface.protocols.dnp3.files import FileInfo, FileMode, FileStatus, FileStore
-from gridiface.protocols.dnp3.handler import OutstationHandler, RestartKind
 from gridiface.protocols.dnp3.link import Frame, encode
-from gridiface.protocols.dnp3.master import Master
-from gridiface.protocols.dnp3.master_settings import MasterSettings
+from gridiface.protocols.dnp3.master.master import Master
+from gridiface.protocols.dnp3.master.settings import MasterSettings
 from gridiface.protocols.dnp3.objects import TABLE
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.authentication import OutstationAuthentication
+from gridiface.protocols.dnp3.outstation.channel import Channel
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.handler import OutstationHandler, RestartKind
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 from gridiface.protocols.dnp3.transport import FragmentWriter
 
 _MASTER, _OUTSTATION = 1, 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.points import PointEntry
+from gridiface.northbound.dnp3.pointmap.points import PointEntry
 from gridiface.northbound.dnp3.profiles.der import der_profile
 from gridiface.northbound.dnp3.profiles.iso import iso_gateway
 

@@ -17,8 +17,8 @@ from importlib.resources import files
 from typing import Any
 
 from gridiface.domain.controls import ServiceClass
-from gridiface.northbound.dnp3.meanings import Action, Measure
-from gridiface.northbound.dnp3.points import PointEntry
+from gridiface.northbound.dnp3.pointmap.meanings import Action, Measure
+from gridiface.northbound.dnp3.pointmap.points import PointEntry
 from gridiface.northbound.dnp3.profiles.der_functions import functions
 from gridiface.northbound.dnp3.profiles.der_windows import LARGEST, STATES, window_rows
 from gridiface.protocols.dnp3.points import PointType

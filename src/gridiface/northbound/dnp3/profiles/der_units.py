@@ -13,8 +13,8 @@ from importlib.resources import files
 
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.meanings import Action, Measure
-from gridiface.northbound.dnp3.points import PointEntry
+from gridiface.northbound.dnp3.pointmap.meanings import Action, Measure
+from gridiface.northbound.dnp3.pointmap.points import PointEntry
 from gridiface.protocols.dnp3.points import PointType
 
 #: By kind of block: where the first begins.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from gridiface.domain.controls import ServiceClass
-from gridiface.northbound.dnp3.meanings import Action, Measure
-from gridiface.northbound.dnp3.points import PointEntry
+from gridiface.northbound.dnp3.pointmap.meanings import Action, Measure
+from gridiface.northbound.dnp3.pointmap.points import PointEntry
 from gridiface.protocols.dnp3.points import PointType
 
 _MEGA, _KILO, _PERCENT = 1e6, 1e3, 0.01

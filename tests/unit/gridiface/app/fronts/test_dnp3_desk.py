@@ -12,12 +12,12 @@ from gridiface.domain.controls import Acceptance, Target, TargetKind, Verdict
 from gridiface.domain.ports import PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.points import PointMap
+from gridiface.northbound.dnp3.pointmap.points import PointMap
 from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.dnp3.settings import Dnp3Settings, EndpointSettings, MasterEntry, StationSettings
 from gridiface.protocols.dnp3.controls import AnalogOutput
-from gridiface.protocols.dnp3.master_settings import MasterSettings
+from gridiface.protocols.dnp3.master.settings import MasterSettings
 from gridiface.protocols.dnp3.points import PointType
 from gridiface.simulation.dnp3.client import MasterClient
 

@@ -11,7 +11,7 @@ from gridiface.app.fronts.dnp3_settings import dnp3_server, dnp3_settings, point
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.settings import Mode, NewConnection
-from gridiface.protocols.dnp3.authentication import MacAlgorithm
+from gridiface.protocols.dnp3.authentication.algorithms import MacAlgorithm
 from gridiface.protocols.dnp3.points import PointType
 
 BLOCK = """

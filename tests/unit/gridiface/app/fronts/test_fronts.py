@@ -20,7 +20,7 @@ from gridiface.app.config.model import Config
 from gridiface.app.wiring import GridServer
 GridServer(Config())
 heavy = ("gridiface.northbound.sep2", "gridiface.northbound.openadr", "gridiface.northbound.dnp3.server",
-         "gridiface.protocols.sep2", "gridiface.protocols.openadr", "gridiface.protocols.dnp3.outstation")
+         "gridiface.protocols.sep2", "gridiface.protocols.openadr", "gridiface.protocols.dnp3.outstation.outstation")
 print([name for name in sys.modules if name.startswith(heavy)])
 """
 

@@ -11,10 +11,10 @@ from gridiface.cli.bench import dnp3 as bench
 from gridiface.cli.dnp3.app import app, point_block
 from gridiface.errors import GridifaceError
 from gridiface.northbound.dnp3.profiles import PROFILES, profile
-from gridiface.protocols.dnp3.database import Database
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
 
 
 def run(*arguments):

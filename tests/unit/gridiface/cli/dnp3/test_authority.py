@@ -7,13 +7,13 @@ from typer.testing import CliRunner
 
 from gridiface.cli.dnp3.app import app
 from gridiface.errors import GridifaceError
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
-from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
-from gridiface.protocols.dnp3.authentication_users import UserRegister
-from gridiface.protocols.dnp3.database import Database
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, User
+from gridiface.protocols.dnp3.authentication.users import UserRegister
+from gridiface.protocols.dnp3.outstation.authentication import OutstationAuthentication
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
 
 AUTHORITY = bytes(range(32))
 

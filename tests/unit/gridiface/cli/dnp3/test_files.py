@@ -7,14 +7,14 @@ from typer.testing import CliRunner
 
 from gridiface.cli.dnp3.app import app
 from gridiface.errors import ConfigError, GridifaceError
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
-from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
-from gridiface.protocols.dnp3.database import Database
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, User
 from gridiface.protocols.dnp3.files import FileInfo, FileMode, FileStatus, FileStore, FileType
-from gridiface.protocols.dnp3.handler import OutstationHandler
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.authentication import OutstationAuthentication
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.handler import OutstationHandler
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
 
 KEY = bytes(range(16))
 

@@ -9,7 +9,7 @@ from gridiface.domain.fleet import Capability, Device, DeviceKind, Group, Namepl
 from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.telemetry import OperatingState, Snapshot
 from gridiface.errors import StoreUnavailable
-from gridiface.northbound.dnp3.points import PointMap
+from gridiface.northbound.dnp3.pointmap.points import PointMap
 from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.settings import MasterEntry, StationSettings
 from gridiface.northbound.dnp3.station import Station

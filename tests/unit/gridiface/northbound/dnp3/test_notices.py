@@ -5,7 +5,7 @@ import pytest
 from gridiface.logfields import current
 from gridiface.northbound.dnp3.notices import log_notice
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandMode, CommandRequest, CommandStatus
-from gridiface.protocols.dnp3.handler import (
+from gridiface.protocols.dnp3.outstation.handler import (
     CommandDone,
     ConfirmTimedOut,
     LinkLost,

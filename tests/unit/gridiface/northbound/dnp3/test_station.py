@@ -8,8 +8,8 @@ from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.ports import Document
 from gridiface.domain.telemetry import OperatingState, Quality
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.meanings import Measure
-from gridiface.northbound.dnp3.points import PointEntry
+from gridiface.northbound.dnp3.pointmap.meanings import Measure
+from gridiface.northbound.dnp3.pointmap.points import PointEntry
 from gridiface.northbound.dnp3.settings import QualityPolicy
 from gridiface.northbound.dnp3.tags import Tags
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus, ControlRelayOutputBlock

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from gridiface.domain.ports import Document
 from gridiface.northbound.dnp3.user_keys import SPACE, UserRecord
-from gridiface.protocols.dnp3.authentication import User
-from gridiface.protocols.dnp3.authentication_users import UserState
+from gridiface.protocols.dnp3.authentication.algorithms import User
+from gridiface.protocols.dnp3.authentication.users import UserState
 
 AUTHORITY = bytes(range(32))
 COMMON = User(1, "common", bytes(16), 1)

@@ -2,20 +2,20 @@
 
 import pytest
 
-from gridiface.protocols.dnp3.authentication import AuthenticationSettings, User
-from gridiface.protocols.dnp3.authentication_master import MasterAuthentication
-from gridiface.protocols.dnp3.authentication_outstation import OutstationAuthentication
-from gridiface.protocols.dnp3.authentication_users import UserRegister
+from gridiface.protocols.dnp3.authentication.algorithms import AuthenticationSettings, User
+from gridiface.protocols.dnp3.authentication.users import UserRegister
 from gridiface.protocols.dnp3.controls import CommandStatus
-from gridiface.protocols.dnp3.database import Database
 from gridiface.protocols.dnp3.files import FileInfo, FileMode, FileStatus, FileStore, FileType
-from gridiface.protocols.dnp3.handler import OutstationHandler
 from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
-from gridiface.protocols.dnp3.master import Master
-from gridiface.protocols.dnp3.master_settings import MasterSettings
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.master.authentication import MasterAuthentication
+from gridiface.protocols.dnp3.master.master import Master
+from gridiface.protocols.dnp3.master.settings import MasterSettings
+from gridiface.protocols.dnp3.outstation.authentication import OutstationAuthentication
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.handler import OutstationHandler
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings
 from gridiface.protocols.dnp3.transport import FragmentWriter, Reassembler
 
 START = 1_700_000_000.0

@@ -7,13 +7,13 @@ from pydantic import ValidationError
 
 from gridiface.protocols.dnp3.application import FunctionCode
 from gridiface.protocols.dnp3.controls import AnalogOutput, CommandStatus, ControlRelayOutputBlock
-from gridiface.protocols.dnp3.database import Database
-from gridiface.protocols.dnp3.handler import OutstationHandler
 from gridiface.protocols.dnp3.heads import all_head
-from gridiface.protocols.dnp3.master_settings import MasterSettings, TimeSync
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.master.settings import MasterSettings, TimeSync
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.handler import OutstationHandler
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 from gridiface.protocols.dnp3.points import PointConfig, PointType
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 from gridiface.simulation.children import Child
 from gridiface.simulation.dnp3.__main__ import answer
 from gridiface.simulation.dnp3.bare import BareMaster

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from gridiface.protocols.dnp3.association import Association
 from gridiface.protocols.dnp3.link import Frame, FrameReader, encode
+from gridiface.protocols.dnp3.outstation.association import Association
 from gridiface.simulation.dnp3 import fuzz
 
 INPUTS = int(os.environ.get("GRIDIFACE_FUZZ", "3000"))

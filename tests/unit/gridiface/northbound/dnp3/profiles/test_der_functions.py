@@ -1,6 +1,6 @@
 """Which inputs belong to which function, held against the outputs of the profile themselves."""
 
-from gridiface.northbound.dnp3.meanings import Action, Measure
+from gridiface.northbound.dnp3.pointmap.meanings import Action, Measure
 from gridiface.northbound.dnp3.profiles.der import rows
 from gridiface.northbound.dnp3.profiles.der_functions import functions
 

@@ -4,8 +4,8 @@ import pytest
 
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.meanings import Action, Measure
-from gridiface.northbound.dnp3.points import PointMap
+from gridiface.northbound.dnp3.pointmap.meanings import Action, Measure
+from gridiface.northbound.dnp3.pointmap.points import PointMap
 from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.profiles.der_units import STARTS, most, unit_entries
 from gridiface.protocols.dnp3.points import PointType

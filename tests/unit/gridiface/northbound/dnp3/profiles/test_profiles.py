@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridiface.errors import ConfigError
-from gridiface.northbound.dnp3.meanings import Action, Measure
-from gridiface.northbound.dnp3.points import PointMap
+from gridiface.northbound.dnp3.pointmap.meanings import Action, Measure
+from gridiface.northbound.dnp3.pointmap.points import PointMap
 from gridiface.northbound.dnp3.profiles import PROFILES, profile
 from gridiface.northbound.dnp3.profiles.der import rows
 from gridiface.protocols.dnp3.objects import TABLE

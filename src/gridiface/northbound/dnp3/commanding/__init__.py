@@ -1,0 +1,1 @@
+"""What a command leads to: judged, asked of the engine, durable, then answered."""

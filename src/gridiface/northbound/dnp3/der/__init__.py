@@ -1,0 +1,1 @@
+"""The records behind the edit windows of the DER profile: curves, droops, schedules."""

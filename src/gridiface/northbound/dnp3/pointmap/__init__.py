@@ -1,0 +1,1 @@
+"""What stands at which index: measures, actions, and their places."""

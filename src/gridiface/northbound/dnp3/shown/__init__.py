@@ -1,0 +1,1 @@
+"""What an outstation shows of itself: its profile, its configuration, its files."""

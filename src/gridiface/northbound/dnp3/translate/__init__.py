@@ -1,0 +1,1 @@
+"""The fleet as points, and commands as controls. Pure."""

@@ -1,0 +1,1 @@
+"""Sockets, serial lines and the sessions on them."""

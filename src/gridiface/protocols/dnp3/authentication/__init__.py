@@ -1,0 +1,1 @@
+"""Secure Authentication v5: what both ends share."""
