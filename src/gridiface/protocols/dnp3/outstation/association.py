@@ -191,6 +191,9 @@ class Association:
         self._abandon()
         self._held = None
         if function == _READ and self._reporter is not None and self._reporter.waiting:
+            # answered later, it comes between all the same: between SELECT and OPERATE, between the record and its time
+            self.state.guard.drop()
+            self.state.recorded_at = None
             self._held = octets
             return
         self._admit(octets, now)

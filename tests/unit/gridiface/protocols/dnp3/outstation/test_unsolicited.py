@@ -485,3 +485,17 @@ def test_an_offline_interval_ends_when_the_clock_is_set_back(start):
     assert len(peer.pending()) == 1
     assert peer.advance(5) == []
     assert len(set_clock(peer, -86_400)) == 1
+
+
+def test_42_46_51_a_held_read_comes_between_a_selection_and_its_operate_and_a_record_and_its_time(start):
+    peer = start()
+    peer.update(BI, 3, 1)
+    peer.pending()
+    command = "29 02 17 01 01 07 00 00"
+    assert peer.one(f"c2 03 {command}")[4:].hex(" ") == command
+    peer.silent("c3 01 3c 02 06")
+    assert peer.one(f"c3 04 {command}")[4:].hex(" ") == "29 02 17 01 01 07 00 02"
+    assert peer.handler.operated == []
+    peer.one("c4 18")
+    peer.silent("c5 01 3c 02 06")
+    assert peer.one("c6 02 32 03 07 01 e8 03 00 00 00 00")[3] == 0x04
