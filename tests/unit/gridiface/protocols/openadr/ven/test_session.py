@@ -13,6 +13,7 @@ from gridiface.protocols.openadr.payloads import event, opt, registration, repor
 from gridiface.protocols.openadr.payloads.common import EiResponse
 from gridiface.protocols.openadr.payloads.envelope import PAYLOADS, Payload
 from gridiface.protocols.openadr.payloads.units import power_real
+from gridiface.protocols.openadr.reports import ReportRequest
 from gridiface.protocols.openadr.ven import DataPoint, ReportOffer, VenConfig
 from gridiface.protocols.openadr.vtn import Peer, ReportWish
 from gridiface.protocols.openadr.vtn import Ven as KnownVen
@@ -266,22 +267,37 @@ def test_53_r401_request_reregistration_is_answered_and_followed(talk, kit):
 
 
 def test_54_r407_a_cancellation_by_the_vtn_is_answered_and_everything_forgotten(talk, kit):
-    made = talk()
+    offer = ReportOffer(specifier="u", name="TELEMETRY_USAGE", points=(DataPoint(rid="p", unit=power_real()),))
+    made = talk(offers=(offer,))
     made.run()
+    old = made.ven.registration.registrationID
     ven = made.ven.registration.venID
     kit.send([ven])
-    made.run(11)
+    wish = ReportRequest(id="r", specifier="u", rids=("p",), granularity=10, back=10, start=made.now)
+    kit.do(kit.vtn.request_reports(ven, [wish]))
+    made.run(25)
+    assert made.ven.pending_reports == ("r",)
     kit.do(kit.vtn.cancel_registration(ven))
     made.sent.clear()
     made.run(60)
-    assert names(made) == ["OadrPoll", "OadrCanceledPartyRegistration"]
+    told = [name for name in names(made) if name != "OadrUpdateReport"]
+    assert told == ["OadrPoll", "OadrCanceledPartyRegistration"]
+    assert names(made)[-1] == "OadrCanceledPartyRegistration", "nothing after it"
     assert made.ven.registration.registrationID is None
     assert not made.ven.events
+    assert made.ven.pending_reports == ()
+    assert made.ven.waiting == 0
     assert made.told("Unregistered")[0].by == "vtn"
     assert not kit.vtn.vens[ven].registered
-    made.ven.start()
+    made.restart()
+    assert (made.ven.registration.registrationID, dict(made.ven.events)) == (None, {}), "not only until the next start"
+    made.sent.clear()
     made.run()
-    assert made.ven.registration.registrationID
+    first = made.payloads(registration.OadrCreatePartyRegistration)[0]
+    assert first.registrationID is None
+    assert made.ven.registration.registrationID not in {None, old}
+    assert made.payloads(report.OadrRegisterReport), "the metadata are told anew"
+    assert made.ven.pending_reports == ()
 
 
 def test_54_r400_a_foreign_registration_id_gets_452(talk):
