@@ -75,7 +75,7 @@ class EventDesk:
     def modify(
         self, event_id: str, now: float, *, reason: str = "", recipients: Iterable[str] | None = None, **fields: Any
     ) -> EventRecord:
-        """Change an event; only what is not in the past (rule 20), each change adds 1 (rule 5).
+        """Change an event; only what is not in the past (rule 20), each change adds 1 (rule 5) and is told (rule 502).
 
         Raises:
             RefusedControl: not known, over, cancelled, or the change touches the past or breaks a rule.
@@ -88,17 +88,21 @@ class EventDesk:
             raise RefusedControl(f"{', '.join(sorted(_FIXED & fields.keys()))} cannot be changed by hand")
         new = dataclasses.replace(old, **fields)
         _refuse([*complaints(new), *changes_of_the_past(old, new, now)] or wire_complaints(new, now))
-        old_recipients = record.recipients
-        record.recipients = self._known(recipients) if recipients is not None else old_recipients
+        before, after = {*record.recipients}, self._known(recipients) if recipients is not None else record.recipients
+        meant = before ^ {*after}
         if new != old:
             record.event = dataclasses.replace(
                 new, modification=old.modification + 1, modified=now, modification_reason=reason or None
             )
+            meant = before | {*after}
+        if not meant:
+            return record  # Nothing is another than it was: there is nothing to tell, nor a new time of making.
+        record.recipients = after
         record.changed = self._change(now)
         self._state.save("event", event_id)
         # A VEN that is no recipient any more learns it from the event's absence (rule 61).
-        self._let_go({*old_recipients} - {*record.recipients}, record.changed)
-        self._announce({*old_recipients, *record.recipients})
+        self._let_go(before - {*after}, record.changed)
+        self._announce(meant)
         return record
 
     def cancel(self, event_id: str, now: float, *, reason: str = "") -> EventRecord:

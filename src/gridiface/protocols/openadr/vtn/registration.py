@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from gridiface.addresses import Scope, scope_of
 from gridiface.protocols.openadr.answers import Code, Refusal, ok, request_id_of, succeeded, ven_id_of
 from gridiface.protocols.openadr.payloads.common import EiResponse
 from gridiface.protocols.openadr.payloads.envelope import Payload
@@ -113,7 +114,7 @@ class Registrar:
         Raises:
             Refusal: details that cannot be, a party that may not register, or IDs that are not those of a registration.
         """
-        self._check_details(payload)
+        self._check_details(payload, over_tls=bool(peer.fingerprint))
         ven = self._party(payload, peer)
         again = payload.registrationID is not None
         if again and (ven.registrationID != payload.registrationID or payload.venID is None):
@@ -237,7 +238,7 @@ class Registrar:
         for ven in sorted(left, key=lambda one: one.last_seen or 0.0)[:most]:
             self.drop(ven.venID)
 
-    def _check_details(self, payload: OadrCreatePartyRegistration) -> None:
+    def _check_details(self, payload: OadrCreatePartyRegistration, *, over_tls: bool) -> None:
         transports = self._state.config.profiles.get(payload.oadrProfileName)
         if transports is None or payload.oadrTransportName not in transports:
             raise Refusal(Code.INVALID_DATA, "this profile or transport is not offered")
@@ -245,6 +246,8 @@ class Registrar:
             raise Refusal(Code.COMPLIANCE, "push needs an oadrTransportAddress")
         if payload.oadrTransportName == "simpleHttp" and not _pulls(payload) and not _leads_somewhere(payload):
             raise Refusal(Code.INVALID_DATA, "the oadrTransportAddress is not an http or https address")
+        if over_tls and not _pulls(payload) and _is_clear(_address(payload) or ""):
+            raise Refusal(Code.INVALID_DATA, "the oadrTransportAddress has to be an https address (rule 67)")
 
 
 def _pulls(payload: OadrCreatePartyRegistration) -> bool:
@@ -265,6 +268,13 @@ def _leads_somewhere(payload: OadrCreatePartyRegistration) -> bool:
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and plain
     except ValueError:
         return False
+
+
+def _is_clear(address: str) -> bool:
+    """Whether what is sent there leaves this machine without TLS."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    return parts.scheme == "http" and host != "localhost" and scope_of(host) is not Scope.LOOPBACK
 
 
 def _take_details(ven: Ven, payload: OadrCreatePartyRegistration) -> None:

@@ -79,6 +79,27 @@ def test_23_r4_r5_r10_modification_numbers_start_at_zero_and_grow_by_one_per_cha
     assert only(kit.request(ven)).eventDescriptor.modificationNumber == 3
 
 
+def test_23_r5_r502_a_change_of_nothing_is_no_change_and_a_recipient_more_is_told_alone(kit, ven):
+    other, third = kit.register("other"), kit.register("third")
+    for one in (ven, other, third):
+        kit.quiet(one)
+    kit.send([ven, other])
+    for one in (ven, other):
+        kit.request(one)
+        kit.answer(one, "E", 0)
+    kit.now += 10
+    record, changed = kit.vtn.events["E"], kit.vtn.events["E"].changed
+    for fields in ({"comment": record.event.comment}, {"recipients": [other, ven], "reason": "again"}):
+        kit.do(kit.vtn.modify_event("E", kit.now, **fields))
+        assert [kit.vtn.waiting(one) for one in (ven, other, third)] == [[], [], []]
+        assert only(kit.request(ven)).eventDescriptor.modificationNumber == 0
+        assert kit.vtn.events["E"].changed == changed
+    kit.do(kit.vtn.modify_event("E", kit.now, recipients=[ven, third]))
+    assert [kit.vtn.waiting(one) for one in (ven, other, third)] == [[], ["events"], ["events"]]
+    kit.do(kit.vtn.modify_event("E", kit.now, comment="another"))
+    assert [kit.vtn.waiting(one) for one in (ven, third)] == [["events"], ["events"]]
+
+
 def test_23_r14_r29_status_and_current_value_change_without_a_new_modification(kit, ven):
     kit.send([ven], start=100, values=(1.0, 2.0), ramp_up=50)
     seen = []

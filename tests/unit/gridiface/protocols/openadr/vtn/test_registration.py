@@ -96,6 +96,26 @@ def test_44_an_address_of_any_form_of_http_is_taken(kit, address):
     assert kit.vtn.vens[answer.venID].address == address.strip()
 
 
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("http://ven.example/", "454"),
+        ("HTTP://10.0.0.1:8080", "454"),
+        ("http://[2001:db8::1]/", "454"),
+        ("https://ven.example/", "200"),
+        ("http://127.0.0.1:8080/", "200"),
+        ("http://localhost", "200"),
+        ("http://[::1]:8080/", "200"),
+    ],
+)
+def test_44_r67_who_registers_over_tls_is_not_pushed_to_without_it(kit, address, code):
+    fields = {"oadrHttpPullModel": False, "oadrTransportAddress": address}
+    assert kit.handle(create(**fields), peer=A).eiResponse.responseCode == code
+    assert bool(kit.vtn.vens) is (code == "200")
+    # An address that is not used is of no account.
+    assert kit.handle(create(oadrTransportAddress=address), peer=A).eiResponse.responseCode == "200"
+
+
 @pytest.mark.parametrize("fields", [{"oadrTransportName": "xmpp"}])
 def test_a_transport_that_is_not_offered_is_refused(kit, fields):
     assert kit.handle(create(**fields)).eiResponse.responseCode == "454"
