@@ -17,10 +17,10 @@ from tests import dnp3_model as model
 from tests.dnp3_octets import Joiner, frame, unframed
 from tests.dnp3_session import NOW, Doing
 
-from gridiface.protocols.dnp3.database import Database
-from gridiface.protocols.dnp3.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.database import Database
+from gridiface.protocols.dnp3.outstation.outstation import Outstation
+from gridiface.protocols.dnp3.outstation.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 from gridiface.protocols.dnp3.points import BY_STATIC_GROUP, PointConfig
-from gridiface.protocols.dnp3.settings import AssociationSettings, OutstationSettings, UnsolicitedSettings
 
 pytestmark = pytest.mark.timeout(600)
 
