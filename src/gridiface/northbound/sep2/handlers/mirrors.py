@@ -11,6 +11,7 @@ from typing import Any
 
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import AppendReadings, Change
+from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import Reading as DomainReading
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.members.metering import (
@@ -34,9 +35,9 @@ from gridiface.northbound.sep2.served.services import (
     still_there,
 )
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord
+from gridiface.northbound.sep2.translate.parts import others_of, whole
 from gridiface.northbound.sep2.translate.readings import (
     Meaning,
-    both_ways,
     last_value,
     meaning_of,
     mirror_to_readings,
@@ -301,9 +302,11 @@ class Mirrors:
         if not (meaning.telemetry and intake.of_the_der):
             intake.readings.extend(values)
             return
-        if meaning.one_way and values:
+        if meaning.part and values:
             meter.flows = {each.source_time: each.value for each in values}
-            values = self._both_ways(intake, meter, meaning, values)
+            if meaning.phase is not Phase.ALL:
+                intake.readings.extend(values)
+            values = self._whole(intake, meter, meaning, values)
         intake.telemetry.extend(values)
 
     def _meaning(self, meter: Meter) -> Meaning:
@@ -312,16 +315,19 @@ class Mirrors:
             meter.meaning = meaning_of(meter.reading_type, forward_is_delivered=forward)
         return meter.meaning
 
-    def _both_ways(
+    def _whole(
         self, intake: _Intake, meter: Meter, meaning: Meaning, values: list[DomainReading]
     ) -> list[DomainReading]:
-        """The net power where what flows in and what flows out are two quantities of the mirror."""
+        """The power of all phases, what flows out less what flows in, where the mirror has it in parts."""
         taken = {each.number: each for each in [*intake.mirror.meters.values(), *intake.meters.values()]}
-        for other in taken.values():
-            if meaning.completes(self._meaning(other)):
-                last = last_value(other.facts.reading, self._meaning(other))
-                return both_ways(values, other.flows, next(reversed(other.flows.values()), last))
-        return values
+        beside = ((self._meaning(each), each) for each in taken.values() if each.number != meter.number)
+        others = others_of(meaning, beside)
+        if others is None:
+            return []
+        return whole(values, ((each.flows, self._last(each)) for each in others))
+
+    def _last(self, meter: Meter) -> float:
+        return next(reversed(meter.flows.values()), last_value(meter.facts.reading, self._meaning(meter)))
 
     async def _store(self, intake: _Intake, record: EndDeviceRecord, call: Call) -> None:
         found, others = readings_to_snapshots(intake.telemetry)

@@ -48,8 +48,8 @@ class StoredSet:
 class Meter:
     """One mirrored quantity. `facts` is the MirrorMeterReading without sets; `reading` in it is the newest value.
 
-    `meaning`: what its values are to the fleet; worked out on first use. `flows`: of a power in one direction, the
-    values that came last, by their time; not stored.
+    `meaning`: what its values are to the fleet; worked out on first use. `flows`: of a power that is one part
+    of the whole, the values that came last, by their time; not stored.
     """
 
     number: int

@@ -111,6 +111,10 @@ CATEGORIES: Mapping[DeviceKind, DeviceCategory] = {
 
 _STORAGE = frozenset({DeviceKind.BATTERY, DeviceKind.MODE_BATTERY, DeviceKind.PV_BATTERY, DeviceKind.EV})
 
+#: DERTypes that take power, and those of which the charge mode in modesSupported says it.
+_CHARGED = frozenset({DERType.OTHER_STORAGE, DERType.ELECTRIC_VEHICLE, DERType.EVSE})
+_MIXED = frozenset({DERType.UNKNOWN, DERType.VIRTUAL_OR_MIXED, DERType.PHOTOVOLTAIC_AND_STORAGE})
+
 
 def stores_energy(device: Device) -> bool:
     """Whether a positive percentage counts against the discharge rate."""
@@ -164,7 +168,7 @@ def capability_to_nameplate(wire: DERCapability, known: Nameplate | None = None)
     return replace(
         base,
         max_w=abs(si(wire.rtgMaxW) or 0.0),
-        max_charge_w=abs(si(wire.rtgMaxChargeRateW) or 0.0),
+        max_charge_w=_charge_rate(wire),
         max_discharge_w=_magnitude(si(wire.rtgMaxDischargeRateW)),
         max_va=si(wire.rtgMaxVA),
         max_var=_magnitude(si(wire.rtgMaxVar)),
@@ -186,6 +190,18 @@ def capability_to_nameplate(wire: DERCapability, known: Nameplate | None = None)
         # DefaultDERControl has it for every client, and no bit says who obeys; DERSettings shows who did
         capabilities=capabilities_of(wire.modesSupported) | {Capability.ENTER_SERVICE},
     )
+
+
+def _charge_rate(wire: DERCapability) -> float:
+    """rtgMaxChargeRateW; of storage that does not state it the rate that it delivers with, since it can be charged."""
+    stated = _magnitude(si(wire.rtgMaxChargeRateW))
+    if stated is not None:
+        return stated
+    charges, discharges = wire.modesSupported & _Bits.CHARGE, wire.modesSupported & _Bits.DISCHARGE
+    if (charges and wire.type in _MIXED) or (wire.type in _CHARGED and (charges or not discharges)):
+        delivered = wire.rtgMaxDischargeRateW or wire.rtgMaxW
+        return abs(si(delivered) or 0.0)
+    return 0.0
 
 
 def settings_from_wire(wire: DERSettings, known: Settings | None = None) -> Settings:

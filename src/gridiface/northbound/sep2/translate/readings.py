@@ -8,7 +8,7 @@ count a generator's output as forward.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gridiface.domain.clock import Instant
@@ -44,6 +44,7 @@ PHASES: Mapping[int, Phase] = {
 #: What a device says is in it at a moment, such as the energy stored in a battery, and not what has passed through.
 _STATES = frozenset({AccumulationBehaviour.INDICATING, AccumulationBehaviour.INSTANTANEOUS})
 _DIRECTIONS = frozenset({FlowDirection.FORWARD, FlowDirection.REVERSE})
+_POWERS = frozenset({Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER})
 _SIGNED = frozenset({Quantity.ACTIVE_POWER, Quantity.REACTIVE_POWER, Quantity.ENERGY})
 #: dataQualifier values whose readings are what the quantity is (not a maximum, minimum or deviation).
 _PLAIN_QUALIFIERS = frozenset({None, DataQualifier.NOT_APPLICABLE, DataQualifier.AVERAGE, DataQualifier.NORMAL})
@@ -85,7 +86,7 @@ class Meaning:
     """What the values of a ReadingType are to the domain; worked out once per mirrored quantity.
 
     `sign` and `exponent`: a value counts as sign x value x 10^exponent in the quantity's unit. `one_way`: it is the
-    power in one direction, which another quantity of the same mirror may complete.
+    power in one direction; `part`: other quantities of the same mirror may complete it (translate/parts.py).
     """
 
     quantity: Quantity
@@ -95,11 +96,10 @@ class Meaning:
     telemetry: bool
     one_way: bool = False
 
-    def completes(self, other: Meaning) -> bool:
-        """Whether this and the other are the two directions of one power."""
-        return self.one_way and other.one_way and (self.quantity, self.phase, -self.sign) == (
-            other.quantity, other.phase, other.sign
-        )  # fmt: skip
+    @property
+    def part(self) -> bool:
+        """Whether it is an active or reactive power that may be one part of the whole."""
+        return self.telemetry and self.quantity in _POWERS and (self.one_way or self.phase is not Phase.ALL)
 
 
 def of_the_der(role_flags: int) -> bool:
@@ -130,7 +130,7 @@ def meaning_of(kind: ReadingType, *, forward_is_delivered: bool = False) -> Mean
         sign=direction_sign(kind, forward_is_delivered=forward_is_delivered) if quantity in _SIGNED else 1,
         exponent=kind.powerOfTenMultiplier or 0,
         telemetry=telemetry,
-        one_way=telemetry and quantity in _SIGNED and kind.flowDirection in _DIRECTIONS,
+        one_way=telemetry and quantity in _POWERS and kind.flowDirection in _DIRECTIONS,
     )
 
 
@@ -149,11 +149,6 @@ def last_value(posted: WireReading | None, meaning: Meaning) -> float:
     if posted is None or posted.value is None:
         return 0.0
     return meaning.sign * from_power_of_ten(posted.value, meaning.exponent)
-
-
-def both_ways(values: list[Reading], other_way: Mapping[Instant, float], last: float) -> list[Reading]:
-    """Values of one direction with what flowed the other way at their time; with `last` where that is not known."""
-    return [replace(each, value=each.value + other_way.get(each.source_time, last)) for each in values]
 
 
 def _readings(found: list[WireReading], meaning: Meaning, device_id: str, now: Instant) -> list[Reading]:

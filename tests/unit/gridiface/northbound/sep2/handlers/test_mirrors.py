@@ -337,3 +337,26 @@ async def test_power_in_and_power_out_as_two_quantities_are_one_power(make_kit: 
     again.at(70)
     assert (await again.send("POST", path, posted("B2", value="50"), by="inv-1")).status == 201
     assert again.registry.observed[-1].w == 40  # with the last single value of the other way
+
+
+def phased(mrid: str, phase: int, value: int = 0) -> str:
+    kind = f"<ReadingType><flowDirection>19</flowDirection><phase>{phase}</phase><uom>38</uom></ReadingType>"
+    return quantity(mrid, kind=kind, value=str(value))
+
+
+async def test_the_powers_of_the_phases_are_the_power_where_nothing_tells_it(kit: Any) -> None:
+    lfdi = kit.lfdi["inv-1"]
+    one = mirror(lfdi, "A1", phased("B1", 129, 1500), role="0049")  # a device on one phase
+    path = (await kit.send("POST", "/mup", one, by="inv-1")).headers["Location"]
+    assert kit.registry.observed[-1].w == 1500
+    kept = [r for c in kit.ledger.others if isinstance(c, AppendReadings) for r in c.readings]
+    assert [(r.phase, r.value) for r in kept] == [(Phase.AN, 1500)]
+    for mrid, phase, value, expected in (("B2", 65, 1000, 2500), ("B3", 33, 500, 3000)):
+        body = phased(mrid, phase, value).replace("<MirrorMeterReading>", f"<MirrorMeterReading {NS}>")
+        assert (await kit.send("POST", path, body, by="inv-1")).status == 201
+        assert kit.registry.observed[-1].w == expected
+    before = len(kit.registry.observed)
+    assert (await kit.send("POST", path, posted("B4", kind=WATT, value="2990"), by="inv-1")).status == 201
+    assert [s.w for s in kit.registry.observed[before:]] == [2990]
+    assert (await kit.send("POST", path, posted("B1", value="1"), by="inv-1")).status == 201
+    assert len(kit.registry.observed) == before + 1  # the whole is told, so a phase is a reading
