@@ -22,7 +22,7 @@ from gridiface.northbound.sep2.served.records import program_head, record_head
 from gridiface.northbound.sep2.served.services import Services
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, Program
 from gridiface.northbound.sep2.settings import ClientEntry
-from gridiface.northbound.sep2.translate import ratings
+from gridiface.northbound.sep2.translate import rates, ratings
 from gridiface.protocols.sep2.enums import DeviceCategory
 from gridiface.protocols.sep2.resources import DERCapability, DERSettings
 
@@ -263,14 +263,14 @@ class Membership:
             identities={**device.identities, "lfdi": record.lfdi},
         )
         if capability is not None:
-            kind = ratings.kind_of(capability.type)
+            kind = rates.kind_of(capability.type)
             device = replace(
                 device,
                 nameplate=ratings.capability_to_nameplate(capability, device.nameplate),
                 kind=device.kind if known is not None and capability.type == 0 else kind,
             )
         if settings is not None:
-            device = replace(device, settings=ratings.settings_from_wire(settings, device.settings))
+            device = replace(device, settings=ratings.settings_from_wire(settings, device.settings, device.kind))
         return device
 
     async def enrol(self, record: EndDeviceRecord, now: Instant, *, along: Sequence[Change] = ()) -> bool:

@@ -18,6 +18,7 @@ from gridiface.domain.fleet import (
     Settings,
 )
 from gridiface.domain.quantities import Rounding, from_hundredths_percent, round_to_int, to_hundredths_percent
+from gridiface.northbound.sep2.translate.rates import charge_rate, discharge_rate, held_discharge, magnitude
 from gridiface.northbound.sep2.translate.scaling import (
     clamp,
     optional_unsigned,
@@ -84,18 +85,6 @@ DER_TYPES: Mapping[DeviceKind, DERType] = {
     DeviceKind.METER: DERType.UNKNOWN,
     DeviceKind.OTHER: DERType.UNKNOWN,
 }
-_KINDS: Mapping[int, DeviceKind] = {
-    DERType.RECIPROCATING_ENGINE: DeviceKind.GENERATOR,
-    DERType.FUEL_CELL: DeviceKind.GENERATOR,
-    DERType.PHOTOVOLTAIC: DeviceKind.PV,
-    DERType.COMBINED_HEAT_AND_POWER: DeviceKind.GENERATOR,
-    DERType.OTHER_GENERATION: DeviceKind.GENERATOR,
-    DERType.OTHER_STORAGE: DeviceKind.BATTERY,
-    DERType.ELECTRIC_VEHICLE: DeviceKind.EV,
-    DERType.EVSE: DeviceKind.EVSE,
-    DERType.PHOTOVOLTAIC_AND_STORAGE: DeviceKind.PV_BATTERY,
-}
-
 CATEGORIES: Mapping[DeviceKind, DeviceCategory] = {
     DeviceKind.BATTERY: DeviceCategory.OTHER_STORAGE,
     DeviceKind.MODE_BATTERY: DeviceCategory.OTHER_STORAGE,
@@ -110,10 +99,6 @@ CATEGORIES: Mapping[DeviceKind, DeviceCategory] = {
 }
 
 _STORAGE = frozenset({DeviceKind.BATTERY, DeviceKind.MODE_BATTERY, DeviceKind.PV_BATTERY, DeviceKind.EV})
-
-#: DERTypes that take power, and those of which the charge mode in modesSupported says it.
-_CHARGED = frozenset({DERType.OTHER_STORAGE, DERType.ELECTRIC_VEHICLE, DERType.EVSE})
-_MIXED = frozenset({DERType.UNKNOWN, DERType.VIRTUAL_OR_MIXED, DERType.PHOTOVOLTAIC_AND_STORAGE})
 
 
 def stores_energy(device: Device) -> bool:
@@ -156,11 +141,6 @@ def capabilities_of(modes: int) -> frozenset[Capability]:
     return frozenset(c for c, wanted in CAPABILITY_MODES.items() if modes & wanted)
 
 
-def kind_of(der_type: int) -> DeviceKind:
-    """The device kind of a DERType; OTHER where the number says nothing."""
-    return _KINDS.get(der_type, DeviceKind.OTHER)
-
-
 def capability_to_nameplate(wire: DERCapability, known: Nameplate | None = None) -> Nameplate:
     """The nameplate that a DERCapability states; maker and model stay as known."""
     base = known or Nameplate(max_w=0.0)
@@ -168,20 +148,20 @@ def capability_to_nameplate(wire: DERCapability, known: Nameplate | None = None)
     return replace(
         base,
         max_w=abs(si(wire.rtgMaxW) or 0.0),
-        max_charge_w=_charge_rate(wire),
-        max_discharge_w=_magnitude(si(wire.rtgMaxDischargeRateW)),
+        max_charge_w=charge_rate(wire),
+        max_discharge_w=discharge_rate(wire),
         max_va=si(wire.rtgMaxVA),
-        max_var=_magnitude(si(wire.rtgMaxVar)),
-        max_var_neg=_magnitude(var_neg),
+        max_var=magnitude(si(wire.rtgMaxVar)),
+        max_var_neg=magnitude(var_neg),
         energy_wh=si(wire.rtgMaxWh),
         nominal_v=si(wire.rtgVNom),
         min_v=si(wire.rtgMinV),
         max_v=si(wire.rtgMaxV),
         max_a=si(wire.rtgMaxA),
         max_charge_va=si(wire.rtgMaxChargeRateVA),
-        over_excited_w=_magnitude(si(wire.rtgOverExcitedW)),
+        over_excited_w=magnitude(si(wire.rtgOverExcitedW)),
         over_excited_pf=pf_size(wire.rtgOverExcitedPF),
-        under_excited_w=_magnitude(si(wire.rtgUnderExcitedW)),
+        under_excited_w=magnitude(si(wire.rtgUnderExcitedW)),
         under_excited_pf=pf_size(wire.rtgUnderExcitedPF),
         susceptance_s=si(wire.rtgReactiveSusceptance),
         # 0 says that no category is specified
@@ -192,33 +172,29 @@ def capability_to_nameplate(wire: DERCapability, known: Nameplate | None = None)
     )
 
 
-def _charge_rate(wire: DERCapability) -> float:
-    """rtgMaxChargeRateW; of storage that does not state it the rate that it delivers with, since it can be charged."""
-    stated = _magnitude(si(wire.rtgMaxChargeRateW))
-    if stated is not None:
-        return stated
-    charges, discharges = wire.modesSupported & _Bits.CHARGE, wire.modesSupported & _Bits.DISCHARGE
-    if (charges and wire.type in _MIXED) or (wire.type in _CHARGED and (charges or not discharges)):
-        delivered = wire.rtgMaxDischargeRateW or wire.rtgMaxW
-        return abs(si(delivered) or 0.0)
-    return 0.0
+def settings_from_wire(
+    wire: DERSettings, known: Settings | None = None, kind: DeviceKind = DeviceKind.OTHER
+) -> Settings:
+    """The settings that a DERSettings states; the SoC window, which it does not carry, stays as known.
 
-
-def settings_from_wire(wire: DERSettings, known: Settings | None = None) -> Settings:
-    """The settings that a DERSettings states; the SoC window, which it does not carry, stays as known."""
+    Args:
+        wire: what was posted.
+        known: what was known before.
+        kind: of the device; beside generation, setMaxDischargeRateW bounds the storage alone.
+    """
     base = known or Settings()
     max_w = abs(si(wire.setMaxW) or 0.0)
     return replace(
         base,
         max_w=max_w,
-        max_charge_w=_magnitude(si(wire.setMaxChargeRateW)),
-        max_discharge_w=_magnitude(si(wire.setMaxDischargeRateW)),
+        max_charge_w=magnitude(si(wire.setMaxChargeRateW)),
+        max_discharge_w=held_discharge(wire, kind),
         max_va=si(wire.setMaxVA),
         max_charge_va=si(wire.setMaxChargeRateVA),
         min_v=si(wire.setMinV),
         max_v=si(wire.setMaxV),
-        max_var=_magnitude(si(wire.setMaxVar)),
-        max_var_neg=_magnitude(si(wire.setMaxVarNeg)),
+        max_var=magnitude(si(wire.setMaxVar)),
+        max_var_neg=magnitude(si(wire.setMaxVarNeg)),
         ramp_w_per_s=from_hundredths_percent(wire.setGradW, max_w) if wire.setGradW else None,
         enter_v_high=_from_hundredths(wire.setESHighVolt),
         enter_v_low=_from_hundredths(wire.setESLowVolt),
@@ -372,10 +348,6 @@ def _from_hundredths(value: int | None) -> float | None:
 def _hundredths(value: float | None, most: int) -> int | None:
     """Percent, Hz or s in hundredths, as conditions for entering service are told; at most what the type holds."""
     return None if value is None else clamp(round_to_int(100 * value), 0, most)
-
-
-def _magnitude(value: float | None) -> float | None:
-    return None if value is None else abs(value)
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

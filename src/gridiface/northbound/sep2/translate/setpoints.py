@@ -13,6 +13,7 @@ from typing import Any
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.quantities import Rounding, round_to_int, to_hundredths_percent
 from gridiface.northbound.sep2.translate.controls import values_to_base
+from gridiface.northbound.sep2.translate.rates import charge_rate
 from gridiface.northbound.sep2.translate.ratings import told_modes
 from gridiface.northbound.sep2.translate.scaling import clamp, si, signed, watts
 from gridiface.protocols.sep2.enums import CURVE_MODES, MODE_BITS, DERControlModes, DERUnitRefType
@@ -53,7 +54,7 @@ def modes_of_inverter(capability: DERCapability | None, settings: DERSettings | 
         modes &= settings.modesEnabled
     modes = told_modes(modes)
     max_w = si(settings.setMaxW) if settings is not None else si(capability.rtgMaxW)
-    charge = (si(settings.setMaxChargeRateW) if settings else None) or si(capability.rtgMaxChargeRateW)
+    charge = (si(settings.setMaxChargeRateW) if settings else None) or charge_rate(capability)
     discharge = (si(settings.setMaxDischargeRateW) if settings else None) or si(capability.rtgMaxDischargeRateW)
     max_var = (si(settings.setMaxVar) if settings else None) or si(capability.rtgMaxVar)
     return InverterModes(

@@ -13,6 +13,7 @@ from gridiface.domain.fleet import (
     Nameplate,
     Settings,
 )
+from gridiface.northbound.sep2.translate.rates import kind_of
 from gridiface.northbound.sep2.translate.ratings import (
     CAPABILITY_MODES,
     CATEGORIES,
@@ -23,14 +24,12 @@ from gridiface.northbound.sep2.translate.ratings import (
     device_to_settings,
     group_capability,
     group_settings,
-    kind_of,
     modes_of,
     nameplate_to_capability,
     settings_from_wire,
     stores_energy,
 )
 from gridiface.protocols.sep2.enums import DERControlModes
-from gridiface.protocols.sep2.resources import ActivePower, DERCapability
 from gridiface.protocols.xmlwire import encode
 
 PLATE = Nameplate(
@@ -201,37 +200,3 @@ def test_a_device_that_claims_to_charge_and_no_mode_for_power_is_told_power() ->
     }
     assert capabilities_of(int(bits.CHARGE | bits.MAX_LIM_W)) == {Capability.LIMIT_W}
     assert capabilities_of(int(bits.CONNECT)) == {Capability.CONNECT}
-
-
-@pytest.mark.parametrize(
-    ("der_type", "modes", "charge", "discharge", "expected"),
-    [
-        (80, 0x80, None, None, 5000.0),  # storage that states no rate for charging can be charged
-        (80, 0x80, None, 3000, 3000.0),
-        (80, 0x80, 4000, 3000, 4000.0),
-        (80, 0x80, 0, None, 0.0),  # what is stated counts
-        (81, 0x80, None, None, 5000.0),
-        (82, 0x80, None, None, 5000.0),
-        (80, 0x82, None, None, 0.0),  # discharge mode alone
-        (80, 0x83, None, None, 5000.0),
-        (83, 0x81, None, 3000, 3000.0),
-        (83, 0x80, None, 3000, 0.0),  # it does not claim the charge mode
-        (1, 0x81, None, None, 5000.0),
-        (4, 0xFFFFFFFF, None, None, 0.0),
-        (2, 0x80, None, None, 0.0),
-    ],
-)
-def test_what_storage_takes_where_it_states_no_rate(
-    der_type: int, modes: int, charge: int | None, discharge: int | None, expected: float
-) -> None:
-    def power(value: int | None) -> ActivePower | None:
-        return None if value is None else ActivePower(multiplier=0, value=value)
-
-    wire = DERCapability(
-        modesSupported=modes,
-        rtgMaxW=ActivePower(multiplier=0, value=5000),
-        type=der_type,
-        rtgMaxChargeRateW=power(charge),
-        rtgMaxDischargeRateW=power(discharge),
-    )
-    assert capability_to_nameplate(wire).max_charge_w == expected
