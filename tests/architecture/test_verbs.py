@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gridiface.operator.api.routing import ROOT, Route
 from gridiface.operator.areas.catalogue import every_route
-from gridiface.operator.routing import ROOT, Route
 
 Known = dict[str, list[str]]
 

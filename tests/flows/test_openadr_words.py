@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gridiface.errors import RefusedControl
-from gridiface.operator.openadr_rows import DeliveryRow, delivery_row
+from gridiface.operator.rows.openadr import EventDeliveryRow, delivery_row
 from gridiface.protocols.openadr.answers import succeeded
 from gridiface.protocols.openadr.events import CANCELLED, Event, Signal
 from gridiface.protocols.openadr.payloads import event
@@ -146,7 +146,7 @@ class Story:
         except RefusedControl:
             pass  # There is none yet, or it is over.
 
-    def rows(self, name: str) -> dict[str, DeliveryRow]:
+    def rows(self, name: str) -> dict[str, EventDeliveryRow]:
         record = self.vtn.events[name]
         return {ven: delivery_row(ven, "", record, self.vtn.delivery(ven, name)) for ven in record.recipients}
 

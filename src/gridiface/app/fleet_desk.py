@@ -24,7 +24,7 @@ from gridiface.domain.definitions import DeviceEntry, GroupEntry
 from gridiface.domain.ports import Change, DeleteDocument, Ledger
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.errors import ConfigConflict, ConfigError
-from gridiface.operator.blocks import SPACE as BLOCKS
+from gridiface.operator.records.blocks import SPACE as BLOCKS
 
 #: Controls that may still matter, at an instant.
 LiveControls = Callable[[Instant], Awaitable[Sequence[Control]]]

@@ -17,20 +17,20 @@ from gridiface.app.running import Running
 from gridiface.domain.clock import Clock
 from gridiface.drivers.registry import DriverRegistry
 from gridiface.errors import ConfigError
-from gridiface.operator.access import AccessRules, is_loopback
+from gridiface.operator.alarms.mail import Mail
+from gridiface.operator.alarms.notices import Target
+from gridiface.operator.alarms.webhook import Webhook
+from gridiface.operator.api.routing import ROOT, Area
 from gridiface.operator.areas.engine import EngineArea
 from gridiface.operator.areas.fleet import FleetArea
 from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.settlements import SettlementsArea
+from gridiface.operator.auth.access import AccessRules, is_loopback
+from gridiface.operator.auth.oidc import Provider, ProviderSettings
 from gridiface.operator.desk import Desk
-from gridiface.operator.mail import Mail
-from gridiface.operator.notices import Target
-from gridiface.operator.oidc import Provider, ProviderSettings
 from gridiface.operator.pages import Pages
-from gridiface.operator.routing import ROOT, Area
 from gridiface.operator.server import OperatorServer
 from gridiface.operator.upkeep import Upkeep
-from gridiface.operator.webhook import Webhook
 from gridiface.pki.contexts import KeyPair, server_context
 
 _log = logging.getLogger("gridiface.operator")

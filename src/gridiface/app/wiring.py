@@ -43,10 +43,10 @@ from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.drivers.api import Driver
 from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.httpname import name_ourselves
-from gridiface.operator.approvals import ApprovalRule
+from gridiface.operator.auth.approvals import ApprovalRule
 from gridiface.operator.desk import Desk
+from gridiface.operator.rows.status import Status
 from gridiface.operator.server import OperatorServer
-from gridiface.operator.status import Status
 from gridiface.operator.upkeep import Upkeep
 from gridiface.store.repository import Store, StoreOptions
 

@@ -13,8 +13,8 @@ from gridiface.cli.place import Plain, chosen
 from gridiface.cli.remote import Remote
 from gridiface.errors import ConfigError
 from gridiface.operator.areas.audit import AuditFilter
-from gridiface.operator.audit import SPACE
-from gridiface.operator.audit_chain import SEALS, verify
+from gridiface.operator.records.audit import SPACE
+from gridiface.operator.records.audit_chain import SEALS, verify
 from gridiface.store.repository import Store
 
 #: What a verification tells, as the REST API does.

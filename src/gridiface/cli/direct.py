@@ -14,7 +14,7 @@ import typer
 from gridiface.app.config import load_config
 from gridiface.cli.remote import read_token
 from gridiface.errors import StoreUnavailable
-from gridiface.operator.approvals import COMMAND_LINE
+from gridiface.operator.auth.approvals import COMMAND_LINE
 from gridiface.store.engine import StoreInUse
 from gridiface.store.repository import Store
 

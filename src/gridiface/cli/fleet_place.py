@@ -17,10 +17,10 @@ from gridiface.cli.place import Plain, checked, chosen
 from gridiface.cli.remote import Remote
 from gridiface.domain.definitions import DeviceEntry, GroupEntry
 from gridiface.errors import ConfigConflict, ConfigError
-from gridiface.operator.audit import Entry
+from gridiface.operator.auth.tokens import TokenBook
+from gridiface.operator.auth.users import UserBook
 from gridiface.operator.confined import confined_to
-from gridiface.operator.tokens import TokenBook
-from gridiface.operator.users import UserBook
+from gridiface.operator.records.audit import Entry
 from gridiface.segments import segment
 from gridiface.store.repository import Store
 

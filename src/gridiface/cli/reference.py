@@ -16,9 +16,9 @@ from typer.main import get_command
 from gridiface.app.config import reference as config_reference
 from gridiface.cli.lazy import LazyGroup
 from gridiface.northbound.dnp3.shown.words import reference_page
-from gridiface.operator.alarm_kinds import alarms_page
+from gridiface.operator.alarms.kinds import alarms_page
+from gridiface.operator.api.reference import metrics_page, rest_page
 from gridiface.operator.areas.catalogue import AREAS
-from gridiface.operator.reference import metrics_page, rest_page
 
 
 def commands(command: Any, path: str = "gridiface") -> Iterator[tuple[str, Any]]:

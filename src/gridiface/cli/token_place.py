@@ -15,7 +15,7 @@ from gridiface.cli.place import Plain, chosen
 from gridiface.cli.remote import Remote
 from gridiface.errors import GridifaceError
 from gridiface.operator.areas.tokens import NewToken
-from gridiface.operator.tokens import TokenBook
+from gridiface.operator.auth.tokens import TokenBook
 from gridiface.segments import segment
 from gridiface.store.repository import Store
 

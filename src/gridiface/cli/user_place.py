@@ -14,7 +14,7 @@ from gridiface.cli.direct import me, on_store
 from gridiface.cli.place import Plain, chosen
 from gridiface.cli.remote import Remote
 from gridiface.errors import GridifaceError
-from gridiface.operator.users import TICKET_S, User, UserBook
+from gridiface.operator.auth.users import TICKET_S, User, UserBook
 from gridiface.segments import segment
 from gridiface.store.repository import Store
 

@@ -12,7 +12,7 @@ from gridiface.client.errors import NotReached
 from gridiface.client.events import EventLines, StreamEvent
 from gridiface.client.resources import Resources
 from gridiface.operator.areas.envelope import EnvelopeSeries
-from gridiface.operator.rows import (
+from gridiface.operator.rows.rows import (
     ControlDetail,
     ControlRow,
     DecisionRow,

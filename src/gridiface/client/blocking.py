@@ -12,7 +12,7 @@ from gridiface.client.aio import AsyncClient
 from gridiface.client.blocking_resources import BlockingResources
 from gridiface.client.events import StreamEvent
 from gridiface.operator.areas.envelope import EnvelopeSeries
-from gridiface.operator.rows import (
+from gridiface.operator.rows.rows import (
     ControlDetail,
     ControlRow,
     DecisionRow,

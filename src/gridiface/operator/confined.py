@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from gridiface.domain.controls import Target
 from gridiface.domain.ports import FleetView
-from gridiface.operator.access import Caller
+from gridiface.operator.auth.access import Caller
+from gridiface.operator.auth.tokens import TokenRow
+from gridiface.operator.auth.users import UserRow
 from gridiface.operator.desk import Desk
-from gridiface.operator.present import covers, devices_of
 from gridiface.operator.problems import Refused
-from gridiface.operator.tokens import TokenRow
-from gridiface.operator.users import UserRow
+from gridiface.operator.rows.present import covers, devices_of
 
 
 def sees_device(caller: Caller, device_id: str, fleet: FleetView) -> bool:

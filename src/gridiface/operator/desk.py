@@ -10,25 +10,25 @@ from typing import Protocol
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Delivery, Outcome
 from gridiface.domain.ports import Change, ControlInbox, Document, History, Ledger
-from gridiface.operator.alarm_kinds import KINDS
-from gridiface.operator.alarms import Alarm, AlarmBook
-from gridiface.operator.approvals import ApprovalRule, PendingBook
-from gridiface.operator.audit_chain import AuditChain
-from gridiface.operator.blocks import Apply, Blocks
+from gridiface.operator.alarms.alarms import Alarm, AlarmBook
+from gridiface.operator.alarms.kinds import KINDS
+from gridiface.operator.alarms.notices import Notices, Target
+from gridiface.operator.api.idempotency import Replies
+from gridiface.operator.auth.approvals import ApprovalRule, PendingBook
+from gridiface.operator.auth.oauth import AccessBook
+from gridiface.operator.auth.sessions import SessionBook
+from gridiface.operator.auth.tokens import TokenBook
+from gridiface.operator.auth.users import UserBook
 from gridiface.operator.certificates import CertificateDesk
-from gridiface.operator.idempotency import Replies
-from gridiface.operator.measured import Measured
 from gridiface.operator.metrics import Figures
-from gridiface.operator.notices import Notices, Target
-from gridiface.operator.oauth import AccessBook
 from gridiface.operator.parts import PartHealth
-from gridiface.operator.sessions import SessionBook
-from gridiface.operator.status import Status
+from gridiface.operator.records.audit_chain import AuditChain
+from gridiface.operator.records.blocks import Apply, Blocks
+from gridiface.operator.records.measured import Measured
+from gridiface.operator.records.trace import Trace
+from gridiface.operator.records.trend import Trend
+from gridiface.operator.rows.status import Status
 from gridiface.operator.stream import EventBuffer
-from gridiface.operator.tokens import TokenBook
-from gridiface.operator.trace import Trace
-from gridiface.operator.trend import Trend
-from gridiface.operator.users import UserBook
 
 
 class Records(Ledger, History, Protocol):

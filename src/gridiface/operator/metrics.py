@@ -13,8 +13,8 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlState, Delivery, DeliveryOutcome, Outcome, OutcomeKind
 from gridiface.domain.telemetry import Quality
 from gridiface.domain.timeline import state_at
-from gridiface.operator.alarm_kinds import SEVERITIES
-from gridiface.operator.status import Status
+from gridiface.operator.alarms.kinds import SEVERITIES
+from gridiface.operator.rows.status import Status
 
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 

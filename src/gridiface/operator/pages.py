@@ -16,13 +16,14 @@ from typing import Protocol
 
 from aiohttp import web
 
-from gridiface.operator.access import CALLER, cookie_of
+from gridiface.operator.api.openapi import document
+from gridiface.operator.api.routing import Area
 from gridiface.operator.areas.fleet import FleetArea
 from gridiface.operator.areas.oidc import OidcArea
 from gridiface.operator.areas.standing import DESK, OWN, routes_of
+from gridiface.operator.auth.access import CALLER, cookie_of
+from gridiface.operator.auth.sessions import csrf_of
 from gridiface.operator.desk import Desk
-from gridiface.operator.openapi import document
-from gridiface.operator.routing import Area
 from gridiface.operator.screens.alarms import AlarmsScreen
 from gridiface.operator.screens.api import ApiScreen
 from gridiface.operator.screens.certificates import CertificatesScreen
@@ -42,7 +43,6 @@ from gridiface.operator.screens.settlement import PerformanceScreen
 from gridiface.operator.screens.trace import TraceScreen
 from gridiface.operator.screens.words import short
 from gridiface.operator.server import Page
-from gridiface.operator.sessions import csrf_of
 
 _TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "txt": "text/plain"}
 

@@ -11,15 +11,15 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import OPTED_OUT, Acceptance, Control, Share, Verdict
 from gridiface.domain.ports import Change
 from gridiface.domain.timeline import TERMINAL, state_at
-from gridiface.operator.access import Caller
-from gridiface.operator.approvals import Pending
-from gridiface.operator.audit import Entry
-from gridiface.operator.control_schema import ControlAnswer, NewControl
+from gridiface.operator.api.routing import unknown
+from gridiface.operator.auth.access import Caller
+from gridiface.operator.auth.approvals import Pending
 from gridiface.operator.desk import Desk
-from gridiface.operator.present import covers, iso, overlaps, reached
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import unknown
-from gridiface.operator.translate import PROTOCOL, authority, control_id_of, control_of, fingerprint, target_of
+from gridiface.operator.records.audit import Entry
+from gridiface.operator.rows.control_schema import ControlAnswer, NewControl
+from gridiface.operator.rows.present import covers, iso, overlaps, reached
+from gridiface.operator.rows.translate import PROTOCOL, authority, control_id_of, control_of, fingerprint, target_of
 
 #: The verdict on a control that waits for a second person; the others are the engine's.
 WAITING = "pending"

@@ -8,9 +8,9 @@ from typing import Any, Protocol, TypeVar
 from gridiface.domain.fleet import Role
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigConflict, ConfigError, LocalProtocolError, RemoteProtocolError
-from gridiface.operator.audit import Entry
+from gridiface.operator.api.routing import Call
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Call
+from gridiface.operator.records.audit import Entry
 from gridiface.operator.schema import Search
 
 _T = TypeVar("_T")

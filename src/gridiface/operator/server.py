@@ -22,22 +22,22 @@ from pydantic import BaseModel
 from gridiface.domain.clock import Clock
 from gridiface.errors import StoreUnavailable, cannot_listen
 from gridiface.httpname import name_ourselves
-from gridiface.operator.access import CALLER, Access, AccessRules, Caller, Needs, is_loopback
-from gridiface.operator.answers import Speaker, answer, no_http_log, refusal
+from gridiface.operator.api.answers import Speaker, answer, no_http_log, refusal
+from gridiface.operator.api.bodies import MAX_BYTES, body_of, query_of
+from gridiface.operator.api.routing import Area, Call, Reply, Route, etag_of
 from gridiface.operator.areas.oauth import OAuthArea
 from gridiface.operator.areas.oidc import OidcArea
 from gridiface.operator.areas.service import ServiceArea
 from gridiface.operator.areas.session import SessionArea
 from gridiface.operator.areas.standing import DESK
-from gridiface.operator.bodies import MAX_BYTES, body_of, query_of
+from gridiface.operator.auth.access import CALLER, Access, AccessRules, Caller, Needs, is_loopback
+from gridiface.operator.auth.oidc import Provider
+from gridiface.operator.auth.signin import SignIn
+from gridiface.operator.auth.throttle import Throttle
 from gridiface.operator.desk import Desk
-from gridiface.operator.oidc import Provider
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, Reply, Route, etag_of
 from gridiface.operator.schema import NoBody
 from gridiface.operator.screens.forms import csrf_token
-from gridiface.operator.signin import SignIn
-from gridiface.operator.throttle import Throttle
 from gridiface.streams.doors import Doors
 from gridiface.tracing import span
 

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome
 from gridiface.operator.problems import Refused
-from gridiface.operator.status import delivery_row, outcome_row
+from gridiface.operator.rows.status import delivery_row, outcome_row
 
 #: Rows kept for readers that come back, rows in one event, readers at once.
 KEPT_ROWS, ROWS_PER_EVENT, READERS = 20_000, 100, 256

@@ -32,7 +32,8 @@ from gridiface.app.config.load import load_config
 from gridiface.app.wiring import GridServer
 from gridiface.drivers import dispatcher
 from gridiface.drivers.breaker import BreakerSettings, CircuitBreaker
-from gridiface.operator import alarm_kinds, alarms
+from gridiface.operator.alarms import alarms
+from gridiface.operator.alarms import kinds as alarm_kinds
 from gridiface.operator.upkeep import Upkeep
 from gridiface.pki.contexts import KeyPair, server_context
 from gridiface.protocols.openadr.vtn import liveness

@@ -47,8 +47,8 @@ from gridiface.domain.ports import (
 from gridiface.domain.quantities import Phase, Quantity
 from gridiface.domain.telemetry import Quality, Reading
 from gridiface.errors import LocalProtocolError, StoreUnavailable
-from gridiface.operator.sessions import MARKS, SessionBook
-from gridiface.operator.users import UserBook
+from gridiface.operator.auth.sessions import MARKS, SessionBook
+from gridiface.operator.auth.users import UserBook
 from gridiface.store import spans
 from gridiface.store.repository import Store
 

@@ -9,9 +9,9 @@ from pydantic import Field, field_validator, model_validator
 
 from gridiface.app.config.base import Listen, host_port
 from gridiface.domain.definitions import Block, Identifier
-from gridiface.operator.access import is_loopback
-from gridiface.operator.alarm_kinds import KINDS, Severity
-from gridiface.operator.scopes import Role
+from gridiface.operator.alarms.kinds import KINDS, Severity
+from gridiface.operator.auth.access import is_loopback
+from gridiface.operator.auth.scopes import Role
 from gridiface.wording import worded
 
 #: An address as people write it; no sign that could end a header.

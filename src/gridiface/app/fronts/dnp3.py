@@ -12,10 +12,10 @@ from gridiface.app.running import Running
 from gridiface.app.timers import Timed
 from gridiface.domain.traffic import Tap
 from gridiface.northbound.dnp3.server import Dnp3Server
+from gridiface.operator.api.routing import Area
 from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.desk import Desk
 from gridiface.operator.parts import PartHealth
-from gridiface.operator.routing import Area
 from gridiface.store.repository import Store
 
 

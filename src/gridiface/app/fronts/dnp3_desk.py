@@ -18,7 +18,7 @@ from gridiface.northbound.dnp3.station import Station
 from gridiface.northbound.dnp3.tags import Tags
 from gridiface.northbound.dnp3.wire.endpoint import Endpoint
 from gridiface.northbound.dnp3.wire.session import Session
-from gridiface.operator.dnp3_rows import (
+from gridiface.operator.rows.dnp3 import (
     BufferRow,
     CommandRow,
     EndpointList,

@@ -16,9 +16,9 @@ from gridiface.app.running import Running
 from gridiface.app.timers import Timed
 from gridiface.domain.clock import Instant
 from gridiface.domain.traffic import Tap
+from gridiface.operator.api.routing import Area
 from gridiface.operator.desk import Desk, Withdraw
 from gridiface.operator.parts import PartHealth
-from gridiface.operator.routing import Area
 from gridiface.store.repository import Store
 
 

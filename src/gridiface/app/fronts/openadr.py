@@ -12,13 +12,13 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.traffic import Tap
 from gridiface.errors import ConfigError, RefusedControl
 from gridiface.northbound.openadr.wire.peer_certificates import PeerCertificates
+from gridiface.operator.api.routing import Area
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea
 from gridiface.operator.desk import Desk
 from gridiface.operator.parts import PartHealth
-from gridiface.operator.routing import Area
 from gridiface.protocols.openadr.vtn import Liveness
 from gridiface.segments import segment
 from gridiface.store.repository import Store

@@ -14,13 +14,13 @@ from gridiface.app.timers import Timed
 from gridiface.domain.traffic import Tap
 from gridiface.northbound.sep2.desk.flow import Sep2FlowDesk
 from gridiface.northbound.sep2.server import Sep2Server
+from gridiface.operator.api.routing import Area
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
 from gridiface.operator.areas.sep2_flow import Sep2FlowArea
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
 from gridiface.operator.desk import Desk, Withdraw
 from gridiface.operator.parts import PartHealth
-from gridiface.operator.routing import Area
 from gridiface.store.repository import Store
 
 

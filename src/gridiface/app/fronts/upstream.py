@@ -9,9 +9,9 @@ from gridiface.app.fronts.front import Front
 from gridiface.app.fronts.upstream_settings import upstreams
 from gridiface.domain.traffic import Tap
 from gridiface.northbound.sep2.upstream.upstreams import Upstreams
+from gridiface.operator.api.routing import Area
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 from gridiface.operator.desk import Desk
-from gridiface.operator.routing import Area
 from gridiface.store.repository import Store
 
 

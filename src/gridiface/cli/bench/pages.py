@@ -32,8 +32,8 @@ from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.settlements import SettlementsArea
 from gridiface.operator.desk import Desk
 from gridiface.operator.pages import Pages
+from gridiface.operator.rows.status import Status
 from gridiface.operator.server import OperatorServer
-from gridiface.operator.status import Status
 from gridiface.simulation.load.figures import percentile, report, spread
 from gridiface.store.repository import Store
 

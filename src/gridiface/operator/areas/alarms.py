@@ -7,14 +7,14 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from gridiface.operator.access import Caller
-from gridiface.operator.alarm_kinds import KINDS, Severity
-from gridiface.operator.alarms import Alarm, AlarmRow
-from gridiface.operator.audit import Entry
+from gridiface.operator.alarms.alarms import Alarm, AlarmRow
+from gridiface.operator.alarms.kinds import KINDS, Severity
+from gridiface.operator.api.routing import Area, Call, get, post, unknown
+from gridiface.operator.auth.access import Caller
 from gridiface.operator.confined import sees_device
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, get, post, unknown
+from gridiface.operator.records.audit import Entry
 from gridiface.operator.schema import NoBody, NoQuery, Page, Reason
 
 

@@ -6,16 +6,16 @@ from typing import Any, ClassVar
 
 from typing_extensions import TypedDict
 
-from gridiface.operator.access import Caller
-from gridiface.operator.approvals import Pending
-from gridiface.operator.audit import Entry
-from gridiface.operator.control_schema import ControlAnswer, NewControl
+from gridiface.operator.api.routing import Area, Call, get, post, unknown
+from gridiface.operator.auth.access import Caller
+from gridiface.operator.auth.approvals import Pending
 from gridiface.operator.desk import Desk
-from gridiface.operator.present import covers
-from gridiface.operator.routing import Area, Call, get, post, unknown
+from gridiface.operator.records.audit import Entry
+from gridiface.operator.rows.control_schema import ControlAnswer, NewControl
+from gridiface.operator.rows.present import covers
+from gridiface.operator.rows.translate import target_of
 from gridiface.operator.schema import NoBody, NoQuery, Reason
 from gridiface.operator.sending import Sending
-from gridiface.operator.translate import target_of
 
 
 class ApprovalRow(TypedDict):

@@ -13,11 +13,11 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.domain.ports import Document
-from gridiface.operator.audit import SPACE, AuditRow
-from gridiface.operator.audit_chain import SEALS
+from gridiface.operator.api.routing import Area, Call, get
 from gridiface.operator.desk import Desk
-from gridiface.operator.present import iso
-from gridiface.operator.routing import Area, Call, get
+from gridiface.operator.records.audit import SPACE, AuditRow
+from gridiface.operator.records.audit_chain import SEALS
+from gridiface.operator.rows.present import iso
 from gridiface.operator.schema import LONGEST_ID, OF_IDS, PRINTABLE, Asked, NoBody, Page
 from gridiface.tablecells import inert
 from gridiface.wording import worded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gridiface.operator.api.routing import Area, Route
 from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.areas.engine import EngineArea
 from gridiface.operator.areas.fleet import FleetArea
@@ -17,7 +18,6 @@ from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
 from gridiface.operator.areas.settlements import SettlementsArea
 from gridiface.operator.areas.standing import DESK, OWN, routes_of
-from gridiface.operator.routing import Area, Route
 
 AREAS: tuple[type[Area], ...] = (
     *DESK,

@@ -9,10 +9,10 @@ from aiohttp import web
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from gridiface.operator.audit import Entry
+from gridiface.operator.api.routing import Area, Call, get, post
 from gridiface.operator.certificates import Purpose
 from gridiface.operator.desk import Desk
-from gridiface.operator.routing import Area, Call, get, post
+from gridiface.operator.records.audit import Entry
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Text
 from gridiface.wording import worded
 

@@ -12,19 +12,19 @@ from typing_extensions import TypedDict
 from gridiface.domain.controls import Control, ControlState
 from gridiface.domain.ports import DecisionSearch
 from gridiface.domain.timeline import state_at
-from gridiface.operator.access import Caller
+from gridiface.operator.accounts.reporting import written
+from gridiface.operator.api.idempotency import key_of
+from gridiface.operator.api.routing import ROOT, Area, Call, Reply, get, post, unknown
+from gridiface.operator.auth.access import Caller
 from gridiface.operator.confined import sees_target
-from gridiface.operator.control_schema import ControlAnswer, NewControl
 from gridiface.operator.desk import Desk
-from gridiface.operator.idempotency import key_of
-from gridiface.operator.present import SHOWN, control_detail, decision_row, plain
 from gridiface.operator.problems import Refused
-from gridiface.operator.reporting import written
-from gridiface.operator.routing import ROOT, Area, Call, Reply, get, post, unknown
-from gridiface.operator.rows import ControlDetail, ControlRow, DecisionRow, ReportAnswer
+from gridiface.operator.rows.control_schema import ControlAnswer, NewControl
+from gridiface.operator.rows.present import SHOWN, control_detail, decision_row, plain
+from gridiface.operator.rows.rows import ControlDetail, ControlRow, DecisionRow, ReportAnswer
+from gridiface.operator.rows.status import newest_first
 from gridiface.operator.schema import LONGEST_ID, OF_IDS, Asked, NoBody, NoQuery, Page, Reason
 from gridiface.operator.sending import WAITING, Sending
-from gridiface.operator.status import newest_first
 from gridiface.segments import segment
 
 

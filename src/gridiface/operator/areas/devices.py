@@ -13,11 +13,13 @@ from gridiface.domain.ports import DecisionSearch
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import DeviceError, DeviceTimeout
 from gridiface.naming import following
-from gridiface.operator.access import Caller
-from gridiface.operator.audit import Entry
+from gridiface.operator.api.routing import Area, Call, get, post, unknown
+from gridiface.operator.auth.access import Caller
 from gridiface.operator.confined import sees_device, sees_target
 from gridiface.operator.desk import Desk
-from gridiface.operator.present import (
+from gridiface.operator.problems import Refused
+from gridiface.operator.records.audit import Entry
+from gridiface.operator.rows.present import (
     SHOWN,
     decisions_about,
     device_facts,
@@ -27,11 +29,9 @@ from gridiface.operator.present import (
     plain,
     reading_row,
 )
-from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, get, post, unknown
-from gridiface.operator.rows import DeviceDetail, DeviceRow, GroupDetail, GroupRow
+from gridiface.operator.rows.rows import DeviceDetail, DeviceRow, GroupDetail, GroupRow
+from gridiface.operator.rows.status import delivery_row
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Page, Reason
-from gridiface.operator.status import delivery_row
 
 #: How far back deliveries of a device are shown, s; readings that are shown.
 _DELIVERIES_S, _READINGS = 600.0, 5_000

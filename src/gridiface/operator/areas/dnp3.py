@@ -14,9 +14,10 @@ from pydantic import Field
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
-from gridiface.operator.audit import Entry
+from gridiface.operator.api.routing import Area, Call, get, post, unknown
 from gridiface.operator.desk import Desk
-from gridiface.operator.dnp3_rows import (
+from gridiface.operator.records.audit import Entry
+from gridiface.operator.rows.dnp3 import (
     CommandList,
     CommandRow,
     EndpointList,
@@ -31,7 +32,6 @@ from gridiface.operator.dnp3_rows import (
     PointRow,
     Tagged,
 )
-from gridiface.operator.routing import Area, Call, get, post, unknown
 from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery, Reason, Search
 
 

@@ -12,12 +12,12 @@ from typing_extensions import TypedDict
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.envelope import EnvelopeSpan, FleetChanged
-from gridiface.operator.access import Caller
+from gridiface.operator.api.routing import Area, Call, get, unknown
+from gridiface.operator.auth.access import Caller
 from gridiface.operator.confined import sees_device, sees_target
 from gridiface.operator.desk import Desk
-from gridiface.operator.present import plain
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, get, unknown
+from gridiface.operator.rows.present import plain
 from gridiface.operator.schema import Asked, NoBody
 
 #: How far ahead may be asked, s, and how many steps.

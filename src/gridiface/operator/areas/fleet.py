@@ -14,11 +14,11 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.definitions import DeviceEntry, GroupEntry, Identifier
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigConflict, ConfigError
-from gridiface.operator.audit import Entry
+from gridiface.operator.api.routing import Area, Call, Reply, delete, get, post, put, unknown
 from gridiface.operator.confined import confined_to
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, Reply, delete, get, post, put, unknown
+from gridiface.operator.records.audit import Entry
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Reason, Text
 from gridiface.segments import segment
 

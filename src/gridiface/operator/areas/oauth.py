@@ -11,15 +11,15 @@ from aiohttp import web
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from gridiface.operator.bodies import form_of
+from gridiface.operator.api.bodies import form_of
+from gridiface.operator.api.routing import Area, Call, Reply, get, post
+from gridiface.operator.auth.oauth import BadScope
+from gridiface.operator.auth.scopes import ALIASES, IMPLIED
+from gridiface.operator.auth.throttle import Throttle
+from gridiface.operator.auth.tokens import Token
 from gridiface.operator.desk import Desk
-from gridiface.operator.oauth import BadScope
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, Reply, get, post
 from gridiface.operator.schema import Asked, NoBody, NoQuery
-from gridiface.operator.scopes import ALIASES, IMPLIED
-from gridiface.operator.throttle import Throttle
-from gridiface.operator.tokens import Token
 
 _FORM = "application/x-www-form-urlencoded"
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}

@@ -9,16 +9,16 @@ from aiohttp import web
 from pydantic import ConfigDict, Field
 
 from gridiface.errors import ConfigError
-from gridiface.operator.access import cookie_of
-from gridiface.operator.audit import Entry
+from gridiface.operator.api.routing import Area, Call, get
+from gridiface.operator.auth.access import cookie_of
+from gridiface.operator.auth.oidc import Known, Provider, ProviderRefused
+from gridiface.operator.auth.signin import SignIn
+from gridiface.operator.auth.throttle import Throttle
+from gridiface.operator.auth.users import User
 from gridiface.operator.desk import Desk
-from gridiface.operator.oidc import Known, Provider, ProviderRefused
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, get
+from gridiface.operator.records.audit import Entry
 from gridiface.operator.schema import PRINTABLE, Asked, NoBody
-from gridiface.operator.signin import SignIn
-from gridiface.operator.throttle import Throttle
-from gridiface.operator.users import User
 from gridiface.wording import worded
 
 #: Who changes users here, for the audit log.

@@ -11,11 +11,11 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.domain.clock import Instant
+from gridiface.operator.api.routing import Area, Call, Reply, etag_of, get, patch, post, unknown
 from gridiface.operator.areas.openadr_vens import VtnPort, audited
-from gridiface.operator.openadr_forms import Again, EventChange, NewEvent, Recipients, fields_of, new_event
-from gridiface.operator.openadr_rows import DeliveryRow, EventDetail, EventRow, delivery_row, event_row
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, Reply, etag_of, get, patch, post, unknown
+from gridiface.operator.rows.openadr import EventDeliveryRow, EventDetail, EventRow, delivery_row, event_row
+from gridiface.operator.rows.openadr_forms import Again, EventChange, NewEvent, Recipients, fields_of, new_event
 from gridiface.operator.schema import NoBody, NoQuery, Reason, Search
 from gridiface.protocols.openadr.events import FAR, Event
 from gridiface.protocols.openadr.vtn import Delivery, EventRecord
@@ -231,7 +231,7 @@ class OpenAdrEventsArea(Area):
 
     def _delivery_rows(
         self, record: EventRecord, deliveries: Mapping[str, Delivery | None], now: Instant
-    ) -> list[DeliveryRow]:
+    ) -> list[EventDeliveryRow]:
         core, rows = self._vtn.core, []
         for name, delivery in deliveries.items():
             known = name in core.vens

@@ -10,8 +10,10 @@ from pydantic import AwareDatetime, Field
 from gridiface.domain.clock import Instant
 from gridiface.errors import RefusedControl
 from gridiface.naming import by_name
-from gridiface.operator.audit import Entry
-from gridiface.operator.openadr_own_rows import (
+from gridiface.operator.api.routing import Area, Call, delete, get, post, put, unknown
+from gridiface.operator.problems import Refused
+from gridiface.operator.records.audit import Entry
+from gridiface.operator.rows.openadr_own import (
     OwnEventList,
     OwnEventRow,
     OwnReports,
@@ -24,8 +26,6 @@ from gridiface.operator.openadr_own_rows import (
     own_schedules,
     own_ven_row,
 )
-from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, delete, get, post, put, unknown
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Reason, Text
 from gridiface.protocols.openadr.ven import Ven
 

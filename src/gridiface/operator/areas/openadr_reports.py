@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AwareDatetime, Field
 from typing_extensions import TypedDict
 
+from gridiface.operator.api.routing import Area, Call, get, post, unknown
 from gridiface.operator.areas.openadr_vens import VtnPort, audited
-from gridiface.operator.openadr_rows import RequestRow, request_row
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, get, post, unknown
+from gridiface.operator.rows.openadr import RequestRow, request_row
 from gridiface.operator.schema import PRINTABLE, Asked, Name, NoBody, NoQuery, Reason
 from gridiface.protocols.openadr.payloads.report import METADATA_PREFIX
 from gridiface.protocols.openadr.reports import METADATA, METADATA_RID, ReportRequest, default_start

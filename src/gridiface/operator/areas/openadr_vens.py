@@ -15,8 +15,10 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.errors import RefusedControl
 from gridiface.naming import by_name, following
-from gridiface.operator.audit import Entry
-from gridiface.operator.openadr_rows import (
+from gridiface.operator.api.routing import Area, Call, Reply, delete, etag_of, get, patch, post, put, unknown
+from gridiface.operator.problems import Refused
+from gridiface.operator.records.audit import Entry
+from gridiface.operator.rows.openadr import (
     OfferRow,
     OptRow,
     RequestRow,
@@ -26,8 +28,6 @@ from gridiface.operator.openadr_rows import (
     request_row,
     ven_row,
 )
-from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, Reply, delete, etag_of, get, patch, post, put, unknown
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Reason, Search
 from gridiface.protocols.openadr.vtn import Liveness, Result, Ven, Vtn
 

@@ -15,14 +15,14 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Target, TargetKind
 from gridiface.domain.performance_sums import Totals
 from gridiface.naming import following
-from gridiface.operator.access import Caller
+from gridiface.operator.accounts.summing import By, Key, Summing, TooMuch
+from gridiface.operator.api.routing import Area, Call, get
+from gridiface.operator.auth.access import Caller
 from gridiface.operator.confined import sees_target
 from gridiface.operator.desk import Desk
-from gridiface.operator.present import devices_of, plain
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, get
+from gridiface.operator.rows.present import devices_of, plain
 from gridiface.operator.schema import NoBody, Page
-from gridiface.operator.summing import By, Key, Summing, TooMuch
 
 #: How long sums are kept for the pages after the first, s.
 _KEPT_S = 60.0

@@ -13,10 +13,10 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.naming import following
-from gridiface.operator.audit import Entry
+from gridiface.operator.api.routing import Area, Call, Reply, delete, get, post, put, unknown
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, Reply, delete, get, post, put, unknown
+from gridiface.operator.records.audit import Entry
 from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery, Search
 from gridiface.wording import worded
 

@@ -10,8 +10,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.domain.fleet import Role
+from gridiface.operator.api.routing import Area, Call, Reply, delete, get, post, put, unknown
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, Reply, delete, get, post, put, unknown
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Reason, Search
 from gridiface.operator.sep2_desk import DevicesPort, acted, first_of, next_of
 from gridiface.wording import worded

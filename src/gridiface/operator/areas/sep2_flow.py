@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from gridiface.domain.ports import Change
-from gridiface.operator.routing import Area, Call, get, post
+from gridiface.operator.api.routing import Area, Call, get, post
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Reason, Search, Text
 from gridiface.operator.sep2_desk import acted, first_of, next_of, shown
 from gridiface.wording import worded

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from gridiface.domain.ports import Change
-from gridiface.operator.routing import Area, Call, Reply, delete, etag_of, get, post, put, unknown
+from gridiface.operator.api.routing import Area, Call, Reply, delete, etag_of, get, post, put, unknown
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Search, Text
 from gridiface.operator.sep2_desk import acted, first_of, next_of
 from gridiface.wording import worded

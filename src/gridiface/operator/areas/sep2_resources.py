@@ -11,9 +11,9 @@ from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from gridiface.domain.ports import Change
-from gridiface.operator.bodies import MAX_BYTES
+from gridiface.operator.api.bodies import MAX_BYTES
+from gridiface.operator.api.routing import Area, Call, Reply, etag_of, get, post
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, Reply, etag_of, get, post
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Text
 from gridiface.operator.sep2_desk import acted, shown
 from gridiface.wording import worded

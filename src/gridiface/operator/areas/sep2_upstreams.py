@@ -9,9 +9,9 @@ from typing_extensions import TypedDict
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
-from gridiface.operator.audit import Entry
+from gridiface.operator.api.routing import Area, Call, get, post, unknown
 from gridiface.operator.desk import Desk
-from gridiface.operator.routing import Area, Call, get, post, unknown
+from gridiface.operator.records.audit import Entry
 from gridiface.operator.schema import NoBody, NoQuery, Reason, Search
 
 

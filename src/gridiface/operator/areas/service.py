@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from gridiface.operator import metrics, openapi
+from gridiface.operator import metrics
+from gridiface.operator.api import openapi
+from gridiface.operator.api.routing import Area, Call, Route, get
 from gridiface.operator.desk import Desk
-from gridiface.operator.routing import Area, Call, Route, get
-from gridiface.operator.rows import StatusAnswer
+from gridiface.operator.rows.rows import StatusAnswer
 from gridiface.operator.schema import NoBody, NoQuery
 
 

@@ -8,15 +8,15 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.domain.clock import Instant
-from gridiface.operator.access import Caller
+from gridiface.operator.api.routing import Area, Call, Reply, delete, get, post, unknown
+from gridiface.operator.auth.access import Caller
+from gridiface.operator.auth.passwords import LONGEST
+from gridiface.operator.auth.scopes import ROLES, allowed
+from gridiface.operator.auth.sessions import Session, csrf_of
+from gridiface.operator.auth.signin import SignedIn, SignIn
 from gridiface.operator.desk import Desk
-from gridiface.operator.passwords import LONGEST
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, Reply, delete, get, post, unknown
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery
-from gridiface.operator.scopes import ROLES, allowed
-from gridiface.operator.sessions import Session, csrf_of
-from gridiface.operator.signin import SignedIn, SignIn
 
 #: A password as it comes; what is good enough is passwords.check's to say.
 Secret = Annotated[str, Field(min_length=1, max_length=LONGEST * 4)]

@@ -12,12 +12,12 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
 from gridiface.naming import following
-from gridiface.operator.audit import Entry
+from gridiface.operator.accounts.settling import NewSettlement, asked_of
+from gridiface.operator.api.routing import Area, Call, delete, get, post, unknown
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, delete, get, post, unknown
+from gridiface.operator.records.audit import Entry
 from gridiface.operator.schema import NoBody, NoQuery, Page, Search
-from gridiface.operator.settling import NewSettlement, asked_of
 
 _LISTED = "GET /api/v1/settlements lists them"
 

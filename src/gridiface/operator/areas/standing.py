@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gridiface.operator.api.routing import Area, Route
 from gridiface.operator.areas.alarms import AlarmsArea
 from gridiface.operator.areas.approvals import ApprovalsArea
 from gridiface.operator.areas.audit import AuditArea
@@ -19,7 +20,6 @@ from gridiface.operator.areas.session import SessionArea
 from gridiface.operator.areas.tokens import TokensArea
 from gridiface.operator.areas.trace import TraceArea
 from gridiface.operator.areas.users import UsersArea
-from gridiface.operator.routing import Area, Route
 
 #: The areas that every server has.
 DESK = (

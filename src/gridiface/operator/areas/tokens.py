@@ -8,13 +8,13 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.errors import ConfigError
+from gridiface.operator.api.routing import Area, Call, delete, get, post, unknown
+from gridiface.operator.auth.scopes import Scope
+from gridiface.operator.auth.tokens import TokenMade, TokenRow
 from gridiface.operator.confined import check_groups
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, delete, get, post, unknown
 from gridiface.operator.schema import Asked, Groups, Name, NoBody, NoQuery
-from gridiface.operator.scopes import Scope
-from gridiface.operator.tokens import TokenMade, TokenRow
 
 _LISTED = "GET /api/v1/tokens lists them"
 

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from gridiface.operator.api.routing import Area, Call, get, unknown
 from gridiface.operator.desk import Desk
-from gridiface.operator.routing import Area, Call, get, unknown
+from gridiface.operator.records.trace import Line, Trace
 from gridiface.operator.schema import PRINTABLE, Asked, NoBody, NoQuery
-from gridiface.operator.trace import Line, Trace
 
 
 class TraceQuery(Asked):

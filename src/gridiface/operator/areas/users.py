@@ -8,13 +8,13 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.errors import ConfigError
+from gridiface.operator.api.routing import Area, Call, Reply, delete, etag_of, get, patch, post, unknown
+from gridiface.operator.auth.scopes import Role
+from gridiface.operator.auth.users import TICKET_S, Invited, User, UserRow
 from gridiface.operator.confined import check_groups
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call, Reply, delete, etag_of, get, patch, post, unknown
 from gridiface.operator.schema import Asked, Groups, NoBody, NoQuery, Reason, Text
-from gridiface.operator.scopes import Role
-from gridiface.operator.users import TICKET_S, Invited, User, UserRow
 from gridiface.wording import worded
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gridiface.naming import in_order, ordered
-from gridiface.operator.rows import ControlDetail
-from gridiface.operator.status import Status
+from gridiface.operator.rows.rows import ControlDetail
+from gridiface.operator.rows.status import Status
 
 #: Points of the plot.
 _POINTS = 600

@@ -6,8 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from gridiface.operator.alarm_kinds import KINDS
-from gridiface.operator.alarms import Alarm
+from gridiface.operator.alarms.alarms import Alarm
+from gridiface.operator.alarms.kinds import KINDS
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import has, paged
 from gridiface.operator.server import Page

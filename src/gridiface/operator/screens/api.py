@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gridiface.operator.reference import type_words
+from gridiface.operator.api.reference import type_words
 from gridiface.operator.screens.house import House
 from gridiface.operator.server import Page
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ControlMode, ServiceClass
-from gridiface.operator.control_schema import NewControl
+from gridiface.operator.rows.control_schema import NewControl
+from gridiface.operator.rows.translate import PROTOCOL
 from gridiface.operator.screens.forms import Form, checked, picked, wrong
-from gridiface.operator.translate import PROTOCOL
 
 #: Modes that the form offers: label, unit in the form, factor to the domain's unit.
 ASKED: Mapping[ControlMode, tuple[str, str, float]] = {

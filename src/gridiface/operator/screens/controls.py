@@ -9,11 +9,13 @@ from aiohttp import web
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ServiceClass
 from gridiface.domain.timeline import TERMINAL, state_at
-from gridiface.operator.access import CALLER
+from gridiface.operator.api.bodies import name_of
 from gridiface.operator.areas.controls import ControlsArea
-from gridiface.operator.bodies import name_of
+from gridiface.operator.auth.access import CALLER
 from gridiface.operator.problems import Refused
-from gridiface.operator.rows import ControlDetail
+from gridiface.operator.rows.rows import ControlDetail
+from gridiface.operator.rows.status import newest_first
+from gridiface.operator.rows.translate import PROTOCOL
 from gridiface.operator.screens import asking
 from gridiface.operator.screens.account import device_lines, gaps, limit, power_columns
 from gridiface.operator.screens.forms import acting, faults_of, form_of, part_of
@@ -22,8 +24,6 @@ from gridiface.operator.screens.paging import has, paged
 from gridiface.operator.screens.timeline import WINDOWS, timeline
 from gridiface.operator.sending import WAITING, Sending
 from gridiface.operator.server import Page
-from gridiface.operator.status import newest_first
-from gridiface.operator.translate import PROTOCOL
 
 #: Controls on one page of the list, devices in the account, devices in the form's list.
 _LISTED, _DEVICES, _CHOICES = 50, 200, 500

@@ -13,11 +13,11 @@ from aiohttp import web
 from gridiface.domain.clock import Instant
 from gridiface.domain.fleet import Device, DeviceKind
 from gridiface.naming import in_order
-from gridiface.operator.access import CALLER
+from gridiface.operator.api.bodies import name_of
 from gridiface.operator.areas.devices import DevicesArea
-from gridiface.operator.bodies import name_of
+from gridiface.operator.auth.access import CALLER
 from gridiface.operator.problems import Refused
-from gridiface.operator.rows import ReadingRow
+from gridiface.operator.rows.rows import ReadingRow
 from gridiface.operator.screens.forms import acting, form_of, part_of
 from gridiface.operator.screens.house import House, see_other
 from gridiface.operator.server import Page

@@ -6,8 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
+from gridiface.operator.api.bodies import name_of
 from gridiface.operator.areas.dnp3 import CommandQuery, Dnp3Area, PointQuery
-from gridiface.operator.bodies import name_of
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import counted_page, page_start, words
 from gridiface.operator.screens.render import Entry

@@ -11,7 +11,7 @@ from aiohttp import web
 from gridiface.domain.controls import Decision
 from gridiface.domain.ports import DecisionSearch
 from gridiface.operator.areas.engine import EngineArea
-from gridiface.operator.present import decision_row, groups_of
+from gridiface.operator.rows.present import decision_row, groups_of
 from gridiface.operator.schema import LONGEST_ID
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import one_page, page_start, paged

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.envelope import Cause
-from gridiface.operator.access import CALLER
+from gridiface.operator.api.bodies import name_of
 from gridiface.operator.areas.envelope import EnvelopeArea, EnvelopeQuery, EnvelopeRow
-from gridiface.operator.bodies import name_of
+from gridiface.operator.auth.access import CALLER
 from gridiface.operator.screens.house import House
 from gridiface.operator.server import Page
 

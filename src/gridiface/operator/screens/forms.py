@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from gridiface.operator.access import CALLER, Caller
+from gridiface.operator.auth.access import CALLER, Caller
 from gridiface.operator.problems import Refused
 from gridiface.streams.bodies import BodyTooLarge, whole_body
 from gridiface.wording import said

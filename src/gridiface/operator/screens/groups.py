@@ -7,9 +7,9 @@ from typing import Any
 from aiohttp import web
 
 from gridiface.domain.timeline import TERMINAL, state_at
-from gridiface.operator.bodies import name_of
-from gridiface.operator.present import group_detail
+from gridiface.operator.api.bodies import name_of
 from gridiface.operator.problems import Refused
+from gridiface.operator.rows.present import group_detail
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.tree import in_tree_order
 from gridiface.operator.server import Page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from gridiface.operator.rows import GroupRow
+from gridiface.operator.rows.rows import GroupRow
 from gridiface.operator.screens.words import power
 
 #: What counts as following: within this share of the request, or so many W.

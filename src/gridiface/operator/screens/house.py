@@ -10,16 +10,16 @@ from aiohttp import web
 
 from gridiface.domain.clock import Instant
 from gridiface.errors import StoreUnavailable
-from gridiface.operator.access import CALLER
+from gridiface.operator.api.routing import Area, Call
+from gridiface.operator.auth.access import CALLER
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Area, Call
-from gridiface.operator.rows import DeviceRow
+from gridiface.operator.rows.rows import DeviceRow
+from gridiface.operator.rows.status import Status
 from gridiface.operator.schema import NoBody, NoQuery
 from gridiface.operator.screens.render import Frame, wants_fragment
 from gridiface.operator.screens.view import View
 from gridiface.operator.server import Page
-from gridiface.operator.status import Status
 from gridiface.segments import segment
 
 A = TypeVar("A", bound=Area)

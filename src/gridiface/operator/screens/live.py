@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from gridiface.errors import GridifaceError
-from gridiface.operator.access import CALLER
+from gridiface.operator.auth.access import CALLER
 from gridiface.operator.problems import Refused
+from gridiface.operator.records.trend import Point
 from gridiface.operator.screens.house import House
 from gridiface.operator.server import Page
-from gridiface.operator.trend import Point
 
 _log = logging.getLogger("gridiface.operator")
 

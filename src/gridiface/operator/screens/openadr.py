@@ -9,13 +9,13 @@ from typing import Any
 
 from aiohttp import web
 
+from gridiface.operator.api.bodies import name_of
 from gridiface.operator.areas.openadr_events import EventQuery, OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import DataQuery, OpenAdrReportsArea
 from gridiface.operator.areas.openadr_vens import OpenAdrVensArea, VenQuery
-from gridiface.operator.bodies import name_of
-from gridiface.operator.openadr_rows import EventDetail
 from gridiface.operator.problems import Refused
+from gridiface.operator.rows.openadr import EventDetail
 from gridiface.operator.screens import openadr_form as forms
 from gridiface.operator.screens.forms import acting, faults_of, form_of
 from gridiface.operator.screens.house import House, see_other

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from gridiface.operator.areas.openadr_own import ScheduleForm
-from gridiface.operator.openadr_forms import EventChange, NewEvent
 from gridiface.operator.problems import Refused
+from gridiface.operator.rows.openadr_forms import EventChange, NewEvent
 from gridiface.operator.screens.forms import Form, checked, picked, wrong
 
 #: Signals that the form offers, with the types and the unit that fit each (profile, table of signals).

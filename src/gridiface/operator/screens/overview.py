@@ -10,8 +10,9 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ControlState
 from gridiface.domain.telemetry import Quality
 from gridiface.domain.timeline import state_at
-from gridiface.operator.alarm_kinds import KINDS
-from gridiface.operator.rows import GroupRow
+from gridiface.operator.alarms.kinds import KINDS
+from gridiface.operator.rows.rows import GroupRow
+from gridiface.operator.rows.status import newest_first
 from gridiface.operator.screens.headline import asked_groups, headline
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.responses import gathered
@@ -19,7 +20,6 @@ from gridiface.operator.screens.tree import in_tree_order
 from gridiface.operator.screens.view import View
 from gridiface.operator.screens.words import control_words
 from gridiface.operator.server import Page
-from gridiface.operator.status import newest_first
 
 #: Rows of one kind on the page.
 _CONTROLS, _TROUBLES, _STEPS, _GROUPS = 6, 8, 10, 60

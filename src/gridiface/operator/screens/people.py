@@ -10,17 +10,17 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from gridiface.operator.access import CALLER
+from gridiface.operator.api.routing import Call, etag_of
 from gridiface.operator.areas.audit import AuditArea, AuditQuery
-from gridiface.operator.control_schema import NewControl
-from gridiface.operator.present import covers
-from gridiface.operator.routing import Call, etag_of
+from gridiface.operator.auth.access import CALLER
+from gridiface.operator.auth.scopes import MEANING, ROLES, Role
+from gridiface.operator.rows.control_schema import NewControl
+from gridiface.operator.rows.present import covers
+from gridiface.operator.rows.translate import target_of
 from gridiface.operator.schema import NoBody
-from gridiface.operator.scopes import MEANING, ROLES, Role
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import has
 from gridiface.operator.server import Page
-from gridiface.operator.translate import target_of
 
 #: Entries of the audit log on its page.
 _ENTRIES = 100

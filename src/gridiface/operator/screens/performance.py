@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gridiface.domain.clock import Instant
+from gridiface.operator.accounts.summing import By
 from gridiface.operator.areas.performance import PerformanceArea, PerformanceQuery, PerformanceRow
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import has, paged
 from gridiface.operator.server import Page
-from gridiface.operator.summing import By
 
 #: The two pages about performance.
 SECTIONS = (("/performance", "By control"), ("/performance/sums", "Over time"))

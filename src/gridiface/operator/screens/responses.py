@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gridiface.operator.rows import OutcomeRow
+from gridiface.operator.rows.rows import OutcomeRow
 
 #: Steps that are this close together belong together, s; devices that are named in one line.
 _TOGETHER_S, _NAMED = 3.0, 3

@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from gridiface.operator.api.bodies import name_of, query_of
 from gridiface.operator.areas.sep2_devices import ROLES, EndDeviceSearch, Sep2DevicesArea, Sep2EndDevice
 from gridiface.operator.areas.sep2_flow import Sep2FlowArea
 from gridiface.operator.areas.sep2_programs import ProgramSearch, Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea, ShowQuery
 from gridiface.operator.areas.sep2_upstreams import Sep2UpstreamsArea
-from gridiface.operator.bodies import name_of, query_of
 from gridiface.operator.schema import Search
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import SIZE, counted_page, page_number, page_start, words

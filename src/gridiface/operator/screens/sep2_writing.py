@@ -12,10 +12,10 @@ from typing import Any
 
 from aiohttp import web
 
+from gridiface.operator.api.routing import Call
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import CancelEvent, Removing, Sep2ResourcesArea
 from gridiface.operator.problems import Refused
-from gridiface.operator.routing import Call
 from gridiface.operator.screens.forms import Form, acting, faults_of, form_of
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import page_number

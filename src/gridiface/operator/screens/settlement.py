@@ -10,9 +10,10 @@ from aiohttp import web
 from gridiface.domain.controls import Control
 from gridiface.domain.performance import PerformanceReport
 from gridiface.domain.timeline import state_at
+from gridiface.operator.api.bodies import name_of
 from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.settlements import SettlementsArea
-from gridiface.operator.bodies import name_of
+from gridiface.operator.rows.status import newest_first
 from gridiface.operator.schema import LONGEST_ID, Search
 from gridiface.operator.schema import Page as Asked
 from gridiface.operator.screens.house import House
@@ -20,7 +21,6 @@ from gridiface.operator.screens.paging import SIZE, counted_page, has, page_star
 from gridiface.operator.screens.performance import SECTIONS
 from gridiface.operator.screens.render import Entry
 from gridiface.operator.server import Page
-from gridiface.operator.status import newest_first
 from gridiface.segments import segment
 
 #: Baseline methods that the form offers; docs/concepts/settlement.md explains each.

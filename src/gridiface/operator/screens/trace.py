@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from gridiface.operator.api.bodies import name_of
 from gridiface.operator.areas.trace import row
-from gridiface.operator.bodies import name_of
 from gridiface.operator.problems import Refused
 from gridiface.operator.screens.house import House
 from gridiface.operator.server import Page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gridiface.operator.rows import GroupRow
+from gridiface.operator.rows.rows import GroupRow
 
 
 def in_tree_order(groups: Iterable[GroupRow]) -> list[tuple[int, GroupRow]]:

@@ -14,10 +14,10 @@ from aiohttp import web
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Target, TargetKind
 from gridiface.domain.fleet import Device, Group
-from gridiface.operator.access import CALLER
-from gridiface.operator.present import devices_of, reached
-from gridiface.operator.rows import GroupRow
-from gridiface.operator.status import Status
+from gridiface.operator.auth.access import CALLER
+from gridiface.operator.rows.present import devices_of, reached
+from gridiface.operator.rows.rows import GroupRow
+from gridiface.operator.rows.status import Status
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gridiface.app.clock import SystemClock
 from gridiface.app.config.load import load_config
 from gridiface.app.wiring import GridServer
-from gridiface.operator.alarm_kinds import KINDS
+from gridiface.operator.alarms.kinds import KINDS
 
 CONFIG = """\
 site: small

@@ -13,7 +13,7 @@ from gridiface.domain.ports import AppendReadings
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.errors import ConfigError
-from gridiface.operator.optouts import Leave
+from gridiface.operator.accounts.optouts import Leave
 from gridiface.store.repository import Store
 
 DAY = 86_400.0

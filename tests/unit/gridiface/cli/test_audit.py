@@ -14,7 +14,7 @@ from gridiface.cli.direct import on_store
 from gridiface.cli.main import app
 from gridiface.domain.ports import PutDocument
 from gridiface.errors import ConfigError
-from gridiface.operator.audit_chain import AuditChain
+from gridiface.operator.records.audit_chain import AuditChain
 
 RUN = CliRunner()
 

@@ -51,13 +51,13 @@ from gridiface.domain.ports import (
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
 from gridiface.errors import StoreUnavailable
-from gridiface.operator.access import AccessRules
+from gridiface.operator.api.routing import Area
+from gridiface.operator.auth.access import AccessRules
+from gridiface.operator.auth.scopes import IMPLIED
 from gridiface.operator.desk import Desk
 from gridiface.operator.pages import Pages
-from gridiface.operator.routing import Area
-from gridiface.operator.scopes import IMPLIED
+from gridiface.operator.rows.status import Status
 from gridiface.operator.server import OperatorServer
-from gridiface.operator.status import Status
 
 
 class FakeFleet:

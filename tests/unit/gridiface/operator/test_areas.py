@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from gridiface.operator.api.routing import Route
 from gridiface.operator.areas.catalogue import AREAS
 from gridiface.operator.areas.standing import DESK, OWN
-from gridiface.operator.routing import Route
-from gridiface.operator.scopes import IMPLIED
+from gridiface.operator.auth.scopes import IMPLIED
 
 OTHERS = tuple(kind for kind in AREAS if kind not in (*DESK, *OWN))
 ROUTES = [route for kind in AREAS for route in kind.routes() if route.name != "stream_events"]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gridiface.operator.areas.dnp3 import Dnp3Area
-from gridiface.operator.audit import newest
-from gridiface.operator.dnp3_rows import PointName
+from gridiface.operator.records.audit import newest
+from gridiface.operator.rows.dnp3 import PointName
 
 OUTSTATION = {"name": "gw", "address": 10, "target": "fleet", "points": 2, "masters": 1, "connected": 1}
 ROOT = "/api/v1/dnp3"

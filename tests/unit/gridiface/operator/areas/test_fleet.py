@@ -9,8 +9,8 @@ import pytest
 
 from gridiface.domain.definitions import DeviceEntry
 from gridiface.drivers.registry import DriverRegistry
+from gridiface.operator.api.routing import Area
 from gridiface.operator.areas.fleet import FleetArea
-from gridiface.operator.routing import Area
 
 KINDS = DriverRegistry().key_kinds
 

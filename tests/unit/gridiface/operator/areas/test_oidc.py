@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from gridiface.operator.oidc import Provider, ProviderSettings
+from gridiface.operator.auth.oidc import Provider, ProviderSettings
 
 CLIENT, SECRET = "gridiface", "between us"
 

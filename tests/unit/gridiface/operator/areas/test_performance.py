@@ -10,7 +10,7 @@ from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, Target, TargetKind
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.ports import Began
-from gridiface.operator import summing
+from gridiface.operator.accounts import summing
 from gridiface.operator.areas import performance
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gridiface.errors import ConfigConflict, ConfigError, RemoteProtocolError
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
-from gridiface.operator.audit import newest
+from gridiface.operator.records.audit import newest
 
 ROOT = "/api/v1/sep2"
 LFDI = "AB" * 20

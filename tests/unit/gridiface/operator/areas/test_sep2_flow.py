@@ -8,7 +8,7 @@ import pytest
 
 from gridiface.errors import RemoteProtocolError
 from gridiface.operator.areas.sep2_flow import Sep2FlowArea
-from gridiface.operator.audit import newest
+from gridiface.operator.records.audit import newest
 
 ROOT = "/api/v1/sep2/flow-reservations"
 PATH = "/edev/3/frq/1"

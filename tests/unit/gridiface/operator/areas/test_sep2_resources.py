@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.operator import bodies
+from gridiface.operator.api import bodies
 from gridiface.operator.areas import sep2_resources
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gridiface.operator.areas.dnp3 import Dnp3Area
-from gridiface.operator.dnp3_rows import PointName
+from gridiface.operator.rows.dnp3 import PointName
 
 OUTSTATION = {
     "name": "main",

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from gridiface.operator.audit import Entry
+from gridiface.operator.records.audit import Entry
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gridiface.operator.rows import OutcomeRow
+from gridiface.operator.rows.rows import OutcomeRow
 from gridiface.operator.screens.responses import gathered
 
 

@@ -12,7 +12,7 @@ from gridiface.errors import RemoteProtocolError
 from gridiface.operator.areas.sep2_devices import Sep2DevicesArea
 from gridiface.operator.areas.sep2_programs import Sep2ProgramsArea
 from gridiface.operator.areas.sep2_resources import Sep2ResourcesArea
-from gridiface.operator.audit import SPACE
+from gridiface.operator.records.audit import SPACE
 
 __all__ = ["surface"]  # the same server that the tests of the surface itself have
 

@@ -81,7 +81,7 @@ async def test_the_live_stream_carries_what_is_seen(split: Any, signed_in: Any) 
     class Request(dict[Any, Any]):
         pass
 
-    from gridiface.operator.access import CALLER, Caller  # noqa: PLC0415
+    from gridiface.operator.auth.access import CALLER, Caller  # noqa: PLC0415
 
     view = View(split.desk.status, Request({CALLER: Caller(groups=frozenset({"a1"}))}))  # type: ignore[arg-type]
     assert [group.id for group in view.groups()] == ["a1"]
@@ -92,7 +92,7 @@ async def test_the_live_stream_carries_what_is_seen(split: Any, signed_in: Any) 
 
 
 async def test_the_view_and_the_api_agree_on_who_sees_what(split: Any) -> None:
-    from gridiface.operator.access import CALLER, Caller  # noqa: PLC0415
+    from gridiface.operator.auth.access import CALLER, Caller  # noqa: PLC0415
     from gridiface.operator.confined import sees_target  # noqa: PLC0415
 
     fleet = split.desk.status.fleet

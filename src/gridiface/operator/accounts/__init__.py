@@ -1,0 +1,1 @@
+"""What came of controls, for people: measured, summed, settled."""

@@ -1,0 +1,103 @@
+"""Who took no part in a control for a while: what devices answered, the operator's blocks, our own side's leave.
+
+Owns what on record counts as an opt-out. What it does to a settlement is aggregation.settlement's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Protocol
+
+from gridiface.domain.clock import Instant
+from gridiface.domain.controls import OPTED_OUT, Control, Decision, Outcome, OutcomeKind, Verdict
+from gridiface.domain.ports import DecisionSearch, History
+from gridiface.operator.rows.rows import BlockRow
+
+_BLOCKED = "blocked by the operator"
+
+#: Most acts of blocking that are looked at; the newest.
+_MOST = 100_000
+
+
+class BlocksNow(Protocol):
+    """The blocks that stand."""
+
+    def of(self, device_id: str) -> BlockRow | None:
+        """The block of a device, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """A device took no part over [start, end), and why, for people."""
+
+    device_id: str
+    start: Instant
+    end: Instant
+    reason: str
+
+
+def answered(outcomes: Iterable[Outcome], end: Instant) -> list[Leave]:
+    """Devices that said in mid-event, or before it, that they take no part: from then on they are out.
+
+    What is told at the end (no acknowledgement, silence) is no opt-out: it is a bad performance.
+    """
+    found: dict[str, Leave] = {}
+    for one in outcomes:
+        blocked = one.kind is OutcomeKind.FAILED and one.reason == Verdict.BLOCKED.value
+        if one.device_id is None or one.at >= end or not (blocked or one.kind in _LEFT):
+            continue
+        why = "it opted out" if blocked or not one.reason else one.reason
+        found.setdefault(one.device_id, Leave(device_id=one.device_id, start=one.at, end=end, reason=why))
+    return list(found.values())
+
+
+_LEFT = frozenset({OutcomeKind.REFUSED, OutcomeKind.PARTIAL})
+
+
+async def recorded(
+    records: History, blocks: BlocksNow, devices: Sequence[str], outcomes: Iterable[Outcome], end: Instant
+) -> list[Leave]:
+    """The times up to `end` for which devices took no part: by their own word, by an operator's block, not enabled.
+
+    Who opted out and is enabled again later (a VEN that opts in) is back from then on.
+    """
+    held = await _acts(records, devices, "block", end)
+    away = await _acts(records, devices, "enabled", end)
+    back = {name: [one.at for one in acts if one.verdict == "enabled"] for name, acts in away.items()}
+    found = [
+        replace(one, end=min((at for at in back.get(one.device_id, ()) if at > one.start), default=end))
+        for one in answered(outcomes, end)
+    ]
+    for name in devices:
+        found += _spans(name, held.get(name, ()), "blocked", _BLOCKED, end)
+        if name not in held and (now := blocks.of(name)) is not None and now["at"] < end:
+            # Since before the oldest record.
+            found.append(Leave(device_id=name, start=now["at"], end=end, reason=_BLOCKED))
+        found += _spans(name, away.get(name, ()), "disabled", "not enabled: its owner opted out, or its settings", end)
+    return found
+
+
+async def _acts(records: History, devices: Sequence[str], signal: str, end: Instant) -> dict[str, list[Decision]]:
+    """What was decided of each device about one thing, the oldest first."""
+    search = DecisionSearch(targets=tuple(devices), signal=signal, end=end)
+    found: dict[str, list[Decision]] = {}
+    for one in reversed(await records.decisions(limit=_MOST, search=search)):
+        found.setdefault(one.target.id, []).append(one)
+    return found
+
+
+def _spans(name: str, acts: Iterable[Decision], verdict: str, reason: str, end: Instant) -> list[Leave]:
+    """The times for which that verdict stood."""
+    spans = pairwise([*((one.at, one.verdict == verdict) for one in acts), (end, False)])
+    return [Leave(device_id=name, start=at, end=to, reason=reason) for (at, on), (to, _) in spans if on and to > at]
+
+
+async def left(records: History, control: Control, ended: Instant) -> str:
+    """Why our own side left a control that ended before its time; empty where its sender ended it."""
+    search = DecisionSearch(verdict="cancelled", text=OPTED_OUT)
+    found = await records.decisions(control_id=control.id, limit=10, search=search)
+    mine = [one.reason for one in found if one.reason.startswith(OPTED_OUT) and one.at <= ended + 1.0]
+    return mine[0] if mine else ""

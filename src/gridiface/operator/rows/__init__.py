@@ -1,0 +1,1 @@
+"""Domain values as the rows and forms of the API. Pure."""

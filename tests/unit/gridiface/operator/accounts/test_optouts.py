@@ -1,0 +1,115 @@
+"""What on record counts as an opt-out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gridiface.domain.controls import Decision, Outcome, OutcomeKind, Source, Target, TargetKind
+from gridiface.operator.accounts.optouts import Leave, answered, left, recorded
+
+
+def told(device: str | None, kind: OutcomeKind, at: float, reason: str = "") -> Outcome:
+    return Outcome(control_id="c", kind=kind, at=at, device_id=device, reason=reason)
+
+
+def leave(device: str, start: float, end: float, reason: str = "blocked by the operator") -> Leave:
+    return Leave(device_id=device, start=start, end=end, reason=reason)
+
+
+def test_who_said_in_mid_event_that_it_takes_no_part_is_out_from_then_on() -> None:
+    found = answered(
+        [
+            told("ven", OutcomeKind.STARTED, 10.0),
+            told("ven", OutcomeKind.REFUSED, 40.0, "the VEN opted out (200)"),
+            told("ven", OutcomeKind.PARTIAL, 45.0),
+            told("inverter", OutcomeKind.FAILED, 50.0, "blocked"),
+            told("before", OutcomeKind.REFUSED, -5.0, "too hot"),
+            told("partly", OutcomeKind.PARTIAL, 60.0),
+            told("broken", OutcomeKind.FAILED, 70.0, "timeout after 3 attempts"),
+            told("silent", OutcomeKind.PARTIAL, 100.0, "it fell silent"),
+            told("well", OutcomeKind.COMPLETED, 100.0),
+            told(None, OutcomeKind.PARTIAL, 90.0),
+        ],
+        100.0,
+    )
+    assert found == [
+        leave("ven", 40.0, 100.0, "the VEN opted out (200)"),
+        leave("inverter", 50.0, 100.0, "it opted out"),
+        leave("before", -5.0, 100.0, "too hot"),
+        leave("partly", 60.0, 100.0, "it opted out"),
+    ]
+
+
+class Records:
+    """Decisions, the newest first as in the store."""
+
+    def __init__(self, *decisions: Decision) -> None:
+        self.found, self.searched = list(decisions), list[Any]()
+
+    async def decisions(self, **search: Any) -> list[Decision]:
+        self.searched.append(search)
+        signal = search["search"].signal
+        return [one for one in self.found if signal in (None, one.signal)]
+
+
+def decided(at: float, target: str, signal: str, verdict: str, reason: str = "") -> Decision:
+    place = Target(TargetKind.DEVICE, target)
+    return Decision(at=at, target=place, signal=signal, source=Source(protocol="x"), verdict=verdict, reason=reason)
+
+
+class Blocks:
+    def of(self, device_id: str) -> Any:
+        return {"by": "ops", "at": 3.0, "reason": "fire"} if device_id in ("d", "late") else None
+
+
+async def test_the_times_of_blocks_are_those_between_the_acts() -> None:
+    records: Any = Records(
+        decided(80.0, "b", "block", "blocked"),
+        decided(70.0, "a", "block", "unblocked"),
+        decided(65.0, "a", "block", "blocked"),  # told again by a restart
+        decided(60.0, "a", "block", "blocked"),
+        decided(20.0, "a", "block", "unblocked"),
+        decided(10.0, "a", "block", "blocked"),
+    )
+    records.found.insert(3, decided(90.0, "c", "enabled", "enabled"))
+    records.found.append(decided(50.0, "c", "enabled", "disabled"))
+    found = await recorded(records, Blocks(), ["a", "b", "c", "d"], [], 100.0)
+    # Of d the act itself is no longer kept: it is blocked since 3 s.
+    assert found == [
+        leave("a", 10.0, 20.0),
+        leave("a", 60.0, 65.0),
+        leave("a", 65.0, 70.0),
+        leave("b", 80.0, 100.0),
+        leave("c", 50.0, 90.0, "not enabled: its owner opted out, or its settings"),
+        leave("d", 3.0, 100.0),
+    ]
+    search = records.searched[0]["search"]
+    assert (search.targets, search.signal, search.end) == (("a", "b", "c", "d"), "block", 100.0)
+    assert await recorded(Records(), Blocks(), ["late"], [], 2.0) == []  # type: ignore[arg-type]  # a part of a store
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("opted out by the operator: too hot", "opted out by the operator: too hot"),
+        ("by the VTN: nobody opted out", ""),
+        ("by its sender", ""),
+    ],
+)
+async def test_our_own_side_left_or_the_sender_ended_it(house: Any, reason: str, why: str) -> None:
+    records: Any = Records(decided(50.0, "fleet", "control", "cancelled", reason))
+    assert await left(records, house.desk.status.controls()[0], 50.0) == why
+    assert await left(records, house.desk.status.controls()[0], 20.0) == ""
+
+
+async def test_who_opted_out_and_is_enabled_again_is_back() -> None:
+    steps = [told(name, OutcomeKind.REFUSED, 40.0, "too hot") for name in ("ven", "other")]
+    acts = [decided(70.0, "ven", "enabled", "enabled"), decided(41.0, "ven", "enabled", "disabled")]
+    records: Any = Records(*acts, decided(20.0, "ven", "enabled", "enabled"))
+    assert await recorded(records, Blocks(), ["ven", "other"], steps, 100.0) == [
+        leave("ven", 40.0, 70.0, "too hot"),
+        leave("other", 40.0, 100.0, "too hot"),
+        leave("ven", 41.0, 70.0, "not enabled: its owner opted out, or its settings"),
+    ]
