@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.loopback.sep2.conftest import House, Running
 from tests.unit.gridiface.northbound.sep2.conftest import FakeClock, Kit
-from tests.unit.gridiface.northbound.sep2.test_access import OPEN, SHARED, may_read, may_write, owners, populated
+from tests.unit.gridiface.northbound.sep2.served.test_access import OPEN, SHARED, may_read, may_write, owners, populated
 
 from gridiface.domain.fleet import Device, DeviceKind, Nameplate, Role
 from gridiface.northbound.sep2.settings import ClientEntry
