@@ -45,11 +45,9 @@ class UpstreamFront(Front):
 
     def lost_links(self) -> Mapping[str, str]:
         """See Front."""
-        return {
-            f"2030.5 server {name}": session.condition.trouble or "it does not answer"
-            for name, session in self._sessions.sessions.items()
-            if session.condition.up is False
-        }
+        now = self.server.clock.now()
+        lost = {name: session.condition.lost(now) for name, session in self._sessions.sessions.items()}
+        return {f"2030.5 server {name}": why for name, why in lost.items() if why}
 
     @property
     def _sessions(self) -> Upstreams:

@@ -35,9 +35,10 @@ class UpstreamDevice(TypedDict):
 
 
 class UpstreamRow(TypedDict):
-    """One session. `state`: connected, connecting, unreachable, no_time, not_registered or wrong_pin.
+    """One session. `state`: connected, connecting, unreachable, of_no_use, no_time, not_registered or wrong_pin.
 
-    `trouble`: why the last request had no answer, the reason of a refused certificate among them. `waiting`: answers,
+    `of_no_use`: it answers, and for a while nothing could be read of it. `trouble`: why that is, or why the last
+    request had no answer, the reason of a refused certificate among them. `waiting`: answers,
     log events and readings that the server has not taken yet; `dropped`: readings that were too many to keep.
     `unknown_devices`: LFDIs that the server shows us and that are not ours.
     """

@@ -69,7 +69,7 @@ TONES: Mapping[str, str] = {
     **dict.fromkeys(("present", "granted", "secure", "optIn", "final", "listed", "in force", "answers"), "good"),
     **dict.fromkeys(("local mode", "unregistered", "no_time", "connecting", "near", "shortfall"), "warn"),
     **dict.fromkeys(("kept out", "overflow", "optOut", "unreachable", "wrong_pin", "not_registered"), "bad"),
-    **dict.fromkeys(("no answer", "critical", "overdue"), "bad"),
+    **dict.fromkeys(("no answer", "critical", "overdue", "of_no_use"), "bad"),
     **dict.fromkeys(("active", "accepted", "good", "acknowledged", "completed", "running", "ok", "pass"), "good"),
     **dict.fromkeys(("connected", "started", "returned", "trusted", "opened", "ruling"), "good"),
     **dict.fromkeys(("partial", "estimated", "stale", "late", "published", "superseded", "note", "half_open"), "warn"),

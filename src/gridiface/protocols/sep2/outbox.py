@@ -1,7 +1,7 @@
 """The client's writes: PUT, POST and DELETE that are sent in order, and again until they are answered.
 
-Pure: `now` is an argument, requests are values. A write is repeated after silence, 5xx, 408 and 429; any other answer
-is final. Writes to one target keep their order; other targets do not wait for them.
+Pure: `now` is an argument, requests are values. A write is repeated after silence, 5xx, 408, 429 and the page of a
+proxy; any other answer is final. Writes to one target keep their order; other targets do not wait for them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ from gridiface.protocols.sep2.timetable import Timetable
 
 #: No answer, or one that says nothing of the write itself: too slow (RFC 9110, 15.5.9), too often (RFC 6585, 4).
 _NOT_NOW = frozenset({0, 408, 429})
+
+
+def _of_a_proxy(reply: Reply) -> bool:
+    """Whether a 200 is a page that something before the server shows in its place; a server has none to show."""
+    media = (reply.header("content-type") or "").partition(";")[0].strip().lower()
+    return reply.status == 200 and bool(reply.body) and media == "text/html"
 
 
 @dataclass(slots=True)
@@ -124,6 +130,12 @@ class Outbox:
         write.next_at = at
         self._timetable.put(write, at)
 
+    def answers_again(self, now: float) -> None:
+        """The server was away and is there: what it left unanswered is sent soon, not when that was put off to."""
+        for queue in self._queues.values():
+            if (first := queue[0]).attempts and not first.in_flight:
+                self._again(first, min(first.next_at, now + self.chance.uniform(0.0, self.backoff.first)))
+
     def shift_time(self, seconds: float) -> None:
         """The clock was set by so many seconds: retries keep their distance."""
         self._timetable.clear()
@@ -142,7 +154,7 @@ class Outbox:
         """Take the answer (None: there was none); returns the outcome when it is final."""
         write.in_flight = False
         status = 0 if reply is None else reply.status
-        if status in _NOT_NOW or (status >= 500 and status != 501):
+        if status in _NOT_NOW or (status >= 500 and status != 501) or (reply is not None and _of_a_proxy(reply)):
             if write.attempts < self.attempts:
                 self._again(write, now + self.backoff.delay(write.attempts, self.chance, retry_after))
                 return None

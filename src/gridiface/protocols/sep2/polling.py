@@ -106,6 +106,7 @@ class ResourceTree:
         shortest_poll: least seconds between two polls of a resource, whatever its pollRate says.
         rates: seconds between polls of single resources, by path, where others than the server's are wanted.
         dangling: links behind which nothing was found, by path.
+        reads: resources that were read so far, the same one each time.
     """
 
     root: str
@@ -121,6 +122,7 @@ class ResourceTree:
     shortest_poll: float = _SHORTEST_POLL
     rates: dict[str, float] = field(default_factory=dict)
     dangling: dict[str, Dangling] = field(default_factory=dict)
+    reads: int = 0
     _timetable: Timetable[Node] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -175,6 +177,7 @@ class ResourceTree:
     def keep(self, node: Node, now: float) -> None:
         """The answer is that the resource is as it was."""
         node.in_flight, node.failures = False, 0
+        self.reads += 1
         self.dangling.pop(node.href, None)
         node.previous, node.fetched_at = node.value, now
         due, node.asked_at = node.asked_at, None
@@ -188,6 +191,12 @@ class ResourceTree:
         node.failures += 1
         node.pages.drop()
         self.schedule(node, now + self.backoff.delay(node.failures, self.chance, retry_after))
+
+    def answers_again(self, now: float) -> None:
+        """The server was away and is there: what it left unanswered is asked for soon, not when that was put off to."""
+        for node in self.nodes.values():
+            if node.failures and not node.in_flight:
+                self.schedule(node, min(node.next_at, now + self.chance.uniform(0.0, self.backoff.first)))
 
     def gone(self, node: Node, now: float) -> list[Node]:
         """The server says that the resource is not there: forget it, and look at its parent again.

@@ -56,6 +56,8 @@ _JUMP_S = 0.75
 _LOOK_SHARE = 10.0
 #: After trouble with the store, s.
 _STORE_S = 1.0
+#: Answers from this one on tell of the server's own trouble.
+_BROKEN = 500
 #: What calls for a look at every member.
 _NEWS = (EventHappened, EventWithdrawn, RegistrationChecked, ResourceChanged, ResourceGone, TimeSet)
 
@@ -253,6 +255,7 @@ class UpstreamSession:
         if jump:
             _log.warning("upstream %s: our clock was set by %+.1f s", self.settings.name, jump)
             self.client.clock_jumped(jump)
+            self.condition.clock_jumped(jump)
 
     def _restart_after_refusal(self, now: float) -> None:
         if not self.client.refused:
@@ -287,8 +290,15 @@ class UpstreamSession:
             self.condition.failed(str(problem), self._clock.now(), self.settings.name)
             client.on_failure(outgoing.number, self._clock.now())
         else:
-            self.condition.answered(reply.status, self._clock.now(), self.settings.name)
-            client.on_reply(outgoing.number, reply, self._clock.now())
+            now = self._clock.now()
+            if self.condition.answered(reply.status, now, self.settings.name):
+                client.tree.answers_again(now)
+                client.outbox.answers_again(now)
+            if reply.status >= _BROKEN:
+                what = f"answered with {reply.status}"
+                self.condition.useless(outgoing.request.target, what, client.tree.reads, now)
+            client.on_reply(outgoing.number, reply, now)
+            self.condition.read(client.tree.reads)
         self.wake()
 
     def _take_events(self, now: float) -> None:
@@ -315,6 +325,8 @@ class UpstreamSession:
                 self.subscriptions.lost(href)
             case BadReply(href=href, reason=reason, read=read):
                 self.condition.bad(href, f"read without what is wrong: {reason}" if read else reason, now, name)
+                if not read:
+                    self.condition.useless(href, f"{href}: {reason}", self.client.tree.reads, now)
             case _:
                 _tell(name, event)
 

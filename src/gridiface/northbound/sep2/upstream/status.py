@@ -26,10 +26,10 @@ def status_of(session: UpstreamSession, now: Instant) -> Status:
         "name": settings.name,
         "server": client.authority,
         "server_lfdi": condition.server,
-        "state": _state(session),
+        "state": _state(session, now),
         "since": condition.since,
         "last_answer": condition.answered_at,
-        "trouble": condition.trouble,
+        "trouble": condition.trouble or condition.of_no_use(now),
         "failures": condition.failures,
         "bad_replies": condition.bad_replies,
         "last_bad_reply": condition.bad_reply,
@@ -51,11 +51,13 @@ def status_of(session: UpstreamSession, now: Instant) -> Status:
     }
 
 
-def _state(session: UpstreamSession) -> str:
+def _state(session: UpstreamSession, now: Instant) -> str:
     if session.client.refused:
         return "wrong_pin"
     if not session.condition.up:
         return "connecting" if session.condition.up is None else "unreachable"
+    if session.condition.of_no_use(now):
+        return "of_no_use"
     if session.client.clock_offset is None:
         return "no_time"
     own = session.client.devices[session.settings.lfdi].end_device

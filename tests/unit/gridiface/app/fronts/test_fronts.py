@@ -12,6 +12,7 @@ from gridiface.app.fronts.front import fronts_of
 from gridiface.app.fronts.openadr import OpenAdrFront
 from gridiface.app.fronts.sep2 import Sep2Front
 from gridiface.app.fronts.upstream import UpstreamFront
+from gridiface.northbound.sep2.upstream.condition import Condition
 
 LOADED = """
 import sys
@@ -71,13 +72,24 @@ def test_health_and_links_of_openadr() -> None:
 
 
 def test_a_session_upward_that_was_not_tried_yet_is_not_lost() -> None:
-    sessions = {
-        "new": SimpleNamespace(condition=SimpleNamespace(up=None, trouble="")),
-        "good": SimpleNamespace(condition=SimpleNamespace(up=True, trouble="")),
-        "gone": SimpleNamespace(condition=SimpleNamespace(up=False, trouble="it refuses us")),
+    sick = Condition(up=True)
+    for place in ("/dcap", "/tm"):
+        sick.useless(place, "answered with 503", 0, 80.0)
+    conditions = {
+        "new": Condition(),
+        "good": Condition(up=True),
+        "gone": Condition(up=False, trouble="it refuses us"),
+        "silent": Condition(up=False),
+        "sick": sick,
     }
-    made = front(UpstreamFront, upstreams=SimpleNamespace(sessions=sessions))
-    assert made.lost_links() == {"2030.5 server gone": "it refuses us"}
+    sessions = {name: SimpleNamespace(condition=one) for name, one in conditions.items()}
+    clock = SimpleNamespace(now=lambda: 100.0)
+    made = front(UpstreamFront, upstreams=SimpleNamespace(sessions=sessions), clock=clock)
+    assert made.lost_links() == {
+        "2030.5 server gone": "it refuses us",
+        "2030.5 server silent": "it does not answer",
+        "2030.5 server sick": "it answers, but nothing can be read: answered with 503",
+    }
 
 
 async def test_sessions_upward_end_with_the_server() -> None:

@@ -54,6 +54,51 @@ def test_which_answers_are_final(status: int, final: bool) -> None:
         assert outcome.accepted is (status == 204)
 
 
+@pytest.mark.parametrize(
+    ("media", "body", "final"),
+    [
+        ("text/html; charset=utf-8", b"<html/>", False),
+        ("Text/HTML", b"<html/>", False),
+        ("text/html", b"", True),
+        ("application/sep+xml", b"<a/>", True),
+        (None, b"OK", True),
+    ],
+)
+def test_the_page_of_a_proxy_is_no_answer(media: str | None, body: bytes, final: bool) -> None:
+    outbox = box()
+    outbox.add("POST", "/mup", b"<a/>", 0)
+    (write,) = outbox.due(0)
+    outbox.request(write, {})
+    headers = {} if media is None else {"content-type": media}
+    assert (outbox.answer(write, Reply(200, headers, body), 0) is not None) is final
+    assert len(outbox) == (0 if final else 1)
+
+
+def test_after_an_outage_what_was_left_unanswered_is_sent_soon() -> None:
+    outbox = box()
+    for target in ("/a", "/b", "/c"):
+        outbox.add("POST", target, b"<a/>", 0)
+    for _ in range(9):
+        for write in outbox.due(5_000):
+            if write.target != "/c":
+                outbox.request(write, {})
+                assert outbox.answer(write, None, 5_000) is None
+        for write in list(outbox._writes.values()):  # the back-off is over each time
+            if write.target != "/c":
+                outbox._again(write, 5_000)
+    (first,) = [write for write in outbox.due(5_000) if write.target == "/a"]
+    outbox.request(first, {})
+    assert outbox.answer(first, None, 5_000) is None
+    (flying,) = [write for write in outbox.due(5_000) if write.target == "/b"]
+    outbox.request(flying, {})
+    assert first.next_at > 5_100
+    outbox.answers_again(5_001)
+    assert 5_001 <= first.next_at <= 5_003
+    assert outbox.due(5_003) == [next(one for one in outbox.due(5_003) if one.target == "/c"), first], "none twice"
+    outbox.answers_again(5_001)
+    assert first.next_at <= 5_003
+
+
 def test_writes_to_one_target_keep_their_order() -> None:
     outbox = box()
     for n in range(3):

@@ -118,6 +118,21 @@ def test_failures_back_off_and_success_forgets_them() -> None:
     assert Backoff().delay(10_000, Random(1)) <= 360
 
 
+def test_after_an_outage_what_was_left_unanswered_is_asked_for_soon() -> None:
+    t = tree()
+    give(t, "/dcap", DeviceCapability(pollRate=900, TimeLink=Link(href="/tm")), 0)
+    assert t.reads == 1
+    for _ in range(12):
+        t.fail(t.nodes["/tm"], 100)
+    assert t.nodes["/tm"].next_at > 300
+    t.answers_again(200)
+    assert 200 <= t.nodes["/tm"].next_at <= 202
+    assert t.nodes["/dcap"].next_at == 900, "what did not fail keeps its time"
+    t.nodes["/tm"].in_flight = True
+    t.answers_again(500)
+    assert t.nodes["/tm"].next_at <= 202
+
+
 def test_a_gone_resource_sends_us_back_to_its_parent() -> None:
     t = tree()
     give(t, "/dcap", DeviceCapability(EndDeviceListLink=ListLink(href="/edev")), 0)

@@ -27,6 +27,27 @@ def test_each_change_of_the_link_is_told_once(caplog: pytest.LogCaptureFixture) 
     ]
 
 
+def test_a_server_that_answers_and_cannot_be_read_is_lost() -> None:
+    condition = Condition()
+    assert condition.lost(0.0) == ""
+    assert condition.answered(503, 1.0, "utility") is False
+    condition.useless("/dcap", "answered with 503", 4, 1.0)
+    condition.useless("/dcap", "answered with 503", 4, 30.0)
+    assert condition.lost(30.0) == "", "one resource says nothing of the rest"
+    condition.useless("/edev", "answered with 502", 4, 30.0)
+    assert condition.lost(30.0) == "it answers, but nothing can be read: answered with 502"
+    condition.read(5)
+    assert condition.lost(30.0) == ""
+    for place in ("/a", "/b", "/c"):
+        condition.useless(place, f"{place}: no XML", 5, 40.0)
+    assert (condition.lost(49.0), condition.lost(50.0)) == ("", "it answers, but nothing can be read: /c: no XML")
+    condition.clock_jumped(3600.0)
+    assert (condition.lost(3649.0), bool(condition.lost(3650.0))) == ("", True)
+    condition.failed("no answer", 60.0, "utility")
+    assert condition.lost(60.0) == "no answer"
+    assert condition.answered(200, 61.0, "utility") is True
+
+
 def test_what_was_wrong_with_an_answer_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     condition = Condition()
     for href in ("/a", "/a", "/b"):

@@ -18,6 +18,7 @@ from gridiface.northbound.sep2.upstream.settings import Member, NotificationList
 from gridiface.northbound.sep2.upstream.subscribing import Subscriptions
 from gridiface.protocols.sep2.enums import DERAlarm
 from gridiface.protocols.sep2.exchange import Reply
+from gridiface.protocols.sep2.polling import Backoff
 from gridiface.protocols.sep2.resources import (
     DefaultDERControl,
     DERAvailability,
@@ -43,6 +44,13 @@ def shot(stage: Any, w: float = 100.0, **more: Any) -> None:
     now = stage.clock.now()
     values = {"device_id": "d1", "source_time": now, "received": now, "w": w, "connected": True}
     stage.house.shots["d1"] = Snapshot(**values | more)
+
+
+async def measured(stage: Any, seconds: float, step: float = 5.0) -> None:
+    """Some time in which the device is read."""
+    for _ in range(int(seconds / step)):
+        shot(stage)
+        await stage.run(step, step=step)
 
 
 # --- registration and time
@@ -118,6 +126,48 @@ async def test_the_status_is_plain_data(make_stage: Make) -> None:
     status = json.loads(json.dumps(stage.status()))
     assert (status["state"], status["trouble"]) == ("unreachable", "silent")
     assert status["registration"] == "checked"
+
+
+async def test_a_server_that_answers_with_503_alone_is_of_no_use_and_nothing_is_lost(make_stage: Make) -> None:
+    stage = await make_stage()
+    await measured(stage, 40)
+    posted = len(stage.server.bodies(MirrorMeterReadingList))
+    stage.server.trouble = lambda _request: Reply(503)
+    await measured(stage, 9)
+    assert stage.status()["state"] == "connected"
+    await measured(stage, 60)
+    status = stage.status()
+    assert (status["state"], status["trouble"]) == ("of_no_use", "it answers, but nothing can be read: answered with 503")
+    assert status["waiting"] > 0
+    stage.server.trouble = lambda _request: None
+    await stage.run(70)
+    status = stage.status()
+    assert (status["state"], status["trouble"], status["waiting"]) == ("connected", "", 0)
+    posts = stage.server.bodies(MirrorMeterReadingList)
+    starts = [post.members[0].mirrorReadingSet[0].timePeriod.start for post in posts]
+    assert len(posts) > posted + 2
+    assert {later - sooner for sooner, later in itertools.pairwise(starts)} == {20}, "in order, each once"
+
+
+async def test_one_resource_that_cannot_be_shown_makes_no_server_useless(make_stage: Make) -> None:
+    stage = await make_stage()
+    stage.server.trouble = lambda request: Reply(500) if request.target.startswith("/derp/1/dc?") else None
+    await stage.run(120)
+    assert stage.status()["state"] == "connected"
+
+
+async def test_after_an_outage_all_is_read_and_delivered_within_seconds(make_stage: Make) -> None:
+    stage = await make_stage(backoff=Backoff())
+    await measured(stage, 40)
+    stage.server.silent = True
+    await measured(stage, 3_000, step=10.0)
+    assert stage.status()["waiting"] > 100
+    stage.server.silent = False
+    while stage.status()["state"] != "connected":
+        await stage.run(1)
+    await stage.run(5)
+    assert stage.status()["waiting"] == 0
+    assert {node.failures for node in stage.session.client.tree.nodes.values()} == {0}
 
 
 # --- defaults
