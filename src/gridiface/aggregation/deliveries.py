@@ -82,7 +82,7 @@ class Deliveries:
                     started.setdefault(control_id, []).append(delivery.device_id)
                     if delivery.outcome is DeliveryOutcome.ACKNOWLEDGED:
                         self._accounts.responded(control_id, delivery.device_id, took_s)
-            return False
+            return newest and self._passed(row)
         if delivery.outcome is DeliveryOutcome.LATE:
             return self._late(row, delivery, newest, now)
         if delivery.outcome in FAILED and not delivery.setpoint.release:
@@ -91,6 +91,11 @@ class Deliveries:
             c.told[row] = True
             return self._failed(row, delivery, newest, now)
         return False
+
+    def _passed(self, row: int) -> bool:
+        """It answers: whether it was on trial until now, so that it is counted on from the next step on."""
+        tried, self._c.trial[row] = bool(self._c.trial[row]), False
+        return tried
 
     def _undone(self, control_id: str, delivery: Delivery) -> bool:
         """Whether the device did nothing of what a control asks, though it did other things that it was told."""
@@ -155,14 +160,19 @@ class Deliveries:
         return newest
 
     def _failed(self, row: int, delivery: Delivery, newest: bool, now: Instant) -> bool:
-        reason = f"{delivery.outcome} after {delivery.attempts} attempts"
+        # Behind an open breaker it was not asked at all: that is no relapse.
+        asked = delivery.outcome is not DeliveryOutcome.BREAKER_OPEN
+        times = "1 attempt" if delivery.attempts == 1 else f"{delivery.attempts} attempts"
+        reason = f"{delivery.outcome} after {times}" if asked else f"not asked: {delivery.detail}"
         for control_id in delivery.setpoint.control_ids:
             entry = self._book.get(control_id)
             if entry is not None:
                 entry.failures[delivery.device_id] = reason
-        # Behind an open breaker it was not asked at all: that is no relapse.
-        asked = delivery.outcome is not DeliveryOutcome.BREAKER_OPEN
-        return newest and self._fail(row, now, f"{reason} {delivery.detail}".strip(), relapse=asked)
+        said = f"{reason}: {delivery.detail}" if asked and delivery.detail else reason
+        changed = newest and self._fail(row, now, said, relapse=asked)
+        if changed and delivery.again_s is not None:
+            self._c.back_at[row] = now + delivery.again_s  # sooner it would be in vain again
+        return changed
 
     def _start(self, started: dict[str, list[str]], now: Instant) -> None:
         for control_id, device_ids in started.items():

@@ -30,7 +30,6 @@ from gridiface.aggregation.desk import Desk, DeskParts
 from gridiface.aggregation.foreseeing.feasible import Feasibility
 from gridiface.aggregation.foreseeing.horizon import Horizon
 from gridiface.aggregation.foreseeing.outlook import Outlook
-from gridiface.aggregation.listening import health
 from gridiface.aggregation.listening.fleet import Fleet
 from gridiface.aggregation.listening.intake import Intake
 from gridiface.aggregation.listening.metering import Metering
@@ -226,6 +225,7 @@ class Engine(FleetViews):
         """
         self._at(now)
         self._accounts.absent(gaps, now + self._config.restore_grace_s)
+        self._rounds.restarted(now)
         running = self._book.restore(controls, outcomes, now, concerned=self._fleet.concerned, ours=self._fleet.ours)
         if not running:
             return
@@ -321,7 +321,7 @@ class Engine(FleetViews):
             return now
         times = [now + HEARTBEAT_S, self._book.next_edge(), self._accounts.due(self._now or now), self._hold_until]
         times += [self._schedules.next_edge, self.throughput.ends, self._next_step(), self._rounds.next_look]
-        times.append(health.next_watch(self._c, lost_after_s=self._config.lost_after_s))
+        times.append(self._rounds.next_watch(now))
         times.append(float(self._c.renew_at.min(initial=np.inf)))
         return max(now, min(time for time in times if time is not None))
 
@@ -348,6 +348,7 @@ class Engine(FleetViews):
         self._outlook.shift_time(jump)
         self._running.planner.shift_time(jump)
         self._plausibility.shift_time(jump)
+        self._rounds.shift_time(jump)
         self._stepped_at += jump
         if self._hold_until is not None:
             self._hold_until += jump

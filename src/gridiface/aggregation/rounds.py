@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from gridiface.aggregation.allocate import FloatArray
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.deciding.schedules import Schedules
 from gridiface.aggregation.envelope.timed import renew_departures
@@ -50,6 +51,7 @@ class Rounds:
         self._plausibility, self._schedules, self._throughput = plausibility, schedules, throughput
         self._zone = ZoneInfo(config.timezone)
         self._judged_at: Instant = -np.inf
+        self._reconnecting_until: Instant = -np.inf
         self._passing = Passing(columns)
 
     def make(self, now: Instant) -> bool:
@@ -58,9 +60,25 @@ class Rounds:
         changed |= self._day(now)
         return self._judge(now) or changed
 
+    def restarted(self, now: Instant) -> None:
+        """The process has just begun over a known fleet: devices that tell by themselves have to find it again."""
+        self._reconnecting_until = now + health.RECONNECTING_S
+
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set: distances stay."""
+        self._reconnecting_until += seconds
+
+    def next_watch(self, now: Instant) -> Instant | None:
+        """When the next device will have been silent for too long, or the next one may come back."""
+        return health.next_watch(self._c, self._allowed_silence(now))
+
+    def _allowed_silence(self, now: Instant) -> FloatArray:
+        reconnecting = now < self._reconnecting_until
+        return health.allowed_silence(self._c, lost_after_s=self._config.lost_after_s, reconnecting=reconnecting)
+
     def _watch(self, now: Instant) -> bool:
         """Who fell silent, and who may be asked again."""
-        lost = health.watch(self._c, now, lost_after_s=self._config.lost_after_s)
+        lost = health.watch(self._c, now, self._allowed_silence(now))
         for row in lost.tolist():
             self._intake.lose(row, now, f"silent for {now - float(self._c.received[row]):.1f} s")
         back = health.recover(self._c, now)

@@ -39,7 +39,15 @@ from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, device_target, group_target
 from gridiface.aggregation.stepper import Stepper
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, ControlMode, OutcomeKind, Target, TargetKind
+from gridiface.domain.controls import (
+    CLASS_TIMING,
+    Control,
+    ControlMode,
+    OutcomeKind,
+    ServiceClass,
+    Target,
+    TargetKind,
+)
 
 #: Orders are thrown out when so many have gathered.
 MANY_ORDERS = 512
@@ -97,6 +105,8 @@ class Running:
         self.planner = Planner(columns, book, orders, schedules, fleet.shares)
         self.foresight = Foresight(columns, book, fleet, schedules, self.planner, config)
         self._demands = Demands()
+        #: Whose fast response is over.
+        self.fading = stepper.fast_ramp.fading
         #: What closed loops hold, over a restart.
         self.loops = Loops(stepper, metering)
         self._singles = Singles(columns, config, log)
@@ -117,7 +127,7 @@ class Running:
         if self.replan or len(self.plan.order) != self._c.count:
             if len(self._orders.all) > MANY_ORDERS:
                 self._orders.compact(self._c)
-            bounds = self.bounds(now)
+            bounds, fading = self.bounds(now), self.fading.coming(self.plan, now)
             self.plan, self._demands = at_once(
                 self.planner.making(
                     self._fleet.tree,
@@ -126,11 +136,14 @@ class Running:
                     self._config,
                     bounds,
                     now,
+                    fading,
                 )
             )
+            self.fading.begin(self.plan)
             self._stepper.changed()
             self.replan = False
         step = self._stepper.run(self.plan, self._demands, now)
+        self.replan |= self.fading.end(self._stepper.fast_ramp.arrived, now)
         if not np.array_equal(self._stepper.floors, self.plan.floors):
             self.replan = True
         self._note_floors(now)
@@ -154,6 +167,8 @@ class Running:
         ]
         if self._stepper.handover.active:
             ramps.append(STEP_S)
+        if self.fading:
+            ramps.append(CLASS_TIMING[ServiceClass.FAST_FREQUENCY].period_s)
         return min([self.plan.period_s, *ramps])
 
     def bounds(self, now: Instant) -> Envelope:
@@ -172,7 +187,7 @@ class Running:
             total = None if row is None or row >= len(self.plan.device_w) else float(self.plan.device_w[row])
         else:
             node = self.node(target.id)
-            ruling = None if node is None else node.ruling
+            ruling = None if node is None or self.fading.leads_back(node) else node.ruling
             total = self._demands.requested_w.get(target.id)
         if ruling is None or total is None or ruling.leading in (None, ruling.regulation):
             return None

@@ -24,12 +24,14 @@ from gridiface.aggregation.hailing import Hail, Hailing, hailed
 from gridiface.aggregation.listening.metering import Metering
 from gridiface.aggregation.splitting import probing
 from gridiface.aggregation.splitting.closed_loop import Pace, Trim
+from gridiface.aggregation.splitting.fast_ramp import FastRamp
 from gridiface.aggregation.splitting.handover import FETCHED_S, FETCHES, Handover
 from gridiface.aggregation.splitting.look_ahead import look_ahead
-from gridiface.aggregation.splitting.quickness import Quickness, ramped
+from gridiface.aggregation.splitting.quickness import Quickness
 from gridiface.aggregation.splitting.solution import NodeResult, Settings, Solution, Step
 from gridiface.aggregation.splitting.solver import Solver
 from gridiface.aggregation.splitting.to_the_end import note_lasts
+from gridiface.aggregation.splitting.trying import held_on_trial
 from gridiface.aggregation.splitting.vars import split_vars
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, device_target, group_target
@@ -56,6 +58,7 @@ class Stepper:
         self._holding = 0
         self._pace = Pace(columns)
         self.handover = Handover(columns, config.response_s)
+        self.fast_ramp = FastRamp(columns, config.fast_ramp_per_s)
         #: When those may be told something again who are not heard; see `hailing`.
         self.hail_due: Instant = np.inf
         #: Of the last step: where each device was by its commands, W; who had to charge for its departure.
@@ -83,6 +86,7 @@ class Stepper:
             if trim.at is not None:
                 trim.at += seconds
         self._pace.shift_time(seconds)
+        self.fast_ramp.fading.shift_time(seconds)
         self._split_at += seconds
         self._ran_at += seconds
 
@@ -98,6 +102,7 @@ class Stepper:
         """One step. Notes in the columns what is told."""
         note_lasts(self._c, plan, now, self._config)
         bounds = self.bounds(now, plan.period_s)
+        bounds = held_on_trial(self._c, bounds)
         self.position, self.floors = bounds.position, bounds.floors
         residuals = {node.id: self._metering.beside(node.id, now) for node in plan.nodes()}
         self._pace.look()
@@ -109,6 +114,7 @@ class Stepper:
         if not reuse:
             self._split_at = now
         self._renewed = False
+        self.fast_ramp.arrived.clear()
         asked = {
             node.id: self._target(node, demands, bounds, residuals[node.id].watts, plan.period_s, now) for node in bound
         }
@@ -148,13 +154,14 @@ class Stepper:
     def _target(
         self, node: Node, demands: Demands, bounds: Envelope, beside_w: float, period_s: float, now: Instant
     ) -> tuple[float, float]:
-        """What a bound node is asked in this step, and what may come on top of that; see `ramped`."""
-        wanted = self.requested(node, demands, now)
-        wanted += self._trim(node, wanted, bounds, now)
+        """What a bound node is asked in this step, and what may come on top of that; see `FastRamp`."""
+        wanted = self.fast_ramp.way_back(node, bounds, beside_w)
+        if wanted is None:
+            wanted = self.requested(node, demands, now)
+            wanted += self._trim(node, wanted, bounds, now)
         # Steps may come sooner than the period (a kick, a failure): the ramp counts the time that passed.
         elapsed = min(max(now - self._ran_at, 0.0), period_s)
-        per_s, last = self._config.fast_ramp_per_s, self.results.get(node.id)
-        return ramped(self._c, node, bounds, wanted, beside_w, last, per_s=per_s, elapsed_s=elapsed)
+        return self.fast_ramp.asked(node, bounds, wanted, beside_w, self.results.get(node.id), elapsed)
 
     @staticmethod
     def requested(node: Node, demands: Demands, now: Instant) -> float:
@@ -254,7 +261,7 @@ class Stepper:
                     control_id=clipped.control_id,
                     value=clipped.watts,
                 )
-            if node.bound:
+            if node.bound and not self.fast_ramp.fading.leads_back(node):
                 self._explain_shortfall(node, self.requested(node, demands, np.inf), result, now)
 
     def _explain_shortfall(self, node: Node, asked: float, result: NodeResult, now: Instant) -> None:

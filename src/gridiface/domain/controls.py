@@ -347,7 +347,7 @@ class Delivery:
     """The fate of one set-point. Never ACKNOWLEDGED when nothing was written.
 
     `undone`: what of it the device could not carry out beside what it did: modes by name, a curve as `curve:` and its
-    name.
+    name. `again_s`: of one that was not asked at all, how long it will not be, s; None: not known.
     """
 
     device_id: str
@@ -357,6 +357,7 @@ class Delivery:
     attempts: int = 1
     detail: str = ""
     undone: frozenset[str] = frozenset()
+    again_s: float | None = None
 
 
 class OutcomeKind(IntEnum):

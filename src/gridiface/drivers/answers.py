@@ -47,6 +47,7 @@ class Answers:
         batch, setpoint = ticket.batch, ticket.setpoint
         if batch.results[ticket.index] is not None:
             return
+        retry_at = ticket.lane.breaker.retry_at() if outcome is DeliveryOutcome.BREAKER_OPEN and ticket.lane else None
         batch.results[ticket.index] = Delivery(
             device_id=setpoint.device_id,
             outcome=outcome,
@@ -55,6 +56,7 @@ class Answers:
             attempts=ticket.attempts,
             detail=detail,
             undone=undone,
+            again_s=None if retry_at is None else max(0.0, retry_at - self._clock.monotonic()),
         )
         self.counters.count(outcome)
         if outcome is not DeliveryOutcome.LATE:

@@ -2,7 +2,8 @@
 
 closed -> (threshold failures in a row) -> open -> (cool-down over) -> half open -> success: closed, failure: open
 again with twice the cool-down. The cool-down shrinks back only after the device was healthy for a while, so that a
-flapping device is asked more and more rarely. One that is not damped and answers again by itself is asked at once.
+flapping device is asked more and more rarely. One that was away, for however long, and answers again by itself is asked
+at once; one that was asked more rarely already when it went away is not.
 """
 
 from __future__ import annotations
@@ -32,7 +33,17 @@ class BreakerSettings:
 class CircuitBreaker:
     """Counts failures in a row and says whether to ask the device."""
 
-    __slots__ = ("_closed_since", "_cool_down", "_failures", "_retry", "_settings", "_trial", "trips")
+    __slots__ = (
+        "_closed_since",
+        "_cool_down",
+        "_damped",
+        "_failures",
+        "_retry",
+        "_settings",
+        "_there_again",
+        "_trial",
+        "trips",
+    )
 
     def __init__(self, settings: BreakerSettings | None = None) -> None:
         self._settings = settings or BreakerSettings()
@@ -41,6 +52,9 @@ class CircuitBreaker:
         self._retry: float | None = None
         self._closed_since: float | None = None
         self._cool_down = self._settings.cool_down_s
+        #: Whether it came and went before: it fell soon after it was healthy, or failed when it was there again.
+        self._damped = False
+        self._there_again = False
         self._trial = False
         self.trips = 0
 
@@ -72,7 +86,7 @@ class CircuitBreaker:
     def success(self, now: float) -> None:
         """The device did what it was told."""
         self._failures = 0
-        self._trial = False
+        self._trial = self._there_again = False
         if self._retry is not None:
             self._retry = None
             self._closed_since = now
@@ -90,6 +104,11 @@ class CircuitBreaker:
         if half_open or self._closed_since is not None:
             # It failed its trial, or soon after it came back: damp it.
             self._cool_down = min(self._settings.max_cool_down_s, 2 * self._cool_down)
+        if not half_open:
+            self._damped = self._cool_down > self._settings.cool_down_s
+        elif self._there_again:
+            self._damped = True
+        self._there_again = False
         self._retry = now + self._cool_down
         self._closed_since = None
         self._failures = 0
@@ -97,9 +116,9 @@ class CircuitBreaker:
         return True
 
     def answers_again(self, now: float) -> None:
-        """The device was away and is there again: its first pause is over, a longer one is not."""
-        if self._retry is not None and self._cool_down <= self._settings.cool_down_s:
-            self._retry = min(self._retry, now)
+        """The device was away and is there again: its pause is over, unless it came and went before."""
+        if self._retry is not None and not self._damped:
+            self._retry, self._there_again = min(self._retry, now), True
 
     def retry_at(self) -> float | None:
         """When a trial is allowed, None while closed."""

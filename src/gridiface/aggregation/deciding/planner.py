@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -81,6 +82,7 @@ class Planner:
         config: EngineConfig,
         bounds: Envelope,
         now: Instant,
+        fading: Mapping[str, Claim] = MappingProxyType({}),
     ) -> Slices[tuple[Plan, Demands]]:
         """A plan for `now`, in slices where many devices have controls of their own.
 
@@ -91,6 +93,7 @@ class Planner:
             config: strategies.
             bounds: the envelope now, for capacities.
             now: when.
+            fading: group id -> what stands in where nobody asks for its power any more; see `Fading`.
         """
         plan, demands = empty_plan(self._c), Demands()
         plan.floors = bounds.floors
@@ -99,7 +102,7 @@ class Planner:
         targets = self._book.targets() | self._schedules.targets()
         nodes: dict[str, Node] = {}
         for group_id, group in tree.groups.items():
-            node = self._node(group, rows_of, targets, self.strategy_of(group, config), bounds)
+            node = self._node(group, rows_of, targets, self.strategy_of(group, config), bounds, fading)
             if node is not None:
                 nodes[group_id] = node
                 self._ask(node, demands, bounds, beside_w, now)
@@ -117,9 +120,12 @@ class Planner:
         targets: set[Target],
         strategy_name: str,
         bounds: Envelope,
+        fading: Mapping[str, Claim],
     ) -> Node | None:
         target = group_target(group.id)
         ruling = self._rule(target) if target in targets else Ruling()
+        if group.id in fading and ruling.leading is None and not self._inside_a_total(group.id):
+            ruling = replace(ruling, power=fading[group.id])
         static = _configured(group)
         if not ruling.controls and not static:
             return None
@@ -129,6 +135,10 @@ class Planner:
         limits = intersect([*static, *self._bounds(ruling, rows, bounds)])
         meter = self._c.row.get(group.meter) if group.meter is not None else None
         return Node(group, rows, ruling, limits, strategy(strategy_name), meter)
+
+    def _inside_a_total(self, group_id: str) -> bool:
+        """Whether a group around this one is asked for a power."""
+        return any(self._rule(group_target(name)).leading is not None for name in self._tree.ancestors(group_id))
 
     def _rule(self, target: Target) -> Ruling:
         claims, shares = self._book.claims(target), self._shares(target)

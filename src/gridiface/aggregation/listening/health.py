@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import IntArray
+from gridiface.aggregation.allocate.problem import FloatArray, IntArray
 from gridiface.aggregation.envelope.doubt import keep
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, device_target
@@ -16,6 +16,10 @@ from gridiface.domain.clock import Instant
 
 #: A device that held for so many times its waiting time starts again with a clean record.
 FORGIVE = 10.0
+
+#: For so long after a restart who tells by itself may be silent so much longer, s: peers that found nobody there wait
+#: 8 s and more before they try again, for each of their messages anew.
+RECONNECTING_S, RECONNECT_S = 60.0, 20.0
 
 
 def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: float, relapse: bool = True) -> bool:
@@ -41,7 +45,7 @@ def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: 
             c.relapses[row] = 0
             wait = wait_s
         c.relapses[row] = min(int(c.relapses[row]) + 1, 30)
-    c.down[row] = True
+    c.down[row], c.trial[row] = True, False
     # Who was tried again in vain took nothing since it failed before: what it shows since then is what it does.
     in_vain = news and not c.lost[row] and bool(c.received[row] > c.down_at[row] > -np.inf)
     if not in_vain:
@@ -55,7 +59,8 @@ def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: 
 def recover(columns: Columns, now: Instant) -> IntArray:
     """Let those come back whose waiting time is over and who have been heard of since; their rows.
 
-    A device that never sends telemetry is tried again when its time is over.
+    A device that never sends telemetry is tried again when its time is over. All are on trial until they take what
+    they are told.
     """
     c = columns
     if not c.down.any():
@@ -63,33 +68,47 @@ def recover(columns: Columns, now: Instant) -> IntArray:
     heard = (c.received > c.down_at) | (c.seen == 0)
     back = np.flatnonzero(c.down & ~c.lost & heard & (now >= c.back_at))
     c.down[back] = False
+    c.trial[back] = ~c.answers[back]  # who fetches what it is told takes its time, and is handed over to
     c.back_at[back] = now
     c.told_w[back], c.told_order[back] = np.nan, -1  # what they hold by now is not known: they are told at once
     c.touched[back] = True
     return back
 
 
-def watch(columns: Columns, now: Instant, *, lost_after_s: float) -> IntArray:
+def allowed_silence(columns: Columns, *, lost_after_s: float, reconnecting: bool) -> FloatArray:
+    """How long each device may be silent before it counts as lost, s.
+
+    Args:
+        columns: the fleet.
+        lost_after_s: at least; three times its own period where that is more.
+        reconnecting: this process has just begun: who tells by itself found nobody, and tries again in its own time,
+            each of its messages apart.
+    """
+    usual = np.maximum(lost_after_s, 3.0 * columns.period_s)
+    return np.where(columns.answers, np.maximum(usual, RECONNECT_S), usual) if reconnecting else usual
+
+
+def watch(columns: Columns, now: Instant, allowed_s: FloatArray) -> IntArray:
     """Find those whose telemetry has stopped; their rows. They count as down until they are heard again.
 
-    A device that never sent any is not lost: nothing was known of it.
+    A device that never sent any is not lost: nothing was known of it. `allowed_s`: see `allowed_silence`.
     """
     c = columns
     age = now - c.received
-    silent = (age > np.maximum(lost_after_s, 3.0 * c.period_s)) & (c.seen > 0) & ~c.lost
+    silent = (age > allowed_s) & (c.seen > 0) & ~c.lost
     gone = np.flatnonzero(silent)
     c.lost[gone] = True
     c.touched[gone] = True
     return gone
 
 
-def next_watch(columns: Columns, *, lost_after_s: float) -> Instant | None:
+def next_watch(columns: Columns, allowed_s: FloatArray) -> Instant | None:
     """When the next device will have been silent for too long, or the next one may come back."""
     c = columns
     due = []
     heard = (c.seen > 0) & ~c.lost
     if heard.any():
-        due.append(float((c.received + np.maximum(lost_after_s, 3.0 * c.period_s))[heard].min()))
+        due.append(float((c.received + allowed_s)[heard].min()))
     waiting = c.down & ~c.lost
     if waiting.any():
         due.append(float(c.back_at[waiting].min()))

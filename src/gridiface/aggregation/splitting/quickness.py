@@ -17,8 +17,7 @@ from gridiface.aggregation.allocate import FloatArray, IntArray
 from gridiface.aggregation.deciding.arbitration import Claim
 from gridiface.aggregation.deciding.plan import Node, Plan
 from gridiface.aggregation.envelope.limits import Envelope
-from gridiface.aggregation.splitting.coarse import largest_step
-from gridiface.aggregation.splitting.solution import NodeResult, Solution
+from gridiface.aggregation.splitting.solution import Solution
 from gridiface.aggregation.state.columns import FASTEST_FIRST, Columns
 from gridiface.aggregation.state.log import DecisionLog
 from gridiface.domain.clock import Instant
@@ -33,43 +32,6 @@ def quick_only(columns: Columns, rows: IntArray, bounds: Envelope, service: Serv
     free = bounds.free.copy()
     free[slow] = False
     return replace(bounds, free=free)
-
-
-def ramped(
-    columns: Columns,
-    node: Node,
-    bounds: Envelope,
-    wanted_w: float,
-    beside_w: float,
-    last: NodeResult | None,
-    *,
-    per_s: float,
-    elapsed_s: float,
-) -> tuple[float, float]:
-    """What a node is asked now of `wanted_w`: a fast service moves it by `per_s` of its rating a second at most, W.
-
-    And how much it may give on top of that in this step, W: infinity for what is not fast.
-
-    Args:
-        columns: the fleet.
-        node: the group.
-        bounds: the envelope; where its devices are.
-        wanted_w: what is asked.
-        beside_w: what lies beside its members.
-        last: of the step before; what steps of coarse devices left of that is walked on from, else they never begin.
-        per_s: part of the rating, 1/s.
-        elapsed_s: since the last step, s.
-    """
-    if _service(node) is not ServiceClass.FAST_FREQUENCY:
-        return wanted_w, np.inf
-    rating = float(np.maximum(columns.export_w[node.loose], columns.import_w[node.loose]).sum())
-    most = per_s * rating * elapsed_s
-    position = float(np.where(bounds.free, bounds.position, bounds.held)[node.rows].sum()) + beside_w
-    if last is not None and last.wanted is not None and columns.stepped:
-        step = largest_step(columns, node.loose)
-        position += min(max(last.wanted - last.total, -step), step)
-    asked = min(max(wanted_w, position - most), position + most)
-    return asked, position + most - asked
 
 
 class Quickness:

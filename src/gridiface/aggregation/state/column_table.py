@@ -128,6 +128,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "blocked": (np.bool_, 0),
     # health
     "down": (np.bool_, 0),
+    "trial": (np.bool_, 0),  # it is back, and has not taken anything since it failed
     "down_at": (np.float64, -np.inf),
     "back_at": (np.float64, -np.inf),
     "relapses": (np.int64, 0),

@@ -123,6 +123,7 @@ class Columns:
     lasts_s: FloatArray
     blocked: BoolArray
     down: BoolArray
+    trial: BoolArray
     down_at: FloatArray
     back_at: FloatArray
     relapses: IntArray

@@ -127,7 +127,9 @@ class EngineBlock(Block):
         default=0.2, gt=0, description="largest spread of power over the phases; none: not balanced"
     )
     fast_ramp_per_s: float = Field(
-        default=0.3, gt=0, description="ramp of a total in fast frequency response, fraction of its rating per second"
+        default=0.3,
+        gt=0,
+        description="ramp of a total in fast frequency response, and back, fraction of its rating per second",
     )
     shortfall_rel: float = Field(default=0.01, ge=0, le=1, description="a larger gap is a shortfall, fraction")
     performance_interval_s: float = Field(default=5.0, gt=0, le=3600, description="length of a performance interval, s")

@@ -110,7 +110,8 @@ def test_who_is_back_is_told_at_once_whatever_it_was_told_meanwhile(bench):
     world.lies.clear()
     back = world.now - T0
     world.step(1, steps=2)
-    assert told(world, since=back) == [(pytest.approx(back + 1), pytest.approx(2_000.0))]
+    # Its own power at first, to see whether it answers.
+    assert told(world, since=back) == [(back + 1, 0.0), (back + 2, pytest.approx(2_000.0))]
 
 
 def test_an_unanswered_word_does_not_put_off_the_return_of_a_device_that_is_heard(bench):

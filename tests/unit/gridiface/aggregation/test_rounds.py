@@ -4,6 +4,7 @@ import pytest
 from tests.unit.gridiface.aggregation.conftest import ask, battery
 
 from gridiface.domain.controls import Delivery, DeliveryOutcome
+from gridiface.domain.fleet import DriverTraits
 
 
 def test_who_falls_silent_is_lost_and_its_share_moves_in_the_same_tick(bench):
@@ -28,6 +29,35 @@ def test_who_failed_is_asked_again_after_its_waiting_time(bench):
     world.step(1, steps=40)
     assert ("returned", "a") in world.verdicts("availability")
     assert world.told == pytest.approx({"a": 2_000.0, "b": 2_000.0})
+
+
+def test_after_a_restart_who_tells_by_itself_is_not_lost_while_it_reconnects(bench):
+    told = battery("told", traits=DriverTraits(answers_itself=True, report_period_s=1.0))
+    world = bench(battery("read"), told, lost_after_s=4.0)
+    world.engine.restore((), (), world.now)
+    world.step(1, steps=3)
+    world.silent = {"told", "read"}
+    world.step(1, steps=18)
+    assert world.verdicts("availability") == [("lost", "read")]
+    world.step(1, steps=4)
+    assert world.verdicts("availability") == [("lost", "read"), ("lost", "told")]
+    world.silent = set()
+    world.step(1, steps=60)
+    del world.decisions[:]
+    world.silent = {"told", "read"}
+    world.step(1, steps=6)
+    assert sorted(world.verdicts("availability")) == [("lost", "read"), ("lost", "told")], "later they are alike"
+
+
+def test_that_time_goes_on_with_a_clock_that_is_set(bench):
+    world = bench(battery("told", traits=DriverTraits(answers_itself=True, report_period_s=1.0)), lost_after_s=4.0)
+    world.engine.restore((), (), world.now)
+    world.step(1, steps=3)
+    world.now += 3_600.0
+    world.step(1)
+    world.silent = {"told"}
+    world.step(1, steps=15)
+    assert ("lost", "told") not in world.verdicts("availability")
 
 
 def test_quiet_rounds_change_nothing(bench):

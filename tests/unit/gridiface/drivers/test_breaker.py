@@ -75,6 +75,19 @@ def test_flapping_is_damped_and_health_is_rewarded() -> None:
     assert breaker.retry_at() == 160
 
 
+def test_who_was_away_for_long_is_asked_at_once_when_it_answers_again() -> None:
+    breaker = opened()
+    for now in (10, 30, 70, 110):  # it is asked in vain all the time, ever more seldom
+        assert breaker.state(now) is BreakerState.HALF_OPEN
+        breaker.failure(now)
+    assert breaker.retry_at() == 150
+    breaker.answers_again(120)
+    assert breaker.state(120) is BreakerState.HALF_OPEN
+    breaker.failure(120)
+    breaker.answers_again(121)
+    assert breaker.retry_at() == 160, "and waits on as before where it fails again"
+
+
 def test_the_first_pause_ends_when_the_device_answers_again_and_a_longer_one_does_not() -> None:
     breaker = opened()
     breaker.answers_again(2)

@@ -43,13 +43,24 @@ def test_who_is_not_heard_of_does_not_come_back(columns):
 
 
 def test_silence_is_found_at_three_periods_and_never_for_who_never_spoke(columns):
+    def allowed():
+        return health.allowed_silence(columns, lost_after_s=4.0, reconnecting=False)
+
     columns.seen[1] = 0
-    assert health.watch(columns, 4.0, lost_after_s=4.0).size == 0
-    assert health.next_watch(columns, lost_after_s=4.0) == 4.0
-    assert health.watch(columns, 4.1, lost_after_s=4.0).tolist() == [0]
+    assert health.watch(columns, 4.0, allowed()).size == 0
+    assert health.next_watch(columns, allowed()) == 4.0
+    assert health.watch(columns, 4.1, allowed()).tolist() == [0]
     columns.period_s[1], columns.seen[1] = 300.0, 3
-    assert health.watch(columns, 899.0, lost_after_s=4.0).size == 0
+    assert health.watch(columns, 899.0, allowed()).size == 0
     assert np.array_equal(columns.lost, [True, False])
+
+
+def test_who_tells_by_itself_has_time_to_find_us_again(columns):
+    columns.answers[0] = True
+    assert health.allowed_silence(columns, lost_after_s=4.0, reconnecting=False).tolist() == [4.0, 4.0]
+    assert health.allowed_silence(columns, lost_after_s=4.0, reconnecting=True).tolist() == [20.0, 4.0]
+    columns.period_s[:] = 10.0
+    assert health.allowed_silence(columns, lost_after_s=4.0, reconnecting=True).tolist() == [30.0, 30.0]
 
 
 def test_who_was_not_asked_behind_its_open_breaker_waits_as_long_as_before_and_not_twice_as_long(columns):

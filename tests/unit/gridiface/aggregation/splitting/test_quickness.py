@@ -164,12 +164,3 @@ def test_a_set_point_of_every_few_seconds_is_not_handed_to_who_polls(bench):
     assert len([point for at, point in world.log if at > T0 + 3.5 and point.device_id == "polls"]) == 1
     world.step(1, 15)
     assert world.told == {"quick": 1_000.0, "polls": 1_000.0}
-
-
-def test_a_battery_with_wide_steps_walks_the_ramp_of_a_fast_response_in_its_steps(bench):
-    world = bench(battery("b", traits=DriverTraits(power_step_w=1_000.0)))
-    world.submit(fast("f", set_w=5_000.0))
-    totals = [world.step(0.25).total for _ in range(20)]
-    assert totals[-1] == 5_000.0
-    for at, later in enumerate(totals):  # 1.5 kW a second, and what one step is more than that
-        assert all(later - totals[k] <= 375.0 * (at - k) + 1_000.0 for k in range(at))

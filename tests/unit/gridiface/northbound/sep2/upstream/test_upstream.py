@@ -137,7 +137,10 @@ async def test_a_server_that_answers_with_503_alone_is_of_no_use_and_nothing_is_
     assert stage.status()["state"] == "connected"
     await measured(stage, 60)
     status = stage.status()
-    assert (status["state"], status["trouble"]) == ("of_no_use", "it answers, but nothing can be read: answered with 503")
+    assert (status["state"], status["trouble"]) == (
+        "of_no_use",
+        "it answers, but nothing can be read: answered with 503",
+    )
     assert status["waiting"] > 0
     stage.server.trouble = lambda _request: None
     await stage.run(70)
