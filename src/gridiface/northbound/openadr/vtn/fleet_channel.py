@@ -48,6 +48,7 @@ class Told:
         until: when it ends; None: open.
         baseline_w: the load that deltas and levels started from, kept while the device is told anything.
         current: the one that counts; others only wait for the VEN's word on their end.
+        goes_on: why its VEN, told to end it, carries it out to its own end (rule 36); "" where it does not.
     """
 
     device_id: str
@@ -57,6 +58,7 @@ class Told:
     issued: Instant
     baseline_w: float | None = None
     current: bool = True
+    goes_on: str = ""
 
 
 class FleetChannel:
@@ -228,20 +230,26 @@ class FleetChannel:
         Returns:
             What is to be recorded, changes of our own documents, and how to take it back where nothing was written.
         """
-        news, over = list[News](), dict[str, Told]()
+        news, before, changes = list[News](), dict[str, Told](), list[LedgerChange]()
         for notice in notices:
             if not isinstance(notice, EventAnswered | EventStatusChanged):
                 continue
             told = self._told.get(notice.eventID)
             if told is None:
                 continue
+            why = _end_of(notice)
             if isinstance(notice, EventAnswered) and not notice.cancelled:
                 news.append(_answer(told, notice, now))
+            elif why and told.until is not None and told.until > now:
+                # It is carried out to its end, and only then over.
+                before.setdefault(notice.eventID, told)
+                self._told[notice.eventID] = replace(told, goes_on=why)
+                changes.append(self._document(notice.eventID))
             elif isinstance(notice, EventAnswered) or notice.status == COMPLETED:
-                news.append(News(outcomes=_steps(told, (OutcomeKind.COMPLETED,), now, _end_of(notice))))
-                over[notice.eventID] = self._told.pop(notice.eventID)
-        changes: list[LedgerChange] = [DeleteDocument(self._space, _PREFIX + event_id) for event_id in over]
-        return News.of(news), changes, lambda: self._told.update(over)
+                news.append(News(outcomes=_steps(told, (OutcomeKind.COMPLETED,), now, why)))
+                before.setdefault(notice.eventID, self._told.pop(notice.eventID))
+                changes.append(DeleteDocument(self._space, _PREFIX + notice.eventID))
+        return News.of(news), changes, lambda: self._told.update(before)
 
     async def note(self, notice: Notice, now: Instant) -> None:
         """What follows from a VEN's word, which is recorded by now, for its capacity.
@@ -288,18 +296,24 @@ class FleetChannel:
     async def handle_timer(self, now: Instant) -> None:
         """Whoever opted out for a time that is over takes part again, unless a schedule says otherwise.
 
-        Events that the VTN has forgotten without a last word of their VEN are forgotten here, too.
+        Events that their VEN could not end are over at their end. Those that the VTN has forgotten without a last word
+        of their VEN are forgotten here, too.
         """
-        gone = [event_id for event_id in self._told if event_id not in self._vtn.events]
+        over = {event_id: told for event_id, told in self._told.items() if told.goes_on and _ends(told) <= now}
+        gone = [event_id for event_id in self._told if event_id not in self._vtn.events or event_id in over]
         if gone:
-            await self._committer.save((), [DeleteDocument(self._space, _PREFIX + event_id) for event_id in gone])
+            outcomes = [
+                step for told in over.values() for step in _steps(told, (OutcomeKind.COMPLETED,), now, told.goes_on)
+            ]
+            documents = [DeleteDocument(self._space, _PREFIX + event_id) for event_id in gone]
+            await self._committer.save((), documents, news=News(outcomes=outcomes))
             for event_id in gone:
                 self._told.pop(event_id, None)
         await self.opts.handle_timer(now)
 
     def next_timer(self) -> Instant:
         """When `handle_timer` has something to do; infinity when never."""
-        return self.opts.next_timer()
+        return min([self.opts.next_timer(), *(_ends(told) for told in self._told.values() if told.goes_on)])
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -310,12 +324,11 @@ class FleetChannel:
                 return event_id, told
         return "", None
 
+    def _document(self, event_id: str) -> LedgerChange:
+        return PutDocument(self._space, _PREFIX + event_id, json.dumps(asdict(self._told[event_id])).encode())
+
     def _documents(self, before: Mapping[str, Told]) -> list[LedgerChange]:
-        return [
-            PutDocument(self._space, _PREFIX + event_id, json.dumps(asdict(told)).encode())
-            for event_id, told in self._told.items()
-            if before.get(event_id) != told
-        ]
+        return [self._document(event_id) for event_id, told in self._told.items() if before.get(event_id) != told]
 
     def _restore(self, before: dict[str, Told]) -> None:
         self._told = before
@@ -326,6 +339,10 @@ def _end_of(notice: EventAnswered | EventStatusChanged) -> str:
     if isinstance(notice, EventAnswered) and notice.opt != "optIn":
         return f"the VEN cannot end the event: {notice.description or notice.code}"
     return ""
+
+
+def _ends(told: Told) -> Instant:
+    return math.inf if told.until is None else told.until
 
 
 def _says(event: Event) -> list[tuple[str, str, tuple[float, ...]]]:

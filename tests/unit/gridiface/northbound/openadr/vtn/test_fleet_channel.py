@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import ControlMode, DeliveryOutcome, OutcomeKind, Setpoint
-from gridiface.domain.ports import Document
+from gridiface.domain.ports import Document, PutDocument
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry, VtnSettings
 from gridiface.northbound.openadr.translate.fleet import CAPACITY, SETPOINT, SIMPLE
@@ -38,6 +38,8 @@ class House:
         self.heard: list[Any] = []
         self.enabled: dict[str, bool] = {}
         self.along: list[str] = []
+        self.reasons: list[str] = []
+        self.kept: dict[str, bytes] = {}
 
     def now(self) -> float:
         return self.time
@@ -48,6 +50,7 @@ class House:
     async def commit(self, changes: Sequence[Any]) -> None:
         if self.down:
             raise StoreUnavailable("down on purpose")
+        self.kept |= {change.key: change.body for change in changes if isinstance(change, PutDocument)}
 
     async def documents(self, space: str) -> list[Document]:
         return []
@@ -65,6 +68,7 @@ class House:
         await self.commit(along)
         self.along = [change.key for change in along]
         self.outcomes += [outcome.kind for outcome in outcomes]
+        self.reasons += [outcome.reason for outcome in outcomes]
         self.heard += deliveries
 
 
@@ -84,12 +88,12 @@ def vtn_of(house: House, *signals: tuple[str, str], **more: Any) -> OpenAdrVtn:
     return vtn
 
 
-async def tell(vtn: OpenAdrVtn, watts: float | None, *, seconds: float = 100.0, **more: Any) -> DeliveryOutcome:
+async def tell(vtn: OpenAdrVtn, watts: float | None, *, seconds: float | None = 100.0, **more: Any) -> DeliveryOutcome:
     setpoint = Setpoint(
         device_id="d",
         issued=NOW,
         active_power_w=watts,
-        valid_until=None if more.get("release") else NOW + seconds,
+        valid_until=None if more.get("release") or seconds is None else NOW + seconds,
         control_ids=("C",),
         **more,
     )
@@ -175,20 +179,46 @@ async def test_the_word_of_a_ven_is_its_word_on_what_it_was_told_last() -> None:
     assert house.outcomes[1:] == [OutcomeKind.RECEIVED, OutcomeKind.STARTED]
 
 
-async def test_a_ven_that_cannot_end_an_event_is_quoted() -> None:
+def cannot_end(event_id: str) -> EventAnswered:
+    return EventAnswered(
+        venID="A", eventID=event_id, modification=1, opt="optOut", code=200, description="full", cancelled=True
+    )
+
+
+async def test_r36_an_event_that_its_ven_cannot_end_is_over_at_its_own_end() -> None:
     house = House()
     vtn = vtn_of(house, SETPOINT)
     await tell(vtn, -500.0)
     event_id = said(vtn)[0][0]
-    cannot = EventAnswered(
-        venID="A", eventID=event_id, modification=1, opt="optOut", code=200, description="full", cancelled=True
-    )
-    news, _, _ = vtn.channel.said([cannot], NOW)
+    await vtn.do(lambda core, now: core.cancel_event(event_id, now))
+    await vtn._done(Result(notices=(cannot_end(event_id),)), NOW)
+    assert vtn.trouble_of("A") == f"cannot end event {event_id}: full"
+    assert house.outcomes == []
+    assert vtn.channel.next_timer() == NOW + 100.0
+    # A restart forgets nothing of it, and where the store cannot write it is told later.
+    vtn.channel._told.clear()
+    vtn.channel.load({f"fleet/{event_id}": house.kept[f"fleet/{event_id}"]})
+    house.down = True
+    with pytest.raises(StoreUnavailable):
+        await vtn.channel.handle_timer(NOW + 100.0)
+    house.down = False
+    await vtn.channel.handle_timer(NOW + 99.0)
+    assert house.outcomes == []
+    await vtn.channel.handle_timer(NOW + 100.0)
+    assert house.outcomes == [OutcomeKind.COMPLETED]
+    assert house.reasons == ["the VEN cannot end the event: full"]
+    assert vtn.channel.next_timer() == float("inf")
+    await vtn.channel.handle_timer(NOW + 200.0)
+    assert house.outcomes == [OutcomeKind.COMPLETED]
+
+
+async def test_r36_an_open_event_that_its_ven_cannot_end_has_no_end_to_wait_for() -> None:
+    vtn = vtn_of(House(), SETPOINT)
+    await tell(vtn, -500.0, seconds=None)
+    news, _, _ = vtn.channel.said([cannot_end(said(vtn)[0][0])], NOW)
     assert [(one.kind, one.reason) for one in news.outcomes] == [
         (OutcomeKind.COMPLETED, "the VEN cannot end the event: full")
     ]
-    await vtn._done(Result(notices=(cannot,)), NOW)
-    assert vtn.trouble_of("A") == f"cannot end event {event_id}: full"
 
 
 def opted_in(event_id: str) -> EventAnswered:
