@@ -38,6 +38,11 @@ def kind_of(der_type: int) -> DeviceKind:
     return _KINDS.get(der_type, DeviceKind.OTHER)
 
 
+def generates(der_type: int) -> bool:
+    """Whether it delivers beside, or without, a storage, so that setMaxW is what it delivers at most."""
+    return der_type in _GENERATING
+
+
 def charge_rate(wire: DERCapability) -> float:
     """The rtgMaxChargeRateW; of storage that does not state it, what it delivers with: it can be charged."""
     stated = magnitude(si(wire.rtgMaxChargeRateW))
@@ -54,7 +59,7 @@ def discharge_rate(wire: DERCapability) -> float | None:
 
     Beside generation it is that of the storage alone, and rtgMaxW that of both; inverters without storage state 0.
     """
-    if wire.type in _GENERATING:
+    if generates(wire.type):
         return None
     return magnitude(si(wire.rtgMaxDischargeRateW)) or None
 

@@ -13,7 +13,7 @@ from typing import Any
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.quantities import Rounding, round_to_int, to_hundredths_percent
 from gridiface.northbound.sep2.translate.controls import values_to_base
-from gridiface.northbound.sep2.translate.rates import charge_rate
+from gridiface.northbound.sep2.translate.rates import charge_rate, generates
 from gridiface.northbound.sep2.translate.ratings import told_modes
 from gridiface.northbound.sep2.translate.scaling import clamp, si, signed, watts
 from gridiface.protocols.sep2.enums import CURVE_MODES, MODE_BITS, DERControlModes, DERUnitRefType
@@ -61,8 +61,9 @@ def modes_of_inverter(capability: DERCapability | None, settings: DERSettings | 
         modes=modes,
         max_w=abs(max_w or 0.0),
         max_charge_w=abs(charge or 0.0),
-        # Inverters without a storage state 0 where they mean none: a share of that would be nothing.
-        max_discharge_w=discharge or None,
+        # Inverters without a storage state 0 where they mean none: a share of that would be nothing. Beside generation
+        # it is the rate of the storage alone; a share of setMaxW is never more than what is asked, whichever is meant.
+        max_discharge_w=None if generates(capability.type) else discharge or None,
         max_var=None if max_var is None else abs(max_var),
     )
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import Device
 from gridiface.northbound.sep2.translate.rates import kind_of
 from gridiface.northbound.sep2.translate.ratings import capability_to_nameplate, settings_from_wire
-from gridiface.northbound.sep2.translate.setpoints import modes_of_inverter
+from gridiface.northbound.sep2.translate.setpoints import base_power_w, modes_of_inverter, setpoint_to_base
 from gridiface.protocols.sep2.resources import ActivePower, DERCapability, DERSettings
 
 
@@ -73,3 +74,20 @@ def test_what_a_rate_of_discharge_bounds(der_type: int, rated: int | None, held:
         id="d", nameplate=capability_to_nameplate(capability), settings=settings_from_wire(wire, None, kind), kind=kind
     )
     assert device.max_export_w == export
+
+
+@pytest.mark.parametrize(("der_type", "share"), [(83, 4000), (4, 4000), (1, 4000), (80, 8000), (81, 8000)])
+def test_beside_generation_a_share_is_of_what_both_deliver(der_type: int, share: int) -> None:
+    """opModFixedW in % of setMaxW or of setMaxDischargeRateW: 4 kW of an inverter of 10 kW with a storage of 5 kW."""
+    capability = DERCapability(
+        modesSupported=0x80,
+        rtgMaxW=ActivePower(multiplier=1, value=1000),
+        type=der_type,
+        rtgMaxDischargeRateW=ActivePower(multiplier=0, value=5000),
+    )
+    inverter = modes_of_inverter(capability, None)
+    base = setpoint_to_base(
+        Setpoint(device_id="d", issued=0.0, active_power_w=4000.0), inverter, lambda name, payload: ""
+    )
+    assert base.opModFixedW == share
+    assert base_power_w(base, inverter) == 4000.0

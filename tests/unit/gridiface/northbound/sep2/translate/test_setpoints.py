@@ -155,7 +155,7 @@ def test_rates_are_those_set_else_those_rated(
             if value is not None
         }
 
-    capability = DERCapability(modesSupported=Mode.FIXED_W, rtgMaxW=power(9000), type=83, **fields("rtg", rated))
+    capability = DERCapability(modesSupported=Mode.FIXED_W, rtgMaxW=power(9000), type=0, **fields("rtg", rated))
     settings = DERSettings(setGradW=0, setMaxW=power(8000), updatedTime=0, **fields("set", set_))
     found = modes_of_inverter(capability, settings if any(set_) or set_ == (0, 0, 0) else None)
     assert (found.max_charge_w, found.max_discharge_w, found.max_var) == (charge, discharge, var)
