@@ -151,6 +151,7 @@ MISTAKES = {
     "a port that is none": ("listen: 127.0.0.1:", "listen: nowhere ", "HOST:PORT"),
     "a group without its member": ("members: [inverter1]", "members: [inverter7]", "did you mean 'inverter1'"),
     "a driver without its client": ("device: inverter1", "device: other", "inverter1"),
+    "a driver that there is not": ("driver: sep2", "driver: simulated", "no driver is called 'simulated'; installed:"),
     "broken YAML": ("sep2:", "sep2: [", "not valid YAML"),
 }
 
@@ -172,7 +173,7 @@ async def test_check_and_serve_name_file_line_and_fix(made: Path, tmp_path: Path
     # Every process costs two seconds: what is wrong is unit-tested, here it counts how it is told.
     await asyncio.gather(
         wrong(made, tmp_path / "one", "an unknown key", "check"),
-        wrong(made, tmp_path / "two", "a group without its member", "serve"),
+        wrong(made, tmp_path / "two", "a driver that there is not", "serve"),
     )
 
 

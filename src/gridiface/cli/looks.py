@@ -178,7 +178,9 @@ def _drivers(config: Config) -> Iterator[Finding]:
         try:
             keys = registry.config(device.driver, device.connection, place=f"devices[{index}].connection")
         except ConfigError as problem:
-            yield Finding("drivers", "error", str(problem), "correct the device's `driver` and `connection`")
+            # What is wrong with a key names its place; that there is no such driver does not.
+            told = str(problem) if str(problem).startswith("devices[") else f"devices[{index}].driver: {problem}"
+            yield Finding("drivers", "error", told, "correct the device's `driver` and `connection`")
             continue
         for hint in keys.hints():
             fix = f"`gridiface device try {device.id} --config ...` shows what it reads"

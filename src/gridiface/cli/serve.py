@@ -45,7 +45,7 @@ def serve(
     terminal = not child and sys.stderr.isatty()
     if not terminal:
         ignore_early()
-    loaded = load_config(config)
+    loaded = load_config(config, drivers=True)
     log.configure(loaded.logging.level, loaded.logging.format)
     asyncio.run(_run(loaded, config, child=child, terminal=terminal))
 
@@ -87,7 +87,7 @@ async def _reload(server: GridServer, path: Path) -> None:
     tell(RELOADING)
     try:
         # A large file takes long to read and check: devices and clients go on meanwhile.
-        found = await server.reload(await asyncio.to_thread(load_config, path))
+        found = await server.reload(await asyncio.to_thread(load_config, path, drivers=True))
     except (ConfigError, StoreUnavailable) as mistake:
         _log.error("the configuration was not taken over, nothing was changed: %s", mistake)
         return

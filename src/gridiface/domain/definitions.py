@@ -16,7 +16,8 @@ from gridiface.domain.fleet import Capability, Constraints, Departure, DeviceKin
 from gridiface.domain.local_time import EVERY_DAY, DailyTime
 from gridiface.domain.quantities import Phase
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME_FORM = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_NAME = re.compile(_NAME_FORM)
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)|24:00")
 #: Names for people: no control characters, and no marks after which others are shown from right to left (U+202A to
 #: U+202E, U+2066 to U+2069), so that pages, logs and terminals show them, and what is beside them, as they are.
@@ -68,7 +69,7 @@ def _shares(shares: dict[str, float]) -> dict[str, float]:
     return shares
 
 
-Identifier = Annotated[str, AfterValidator(_identifier)]
+Identifier = Annotated[str, Field(json_schema_extra={"pattern": f"^{_NAME_FORM}$"}), AfterValidator(_identifier)]
 LocalTime = Annotated[str, AfterValidator(_clock)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Title = Annotated[str, Field(max_length=LONGEST_TITLE, json_schema_extra={"pattern": TITLE}), AfterValidator(_title)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from typing import Any, TypeVar
@@ -25,6 +26,9 @@ SLOWEST = 250_000
 
 #: What no id has, for no database keeps it: NUL, and halves of characters, as which octets come that are no UTF-8.
 _NOWHERE = re.compile("[\x00\ud800-\udfff]")
+
+#: Below it each whole number is a float of its own.
+_EXACT = 2.0**53
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -49,7 +53,18 @@ def parse(raw: bytes, model: type[_Model], most: int = MAX_BYTES) -> _Model:
         # Strict: true is no 1, and "5" no 5; whoever sends such means something else.
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
+        # In JSON Schema 3600.0 is an integer, and some languages write whole numbers so.
+        again = json.dumps(json.loads(text, parse_float=_whole))
+        if again != json.dumps(json.loads(text)):
+            with contextlib.suppress(ValidationError):
+                return model.model_validate_json(again, strict=True)
         raise of_validation(error, "body") from error
+
+
+def _whole(number: str) -> float:
+    """The int that a number with a fraction of zeros stands for, else the float."""
+    value = float(number)
+    return int(value) if abs(value) < _EXACT and value.is_integer() else value
 
 
 async def body_of(request: web.Request, model: type[_Model], most: int = MAX_BYTES) -> _Model:

@@ -12,6 +12,7 @@ from typing_extensions import is_typeddict
 
 from gridiface import __version__
 from gridiface.operator import schema
+from gridiface.operator.api.idempotency import HEADER, KEY
 from gridiface.operator.api.routing import Route
 from gridiface.operator.problems import MEDIA
 
@@ -95,13 +96,17 @@ def _has_required(model: type[BaseModel]) -> bool:
     return any(field.is_required() for field in model.model_fields.values())
 
 
+#: What a header's text must be like, beyond what HTTP asks.
+_HEADER_FORMS = {HEADER: {"pattern": f"^{KEY.pattern}$"}}
+
+
 def _parameters(route: Route) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
     found += [
-        {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+        {"name": name, "in": "header", "description": text, "schema": {"type": "string", **_HEADER_FORMS.get(name, {})}}
         for name, text in route.headers
     ]
     described = TypeAdapter(route.query).json_schema(ref_template=_REF)

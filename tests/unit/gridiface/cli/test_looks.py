@@ -56,6 +56,12 @@ def test_a_folder_that_may_not_be_entered_is_one_finding_of_many(config: Path, m
     assert {"ports", "database"} <= {one.check for one in looks_at(config)}
 
 
+def test_a_driver_that_there_is_not_is_told_with_its_place(config: Path) -> None:
+    config.write_text(CONFIG + "devices: [{id: inv, driver: sunspecs, rating: {max_w: 1000}}]\n")
+    (only,) = found(config, "drivers")
+    assert only.text == "devices[0].driver: no driver is called 'sunspecs'; did you mean 'sunspec'?"
+
+
 def test_a_missing_extra_is_told_with_how_it_is_installed(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "find_spec", lambda name: None)
     config.write_text(CONFIG + 'otel: {endpoint: "http://127.0.0.1:4318"}\n')

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -52,6 +54,7 @@ from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.operator.api.routing import Area
+from gridiface.operator.areas.catalogue import every_route
 from gridiface.operator.auth.access import AccessRules
 from gridiface.operator.auth.scopes import IMPLIED
 from gridiface.operator.desk import Desk
@@ -303,6 +306,44 @@ class Inbox:
         return False
 
 
+#: Operations that change nothing that is kept beyond a caller's own short-lived token: no entry of the audit log.
+UNTOLD = frozenset({"preview_shares", "inspect_certificate", "issue_access_token", "revoke_access_token"})
+
+
+class Heard(logging.Handler):
+    """How many entries the audit log told while it is held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.entries += 1
+
+    def __enter__(self) -> Heard:
+        log = logging.getLogger("gridiface.audit")
+        self._level = log.level
+        log.setLevel(logging.INFO)
+        log.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        log = logging.getLogger("gridiface.audit")
+        log.removeHandler(self)
+        log.setLevel(self._level)
+
+
+def changes(method: str, path: str, json: Any) -> str | None:
+    """The changing operation that a request is for; None: it changes nothing, or is none of the product's."""
+    if isinstance(json, dict) and json.get("preview"):
+        return None
+    for route in every_route():
+        form = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route.path))
+        if route.method == method != "GET" and re.fullmatch(form, path.split("?", maxsplit=1)[0]):
+            return None if route.name in UNTOLD else route.name
+    return None
+
+
 @dataclass
 class House:
     """A running surface. `ask` sends a request; `tokens` are texts by scope."""
@@ -325,12 +366,19 @@ class House:
         if text:
             headers["Authorization"] = f"Bearer {text}"
         url = f"http://127.0.0.1:{self.pages.port}{path}"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, url, headers=headers, **more) as answer,
-        ):
-            body = await answer.json(content_type=None) if "json" in answer.content_type else await answer.text()
-            return answer.status, body, answer.headers.copy()
+        before = dict(self.blocked)
+        with Heard() as heard:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.request(method, url, headers=headers, **more) as answer,
+            ):
+                body = await answer.json(content_type=None) if "json" in answer.content_type else await answer.text()
+        if answer.status < 300 and "Idempotency-Replayed" not in answer.headers:
+            name = changes(method, path, more.get("json"))
+            if name == "unblock_device" and not any(before.values()):
+                name = None  # one that is not blocked stays so
+            assert name is None or heard.entries, f"{name} changed something that the audit log does not tell"
+        return answer.status, body, answer.headers.copy()
 
 
 @dataclass

@@ -104,6 +104,19 @@ async def test_a_value_of_another_type_is_not_taken_for_one(house: Any, field: s
         assert (status, said["errors"][0]["at"]) == (422, "/values/set_w")
 
 
+@pytest.mark.parametrize(
+    ("written", "status"), [("60.0", 201), ("6e1", 201), ("60.5", 422), ("1e400", 422), ("9e99", 422)]
+)
+async def test_a_whole_number_may_be_written_with_a_fraction_of_zeros(house: Any, written: str, status: int) -> None:
+    """As JSON Schema has it; languages with one kind of number write them so."""
+    text = json.dumps(BODY | {"priority": "!"}).replace('"!"', written)
+    headers = {"Content-Type": "application/json"}
+    answered, said, _ = await house.ask("POST", "/api/v1/controls", scope="control", data=text, headers=headers)
+    assert answered == status, said
+    if status == 422:
+        assert [fault["at"] for fault in said["errors"]] == ["/priority"]
+
+
 async def test_slow_bodies_are_not_waited_for(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "WITHIN_S", 0.05)
     reader, writer = await asyncio.open_connection("127.0.0.1", house.pages.port)

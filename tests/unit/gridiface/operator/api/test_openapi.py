@@ -65,3 +65,22 @@ def test_each_mode_is_offered_with_its_unit_or_carries_a_payload() -> None:
     offered = set(control_schema.OfferedMode.__args__)
     assert offered == {mode.value for mode in ControlMode if mode not in payload}
     assert {mode.value for mode in control_schema.MODE_UNITS} == offered
+
+
+@pytest.mark.parametrize("operation", ["send_control", "add_device", "create_user"])
+def test_the_form_of_an_idempotency_key_is_declared(operation: str) -> None:
+    route = next(route for route in ROUTES if route.name == operation)
+    found = DOCUMENT["paths"][route.path]["post"]["parameters"]
+    pattern = next(one["schema"]["pattern"] for one in found if one["name"] == "Idempotency-Key")
+    assert re.search(pattern, "k" * 128)
+    assert not re.search(pattern, "k" * 129)
+    assert not re.search(pattern, "with blank")
+    assert not re.search(pattern, "größer")
+
+
+@pytest.mark.parametrize("name", ["NewGroup", "NewDevice"])
+def test_the_form_of_an_id_is_declared(name: str) -> None:
+    pattern = DOCUMENT["components"]["schemas"][name]["properties"]["id"]["pattern"]
+    assert re.search(pattern, "feeder-1.north")
+    for wrong in ("", "-1", "a b", "x" * 65, "ä"):
+        assert not re.search(pattern, wrong)
