@@ -149,3 +149,21 @@ def test_phases_around_totals_inside_are_balanced_where_they_can_be(
 ) -> None:
     draw = random.Random(seed)
     balanced(draw, make_world, phased(draw, make_battery, steps=False), inside=True)
+
+
+@given(seed=SEEDS)
+@PROPERTIES
+def test_phases_with_coarse_devices_are_balanced_where_they_can_be(
+    make_world: Any, make_battery: Any, seed: int
+) -> None:
+    draw = random.Random(seed)
+    balanced(draw, make_world, phased(draw, make_battery, steps=True), inside=False)
+
+
+@given(seed=SEEDS)
+@PROPERTIES
+def test_phases_around_totals_inside_with_coarse_devices_are_balanced_where_they_can_be(
+    make_world: Any, make_battery: Any, seed: int
+) -> None:
+    draw = random.Random(seed)
+    balanced(draw, make_world, phased(draw, make_battery, steps=True), inside=True)

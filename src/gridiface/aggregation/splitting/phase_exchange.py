@@ -8,24 +8,15 @@ such exchanges, so that what ends there is the best there is; what is told is ch
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
-from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
-from gridiface.aggregation.allocate.phases import Shares, one_way, spread
-from gridiface.aggregation.allocate.problem import span
+from gridiface.aggregation.allocate import BoolArray, FloatArray
+from gridiface.aggregation.allocate.phases import NOISE, Shares, spread
 from gridiface.aggregation.allocate.water_filling import water_fill
-from gridiface.aggregation.envelope.levels import is_coarse
 from gridiface.aggregation.splitting.nested import Nest
-from gridiface.aggregation.state.columns import Columns
 
 #: Exchanges after which it is left as it is; some ten are usual.
 _EXCHANGES = 120
-
-#: Who came to nothing may go on to the other side in the next turn; so many.
-_TURNS = 3
 
 #: Of the amounts that are to fall, and to rise, so many are looked at where the best are not free to.
 _TRIED = 12
@@ -40,51 +31,14 @@ _SIXTHS = 7
 _INSIDE = 0.98
 
 
-@dataclass(slots=True)
-class _Group:
-    """A group: what its limits leave on the net (down, up), and of what is given and taken; W."""
+#: What a group's limits leave on the net (down, up), of what is given, and of what is taken, W.
+_DOWN, _UP, _GIVEN, _TAKEN = range(4)
 
-    down: float
-    up: float
-    given: float
-    taken: float
+#: What `Exchange.mark` keeps: amounts, phases, what limits leave.
+Mark = tuple[FloatArray, FloatArray, list[list[float]]]
 
-
-def evened(
-    columns: Columns,
-    rows: IntArray,
-    leeway: Callable[[], tuple[Nest, FloatArray, tuple[FloatArray, FloatArray]]],
-    powers: FloatArray,
-    asked: float,
-    limit: float,
-) -> FloatArray:
-    """The powers of some devices with their phases as near as limits and steps leave it; see `even_out`.
-
-    Args:
-        columns, rows: the fleet, and whose.
-        leeway: gives the limits over these and then other parts that stay as they are; the powers of those; and the
-            bounds (lo, hi) of each of these, W.
-        powers: of each, W.
-        asked: of their group, W: for its phase nobody works against that.
-        limit: of the spread.
-    """
-    c, here = columns, span(rows)
-    shares = (c.phase_a[here], c.phase_b[here], c.phase_c[here])
-    if spread(powers, shares) <= limit:
-        return powers
-    whole, stands, bounds = leeway()
-    none, coarse = np.zeros(stands.size), is_coarse(c, rows) if c.stepped else np.zeros(rows.size, dtype=np.bool_)
-    a, b, third = (np.concatenate([share, none]) for share in shares)
-    weight = np.concatenate([c.weight[here], none + 1.0])
-    for _ in range(_TURNS):
-        before = powers
-        lo, hi = one_way(*bounds, powers, asked)
-        lo, hi = np.where(coarse, powers, lo), np.where(coarse, powers, hi)
-        ends = np.concatenate([lo, stands]), np.concatenate([hi, stands])
-        powers = even_out(whole, np.concatenate([powers, stands]), ends, weight, (a, b, third), limit)[: rows.size]
-        if spread(powers, shares) <= limit or not np.any((powers == 0.0) & (before != 0.0)):
-            break
-    return powers
+#: The innermost group, and whether power is given there, or taken.
+Spot = tuple[int, bool]
 
 
 def even_out(
@@ -107,10 +61,14 @@ def even_out(
     """
     if spread(powers, shares) <= limit:
         return powers
-    return _Exchange(nest, powers, bounds, weight, shares, limit).made()
+    exchange = Exchange(nest, powers, bounds, weight, shares, limit)
+    exchange.settle()
+    return exchange.powers()
 
 
-class _Exchange:
+class Exchange:
+    """Amounts of devices between which power is exchanged; for the arguments see `even_out`."""
+
     def __init__(
         self,
         nest: Nest,
@@ -121,10 +79,11 @@ class _Exchange:
         limit: float,
     ) -> None:
         self._powers, self._weight, self._limit = powers, weight, limit
-        self._groups: list[_Group] = []
+        self._rooms: list[list[float]] = []
         self._around: list[frozenset[int]] = []
-        cells = np.full(powers.size, -1, dtype=np.int64)
-        self._place(nest, frozenset(), cells)
+        #: The innermost group of each position.
+        self.cells = np.full(powers.size, -1, dtype=np.int64)
+        self._place(nest, frozenset())
         lo, hi = np.minimum(bounds[0], powers), np.maximum(bounds[1], powers)
         gives = (powers > 0.0) | ((powers == 0.0) & (hi > 0.0))
         self._lo, self._hi = np.where(gives, np.maximum(lo, 0.0), lo), np.where(gives, hi, np.minimum(hi, 0.0))
@@ -132,49 +91,113 @@ class _Exchange:
         for share in shares:
             code = code * _SIXTHS + np.rint(share * (_SIXTHS - 1)).astype(np.int64)
         kinds = _SIXTHS**3 * 2
-        key = cells * kinds + code * 2 + gives
+        #: Its group and its phases in one number.
+        self.places = self.cells * _SIXTHS**3 + code
+        key = self.places * 2 + gives
         moves: BoolArray = (self._hi > self._lo) & (code > 0)
         self._mine = np.flatnonzero(moves)
         mine = key[self._mine]
         # Not np.unique: to sort a whole fleet costs more than all the rest.
-        some = np.full(len(self._groups) * kinds, -1, dtype=np.int64)
+        some = np.full(len(self._rooms) * kinds, -1, dtype=np.int64)
         some[mine] = self._mine
         keys = np.flatnonzero(some >= 0)
         place = np.empty(some.size, dtype=np.int64)
         place[keys] = np.arange(keys.size)
         self._of = place[mine]
-        self._at, self._least, self._most = (
-            np.bincount(self._of, weights=values[self._mine], minlength=keys.size)
-            for values in (powers, self._lo, self._hi)
-        )
-        self._cells, self._gives = (keys // kinds).tolist(), (keys % 2 == 1).tolist()
+        #: Of each amount what it is, can be at least and at most, and was at first.
+        self._at = self._summed(powers, keys.size)
+        self._least, self._most = self._summed(self._lo, keys.size), self._summed(self._hi, keys.size)
+        self._before = self._at.copy()
+        self._spots: list[Spot] = list(zip((keys // kinds).tolist(), (keys % 2 == 1).tolist(), strict=True))
         self._shares = np.stack([share[some[keys]] for share in shares], axis=1)
         self._sums = np.array([float(np.einsum("i,i->", powers, share)) for share in shares])
 
-    def _place(self, nest: Nest, around: frozenset[int], cells: IntArray) -> None:
+    def _summed(self, values: FloatArray, count: int) -> FloatArray:
+        """What all devices of each amount come to."""
+        found: FloatArray = np.bincount(self._of, weights=values[self._mine], minlength=count).astype(np.float64)
+        return found
+
+    def _place(self, nest: Nest, around: frozenset[int]) -> None:
         """Number the groups, and say of each position which it lies in innermost."""
-        number, mine = len(self._groups), self._powers[nest.rows]
+        number, mine = len(self._rooms), self._powers[nest.rows]
         net, given = float(mine.sum()), float(np.maximum(mine, 0.0).sum())
         room = (net - nest.net[0], nest.net[1] - net, nest.given - given, nest.taken - (given - net))
-        self._groups.append(_Group(*(max(one, 0.0) for one in room)))
+        self._rooms.append([max(one, 0.0) for one in room])
         self._around.append(around | {number})
-        cells[nest.rows] = number
+        self.cells[nest.rows] = number
         for one in nest.inside:
-            self._place(one, self._around[number], cells)
+            self._place(one, self._around[number])
 
-    def made(self) -> FloatArray:
-        """See `even_out`."""
-        before = self._at.copy()
+    @property
+    def sums(self) -> FloatArray:
+        """Of each phase, W."""
+        return self._sums
+
+    @property
+    def apart(self) -> float:
+        """How far the phases are apart, as a part of their mean; see `phases.spread`."""
+        mean = abs(float(self._sums.sum())) / 3
+        return float(np.ptp(self._sums)) / mean if mean > NOISE * float(np.abs(self._sums).max()) else 0.0
+
+    def loose(self) -> tuple[FloatArray, FloatArray]:
+        """By how much what is moved may lower each phase, and raise it, W: limits of groups are left out."""
+        return (self._at - self._least) @ self._shares, (self._most - self._at) @ self._shares
+
+    def settle(self) -> None:
+        """Exchange until the phases are near enough, or nothing brings them nearer."""
         for _ in range(_EXCHANGES):
-            mean = abs(float(self._sums.sum())) / 3
-            if np.ptp(self._sums) <= _INSIDE * self._limit * mean or not self._exchanged():
+            if self.apart <= _INSIDE * self._limit or not self._exchanged():
                 break
+
+    def powers(self) -> FloatArray:
+        """Of each position now, W."""
         result = self._powers.copy()
-        for at in np.flatnonzero(np.abs(self._at - before) > _LEAST_W).tolist():
+        for at in np.flatnonzero(np.abs(self._at - self._before) > _LEAST_W).tolist():
             rows = self._mine[self._of == at]
             ends = self._lo[rows], self._hi[rows]
             result[rows] = water_fill(float(self._at[at]), *ends, self._powers[rows], self._weight[rows])
         return result
+
+    def mark(self) -> Mark:
+        """How things are, to come back to."""
+        return self._at.copy(), self._sums.copy(), [room.copy() for room in self._rooms]
+
+    def back(self, mark: Mark) -> None:
+        """As they were."""
+        self._at, self._sums, self._rooms = mark[0].copy(), mark[1].copy(), [room.copy() for room in mark[2]]
+
+    def swap(self, low: Spot, high: Spot, by: float, shares: tuple[FloatArray, FloatArray]) -> float:
+        """Lower one device and raise another that are not moved else, as far as limits let both, W, by `by` at most.
+
+        `shares`: of the first and the other on the phases.
+        """
+        moved = min(by, self._through(low, high))
+        self._change(low, -moved, shares[0])
+        self._change(high, moved, shares[1])
+        return moved
+
+    def force(self, spot: Spot, by: float, share: FloatArray) -> bool:
+        """Change a device that is not moved else by so much, W, for which others make up; False: they cannot all.
+
+        Those on whose phases there is most too much, or too little, come first.
+        """
+        while abs(by) > _LEAST_W:
+            weighs = self._shares @ (self._sums - self._sums.mean())
+            room = self._at - self._least if by > 0 else self._most - self._at
+            free = np.flatnonzero(room > _LEAST_W)
+            for at in free[np.argsort(-weighs[free] if by > 0 else weighs[free], kind="stable")].tolist():
+                ends = (self._spots[at], spot) if by > 0 else (spot, self._spots[at])
+                moved = min(abs(by), float(room[at]), self._through(*ends))
+                if moved > _LEAST_W:
+                    break
+            else:
+                return False
+            moved = moved if by > 0 else -moved
+            self._at[at] -= moved
+            self._change(self._spots[at], -moved, self._shares[at])
+            self._change(spot, moved, share)
+            by -= moved
+        return True
 
     def _exchanged(self) -> bool:
         """Make the exchange that brings the phases nearest to each other; False: there is none."""
@@ -192,7 +215,9 @@ class _Exchange:
                 best, pair, by = gain, (low, high), moved
         if pair is None:
             return False
-        self._move(*pair, by)
+        for at, change in zip(pair, (-by, by), strict=True):
+            self._at[at] += change
+            self._change(self._spots[at], change, self._shares[at])
         return True
 
     def _pairs(self, weighs: FloatArray, falls: BoolArray, rises: BoolArray) -> list[tuple[int, int]]:
@@ -202,41 +227,44 @@ class _Exchange:
         found = [(low, high) for low in down[:_TRIED].tolist() for high in up[:_TRIED].tolist()]
         if down.size <= _TRIED and up.size <= _TRIED:
             return found
-        first: dict[tuple[int, bool], int] = {}
+        first: dict[Spot, int] = {}
         for high in up.tolist():
-            first.setdefault((self._cells[high], self._gives[high]), high)
+            first.setdefault(self._spots[high], high)
         for low in down.tolist():
-            same = first.get((self._cells[low], self._gives[low]))
+            same = first.get(self._spots[low])
             if same is not None:
                 found.append((low, same))
         return found
 
     def _room(self, low: int, high: int) -> float:
         """How much can be exchanged, W."""
-        room = min(float(self._at[low] - self._least[low]), float(self._most[high] - self._at[high]))
-        under, over = self._around[self._cells[low]], self._around[self._cells[high]]
+        ends = float(self._at[low] - self._least[low]), float(self._most[high] - self._at[high])
+        return min(*ends, self._through(self._spots[low], self._spots[high]))
+
+    def _through(self, low: Spot, high: Spot) -> float:
+        """How much the limits of groups let be exchanged, W."""
+        room, rooms = np.inf, self._rooms
+        under, over = self._around[low[0]], self._around[high[0]]
         for number in under - over:
-            room = min(room, self._groups[number].down)
+            room = min(room, rooms[number][_DOWN])
         for number in over - under:
-            room = min(room, self._groups[number].up)
-        if not self._gives[low]:
-            for number in under if self._gives[high] else under - over:
-                room = min(room, self._groups[number].taken)
-        if self._gives[high]:
-            for number in over if not self._gives[low] else over - under:
-                room = min(room, self._groups[number].given)
+            room = min(room, rooms[number][_UP])
+        if not low[1]:
+            for number in under if high[1] else under - over:
+                room = min(room, rooms[number][_TAKEN])
+        if high[1]:
+            for number in over if not low[1] else over - under:
+                room = min(room, rooms[number][_GIVEN])
         return room
 
-    def _move(self, low: int, high: int, by: float) -> None:
-        self._at[low] -= by
-        self._at[high] += by
-        self._sums -= by * (self._shares[low] - self._shares[high])
-        for at, change in ((low, -by), (high, by)):
-            for number in self._around[self._cells[at]]:
-                group = self._groups[number]
-                group.down += change
-                group.up -= change
-                if self._gives[at]:
-                    group.given -= change
-                else:
-                    group.taken += change
+    def _change(self, spot: Spot, by: float, share: FloatArray) -> None:
+        """Note a change of power."""
+        self._sums = self._sums + by * share
+        for number in self._around[spot[0]]:
+            room = self._rooms[number]
+            room[_DOWN] += by
+            room[_UP] -= by
+            if spot[1]:
+                room[_GIVEN] -= by
+            else:
+                room[_TAKEN] += by

@@ -39,7 +39,7 @@ from gridiface.aggregation.splitting.parts import (
     relax,
     with_device_limits,
 )
-from gridiface.aggregation.splitting.phase_exchange import evened
+from gridiface.aggregation.splitting.phase_levels import evened
 from gridiface.aggregation.splitting.rationing import Rations
 from gridiface.aggregation.splitting.solution import NodeResult, Settings, Solution
 from gridiface.aggregation.state.columns import Columns, charge_of
@@ -381,6 +381,10 @@ class Solver:
         """Watts for those who can be told watts, ceilings for sun followers that can only be held down."""
         able = self._c.can_set_w[rows]
         self._will[rows] = powers
+        if self._c.stepped:  # for its phase one may have come to another level
+            coarse = is_coarse(self._c, rows)
+            for ways in self._ways:
+                ways[rows[coarse]] = powers[coarse]
         if bool(able.all()):
             self._solution.watts[rows] = powers
             return

@@ -1,0 +1,115 @@
+"""Levels of coarse devices for their phases: by hand, and against all choices of a few devices."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridiface.aggregation.allocate.phases import spread
+from gridiface.aggregation.splitting import phase_levels
+from gridiface.aggregation.splitting.nested import KEPT_W, Nest
+from gridiface.aggregation.splitting.phase_exchange import Exchange
+from gridiface.aggregation.splitting.phase_levels import Steps, leveled
+
+INF = float("inf")
+A, B, C, ALL = (1, 0, 0), (0, 1, 0), (0, 0, 1), (1 / 3,) * 3
+
+
+def evened(nest, powers, most, step, on, limit=0.2):
+    """Devices that give up to `most`, with steps where `step` is not 0."""
+    powers, most, step = (np.array(values, dtype=float) for values in (powers, most, step))
+    shares = tuple(np.array([share[at] for share in on], dtype=float) for at in range(3))
+    coarse = np.flatnonzero(step > 0)
+    lo, hi = np.where(step > 0, powers, 0.0), np.where(step > 0, powers, most)
+    unit = step[coarse]
+    steps = Steps(
+        coarse,
+        np.zeros(coarse.size),
+        most[coarse],
+        lambda at: (np.floor((at + 1e-6) / unit) * unit, np.floor((at + 1e-6) / unit) * unit + unit),
+        lambda place, low, high, near: unit[place] * np.arange(np.ceil(low / unit[place]), high / unit[place] + 1e-9),
+    )
+    exchange = Exchange(nest, powers, (lo, hi), np.ones(powers.size), shares, limit)
+    exchange.settle()
+    return leveled(exchange, steps, shares, limit), shares
+
+
+def test_one_goes_to_another_level_and_a_fine_one_makes_up_for_it():
+    found, on = evened(Nest(np.arange(3)), [0.0, 6.0, 6.0], [8.0] * 3, [4.0, 0.0, 0.0], [A, B, C])
+    assert found[0] == 4.0
+    assert found.sum() == pytest.approx(12.0)
+    assert spread(found, on) <= 0.2
+
+
+def test_two_go_to_other_levels_against_each_other_where_nobody_can_make_up_for_one():
+    found, on = evened(Nest(np.arange(3)), [2.0, 6.0, 4.0], [8.0] * 3, [2.0] * 3, [A, B, C])
+    assert found.tolist() == [4.0, 4.0, 4.0]
+    assert spread(found, on) == 0.0
+
+
+def test_many_of_a_kind_go_at_once():
+    count = 3_000
+    on, steps = [A] * count + [B] * count + [C] * count, [1.0] * 3 * count
+    powers = [1.0] * count + [3.0] * count + [2.0] * count
+    found, shares = evened(Nest(np.arange(3 * count)), powers, [5.0] * 3 * count, steps, on)
+    assert spread(found, shares) <= 0.2
+    assert found.sum() == sum(powers)
+    assert set(np.abs(found - powers).tolist()) <= {0.0, 1.0}
+
+
+def test_limits_of_groups_forbid_levels():
+    # the one on A may give no more: its group is at its limit, and nobody else is in there
+    nest = Nest(np.arange(3), inside=(Nest(np.array([0]), (-INF, 3.0)),))
+    found, _ = evened(nest, [0.0, 6.0, 6.0], [8.0] * 3, [4.0, 0.0, 0.0], [A, B, C])
+    assert found.tolist() == [0.0, 6.0, 6.0]
+    # with another on the same phases as the others in there, that one comes down for it
+    nest = Nest(np.arange(3), inside=(Nest(np.array([0, 1]), (-INF, 6.0)),))
+    found, _ = evened(nest, [0.0, 6.0, 3.0], [8.0] * 3, [3.0, 0.0, 0.0], [A, B, C])
+    assert found.tolist() == pytest.approx([3.0, 3.0, 3.0])
+
+
+def test_nothing_changes_where_phases_are_near_or_no_level_helps():
+    near, _ = evened(Nest(np.arange(3)), [4.0, 4.0, 4.0], [8.0] * 3, [4.0] * 3, [A, B, C])
+    assert near.tolist() == [4.0, 4.0, 4.0]
+    alone, _ = evened(Nest(np.arange(2)), [4.0, 4.0], [4.0] * 2, [4.0] * 2, [A, A])
+    assert alone.tolist() == [4.0, 4.0]
+
+
+def test_a_control_step_has_a_bounded_number_of_changes(monkeypatch):
+    monkeypatch.setattr(phase_levels, "_ROUNDS", 0)
+    found, _ = evened(Nest(np.arange(3)), [2.0, 6.0, 4.0], [8.0] * 3, [2.0] * 3, [A, B, C])
+    assert found.tolist() == [2.0, 6.0, 4.0]
+
+
+@given(seed=st.integers(0, 1_000_000))
+def test_the_sum_and_limits_stay_and_phases_are_balanced_wherever_other_levels_of_two_do_that(seed):
+    draw = random.Random(seed)
+    count = 6
+    on = [draw.choice([A, B, C, ALL]) for _ in range(count)]
+    step = np.array([draw.choice([0.0, 0.0, 1.0, 2.0]) for _ in range(count)])
+    most = np.array([draw.choice([4.0, 8.0]) for _ in range(count)])
+    powers = np.array([draw.randint(0, int(one)) if not unit else draw.randrange(0, int(one) + 1, int(unit))
+                       for one, unit in zip(most, step, strict=True)], dtype=float)  # fmt: skip
+    rows = np.arange(count)
+    inner = rows[:3]
+    nest = Nest(rows, inside=(Nest(inner, (-INF, float(powers[inner].sum()) + draw.choice([0.0, 1.0, 4.0]))),))
+    found, shares = evened(nest, powers, most, step, on)
+    assert found.sum() == pytest.approx(powers.sum())
+    assert nest.passed(found) <= KEPT_W / 100
+    assert np.all((found >= -1e-9) & (found <= most + 1e-9))
+    stepped = step > 0
+    assert np.all(np.abs(found[stepped] / step[stepped] - np.round(found[stepped] / step[stepped])) <= 1e-9)
+    if spread(found, shares) > 0.2 + 1e-9:
+        # fine devices by wholes: what even these choices reach must be reached
+        known = [np.arange(0.0, one + 0.1, unit or 1.0) for one, unit in zip(most, step, strict=True)]
+        choices = np.array(list(itertools.product(*known)))
+        kept = np.abs(choices.sum(axis=1) - powers.sum()) <= 1e-9
+        kept &= np.count_nonzero((choices != powers)[:, stepped], axis=1) <= 2
+        kept &= choices[:, :3].sum(axis=1) <= nest.inside[0].net[1] + 1e-9
+        sums = choices[kept] @ np.stack(shares, axis=1)
+        assert np.ptp(sums, axis=1).min(initial=np.inf) > 0.15 * powers.sum() / 3
