@@ -35,6 +35,13 @@ REFUSALS: dict[Verdict, tuple[int, str]] = {
 }
 
 
+class KeyUsed(Refused):
+    """422: the idempotency key was used for another control."""
+
+    def __init__(self) -> None:
+        super().__init__(422, "this Idempotency-Key was used for another control", "use a new key for a new control")
+
+
 class Sending:
     """The use cases on controls."""
 
@@ -71,7 +78,7 @@ class Sending:
                 return await self._send(asked, control_id, now, caller), False
         known, said = earlier
         if known != fingerprint(asked):
-            raise Refused(422, "this Idempotency-Key was used for another control", "use a new key for a new control")
+            raise KeyUsed
         return said, True
 
     async def approve(self, pending: Pending, caller: Caller, now: Instant) -> ControlAnswer:

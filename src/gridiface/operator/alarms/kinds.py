@@ -78,7 +78,7 @@ KINDS: Mapping[str, AlarmKind] = {
     "ven_lost": AlarmKind(
         severity="warning",
         meaning="a VEN has not polled for ten of its intervals",
-        fix="`gridiface openadr ven list` has when it was heard last",
+        fix="`gridiface openadr vtn vens` has when it was heard last",
     ),
     "store_trouble": AlarmKind(
         severity="critical",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -22,7 +23,7 @@ from gridiface.operator.screens.forms import acting, faults_of, form_of, part_of
 from gridiface.operator.screens.house import House, see_other
 from gridiface.operator.screens.paging import has, paged
 from gridiface.operator.screens.timeline import WINDOWS, timeline
-from gridiface.operator.sending import WAITING, Sending
+from gridiface.operator.sending import WAITING, KeyUsed, Sending
 from gridiface.operator.server import Page
 
 #: Controls on one page of the list, devices in the account, devices in the form's list.
@@ -224,6 +225,10 @@ class ControlsScreen:
         try:
             asked = asking.control_asked(form, preview=False)
             said, _ = await self._sending.send(asked, acting(request, "control"), fields.key or None)
+        except KeyUsed:
+            # Gone back to after it was sent, and changed: what it asks for now is another control.
+            text, fix = "this form was sent before, with other values", "send it again for a control beside that one"
+            return self._form(request, replace(fields, key=asking.fresh().key), refused=Refused(422, text, fix))
         except Refused as refused:
             return self._form(request, fields, refused=refused)
         if said["verdict"] == WAITING:

@@ -36,6 +36,21 @@ async def test_a_control_is_sent_once_however_often_the_form_is(house: Any) -> N
     assert house.inbox.controls[0].source.identity == "controler"
 
 
+async def test_a_form_that_was_gone_back_to_and_changed_can_be_sent_again(house: Any) -> None:
+    await house.ask("POST", "/controls/new", scope="control", data=FORM, allow_redirects=False)
+    changed = FORM | {"value": "4"}
+    status, text, _ = await house.ask("POST", "/controls/new", scope="control", data=changed)
+    assert status == 422
+    assert "this form was sent before, with other values" in text
+    assert "Idempotency-Key" not in text
+    assert len(house.inbox.controls) == 1
+    (key,) = re.findall(r'name="key" value="(\w+)"', text)
+    again = changed | {"key": key}
+    status, _, _ = await house.ask("POST", "/controls/new", scope="control", data=again, allow_redirects=False)
+    assert status == 303
+    assert len(house.inbox.controls) == 2
+
+
 async def test_a_refusal_stands_in_the_form_with_what_was_typed(house: Any) -> None:
     wrong = FORM | {"value": "much", "description": "<b>keep me</b>"}
     status, text, _ = await house.ask("POST", "/controls/new", scope="control", data=wrong)
