@@ -290,6 +290,7 @@ class Engine(FleetViews):
             self._covering.look(self._running.plan, now)
             self._audit.step(self._running.position, now)
             self._intake.learning = True
+        self._accounts.stand(self._running.standing, now)
         if len(self._accounts):
             self._accounts.sample(self._running.sampler(now), now)
         outcomes, moved = self._book.drain()

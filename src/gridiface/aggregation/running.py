@@ -12,6 +12,7 @@ from gridiface.aggregation.accounting.accounts import sample_of
 from gridiface.aggregation.accounting.capping import capped
 from gridiface.aggregation.accounting.riding import Moved, Rides, Split, of_part, of_signal, without_signal
 from gridiface.aggregation.accounting.scoring import Sample
+from gridiface.aggregation.accounting.standing import Standing, standing_in
 from gridiface.aggregation.allocate import FloatArray
 from gridiface.aggregation.allocate.guarded import Guarded
 from gridiface.aggregation.allocate.problem import BoolArray
@@ -111,6 +112,8 @@ class Running:
         self.loops = Loops(stepper, metering)
         self._singles = Singles(columns, config, log)
         self.plan: Plan = empty_plan(columns)
+        #: Defaults and lines of the schedule that are in force by the plan, by control id.
+        self.standing: dict[str, Standing] = {}
         self.replan = True
         self.starting: list[Entry] = []
         self._log = log
@@ -140,6 +143,7 @@ class Running:
                 )
             )
             self.fading.begin(self.plan)
+            self.standing = standing_in(self.plan)
             self._stepper.changed()
             self.replan = False
         step = self._stepper.run(self.plan, self._demands, now)
@@ -236,24 +240,26 @@ class Running:
 
     def _sample(self, control_id: str, now: Instant, splits: dict[Target, Split]) -> Sample | None:
         """What holds for a control; None while it asks for a power and another control's power rules."""
-        entry = self._book.get(control_id)
-        if entry is None:
+        stands, entry = self.standing.get(control_id), self._book.get(control_id)
+        if stands is not None:
+            target, values = stands.control.target, stands.values
+        elif entry is not None:
+            target, values = entry.control.target, entry.values
+        else:
             return None
-        target = entry.control.target
         asked = self._asked(target, now)
         claims = [] if asked is None else _set_points(asked.ruling)
         named = control_id in {one.control.id for one in claims}
         signal = None if asked is None else asked.ruling.regulation
         signals = signal is not None and signal.control.id == control_id
-        if not (named or signals) and any(
-            kind_of(mode, value) in _ASKING for mode, value in entry.control.values.items()
-        ):
+        if not (named or signals) and any(kind_of(mode, value) in _ASKING for mode, value in values.items()):
             return None
         total = self._fleet.total(target, self._metering.last, now)
         rows = self._fleet.rows_of(target)
         requested, accepted = (None, None) if asked is None or not named else (asked.total_w, asked.accepted_w)
-        sample = sample_of(self._c, rows, total, requested, accepted, self._fleet.counted(target))
-        limits = capped(self._c, rows, entry.control, total)
+        lines = self._fleet.counted(target) if stands is None else None
+        sample = sample_of(self._c, rows, total, requested, accepted, lines)
+        limits = capped(self._c, rows, values, total)
         if limits is not None:
             bounded_w = sample.delivered_w if named or signals else limits.w
             sample = replace(sample, capped=limits, delivered_w=bounded_w)

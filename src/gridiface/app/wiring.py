@@ -10,6 +10,8 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from gridiface.aggregation.deciding.planner import LONGEST_PERIOD_S
+from gridiface.aggregation.deciding.schedules import PROTOCOL as SCHEDULE
+from gridiface.aggregation.deciding.schedules import stand_in
 from gridiface.aggregation.engine import Engine
 from gridiface.app.alarms import AlarmSources
 from gridiface.app.clock import unset
@@ -38,6 +40,7 @@ from gridiface.app.timers import TimerLoop
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.fleet import Nameplate
+from gridiface.domain.ports import PutControl
 from gridiface.domain.telemetry import Snapshot
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.drivers.api import Driver
@@ -110,7 +113,10 @@ class GridServer(Running):
             self.engine.add_device(device, now)
         self._live = LiveFleet(self, members, self._fleet_changed)
         self.engine.set_groups(members.groups(), now)
-        self.engine.desk.set_schedules([entry.rule() for entry in self.config.schedules], now)
+        lines = [entry.rule() for entry in self.config.schedules]
+        self.engine.desk.set_schedules(lines, now)
+        if lines:  # what comes of them is found by them
+            await store.commit([PutControl(stand_in(line)) for line in lines])
         status = Status(self.config.site, self.engine, self.engine.performance, self.engine.controls, self._counters)
         dispatch.listeners.append(status.on_outcome)
         dispatch.watchers.append(status.on_deliveries)
@@ -238,7 +244,8 @@ class GridServer(Running):
 
         Listeners are told it again once they run: they say nothing twice, and may not have come to saying it.
         """
-        controls = await store.controls(live_after=now - _HISTORY_S)
+        found = await store.controls(live_after=now - _HISTORY_S)
+        controls = [control for control in found if control.source.protocol != SCHEDULE]
         outcomes = await store.outcomes_of_all(live_after=now - _HISTORY_S)
         until = await store.accounted_until([control.id for control in controls if control.state not in TERMINAL])
         self.engine.restore(controls, outcomes, now, gaps_of(controls, until, now))

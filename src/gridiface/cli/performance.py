@@ -55,6 +55,9 @@ def performance(
     end: Annotated[str | None, typer.Option("--to", help="Before then; none: until now.")] = None,
     by: Annotated[By, typer.Option("--by", help="What each sum is of.")] = By.PROGRAM,
     zone_name: Annotated[str, typer.Option("--zone", help="Time zone of times without offset.")] = "UTC",
+    defaults: Annotated[
+        bool, typer.Option("--defaults", help="With the times of default controls and of the local schedule.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the sums as CSV here.")] = None,
 ) -> None:
     """Energies, tracking error, availability, response times and regulation score by control, program, group or device.
@@ -64,7 +67,7 @@ def performance(
     place = zone(zone_name)
     # All pages speak of the same time.
     span = {"start": instant(begin, place), "end": time.time() if end is None else instant(end, place)}
-    asked = {name: str(at) for name, at in span.items()}
+    asked = {**{name: str(at) for name, at in span.items()}, **({"defaults": "true"} if defaults else {})}
     with working("summing", quiet=as_json):
         rows = remote.pages("/performance", "performance", _MOST, by=by.value, **asked)
     if output is not None:

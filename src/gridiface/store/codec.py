@@ -138,6 +138,10 @@ def class_mark(service_class: ServiceClass) -> str:
     return f'"service_class":"{service_class.value}"'
 
 
+#: What stands in the JSON of every default control, and of no other.
+DEFAULT_MARK = '"is_default":true'
+
+
 def control_to_json(control: Control) -> str:
     """The whole control as one JSON object.
 

@@ -23,7 +23,7 @@ from gridiface.store import decode, schema, spans
 from gridiface.store.batch import Batch, encode
 from gridiface.store.engine import Database, WriterLock, answering, make_private
 from gridiface.store.postgres import PostgresSink
-from gridiface.store.retention import MOST_NAMES, PURGED, purge_fast, purge_table
+from gridiface.store.retention import MOST_NAMES, PURGED, purge_fast, purge_standing, purge_table
 from gridiface.store.sqlite import SqliteSink
 from gridiface.store.tables import controls, decisions, deliveries, documents, outcomes, performance, readings
 from gridiface.store.writer import GroupWriter, Sink
@@ -291,6 +291,8 @@ class Store:
     async def purge(self, before: Instant, *, batch: int = 5_000) -> dict[str, int]:
         """Delete readings received, decisions and deliveries made, fast services' controls ended before an instant.
 
+        And what was accounted before it of defaults that stand.
+
         Goes in transactions of at most `batch` rows, between which other commits pass. Returns the rows deleted by
         table. What was recorded while the clock was ahead goes when `before` has passed its time.
 
@@ -302,7 +304,8 @@ class Store:
             table.name: await purge_table(self._engine, self.sink, table, column, before, batch)
             for table, column in PURGED
         }
-        return gone | {"controls": await purge_fast(self._engine, self.sink, before, min(batch, MOST_NAMES))}
+        gone["controls"] = await purge_fast(self._engine, self.sink, before, min(batch, MOST_NAMES))
+        return gone | {"performance": await purge_standing(self._engine, self.sink, before)}
 
     def _require_open(self) -> None:
         if self._writer.closing:

@@ -1,7 +1,8 @@
 """Deleting what is old, a bounded batch at a time, through the writer's own connection.
 
 Readings, decisions and deliveries go by their age; of controls those of the fast services, of which a new one comes
-every few seconds, with all that was said and accounted of each. Other controls are the record of what was asked.
+every few seconds, with all that was said and accounted of each. Other controls are the record of what was asked; what
+was accounted of a default, which stands for good, goes by its age.
 
 Rows are numbered as they come, so the oldest are at the low end: the walk goes up from there and ends at the first
 batch with nothing old in it. No index on time is needed, and no batch reads more than its own rows.
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import FAST
-from gridiface.store.codec import class_mark
+from gridiface.store.codec import DEFAULT_MARK, class_mark
 from gridiface.store.engine import answering
 from gridiface.store.tables import controls, decisions, deliveries, outcomes, performance, readings
 from gridiface.store.writer import Sink
@@ -24,6 +25,9 @@ PURGED: tuple[tuple[Table, str], ...] = ((readings, "received"), (decisions, "at
 
 #: Controls that one statement may name: SQLite takes 32,766 parameters, older ones 999.
 MOST_NAMES = 500
+
+#: What stands until it is taken away ends then, or later.
+FOREVER = 1e300
 
 
 async def purge_table(engine: AsyncEngine, sink: Sink, table: Table, column: str, before: Instant, batch: int) -> int:
@@ -79,6 +83,33 @@ async def purge_fast(engine: AsyncEngine, sink: Sink, before: Instant, batch: in
             await sink.execute(f"DELETE FROM {table.name} WHERE {column} IN ({marks})", names)  # noqa: S608
         deleted += await sink.execute(f"DELETE FROM {controls.name} WHERE id IN ({marks})", names)  # noqa: S608
     return deleted
+
+
+async def purge_standing(engine: AsyncEngine, sink: Sink, before: Instant) -> int:
+    """Delete what was accounted before an instant of defaults that stand; how many rows.
+
+    Args:
+        engine, sink: as for `purge_table`.
+        before: intervals that go on at this instant stay.
+
+    Raises:
+        StoreUnavailable: it stopped half-way; a later call goes on.
+    """
+    deleted, last = 0, ""
+    while names := await _standing(engine, last):
+        marks = [f"${at + 1}" if engine.dialect.name != "sqlite" else "?" for at in range(len(names) + 1)]
+        among = f'control_id IN ({", ".join(marks[:-1])}) AND "end" < {marks[-1]}'
+        deleted += await sink.execute(f"DELETE FROM {performance.name} WHERE {among}", (*names, before))  # noqa: S608
+        last = names[-1]
+    return deleted
+
+
+async def _standing(engine: AsyncEngine, after: str) -> list[str]:
+    """Some of the defaults, by id."""
+    standing = and_(controls.c.live_until >= FOREVER, controls.c.body.contains(DEFAULT_MARK, autoescape=True))
+    query = select(controls.c.id).where(standing, controls.c.id > after)
+    async with answering(), engine.connect() as connection:
+        return [str(row.id) for row in await connection.execute(query.order_by(controls.c.id).limit(MOST_NAMES))]
 
 
 async def _ended(engine: AsyncEngine, before: Instant, batch: int) -> list[str]:

@@ -19,7 +19,7 @@ from gridiface.domain.performance_sums import LimitPortion, Portion
 from gridiface.domain.ports import Accounted, Began, Reach
 from gridiface.domain.response_counts import ResponseCounts
 from gridiface.store import decode
-from gridiface.store.retention import MOST_NAMES
+from gridiface.store.retention import FOREVER, MOST_NAMES
 from gridiface.store.tables import controls, outcomes, performance
 
 #: Rows that are read and made into values at once.
@@ -52,7 +52,7 @@ async def accounted(
     # Those that ended a while before, too: devices' lines that began with them may go on.
     living = (
         select(table.id, table.body)
-        .where(table.live_until > start - LONGEST_LINE_S, table.created < end)
+        .where(table.live_until > start - LONGEST_LINE_S, or_(table.created < end, table.live_until >= FOREVER))
         .order_by(table.id)
     )
     sums, began, ones = _sums(start, end), _began(start, end), _intervals(start, end)
@@ -60,7 +60,9 @@ async def accounted(
     last = ""
     while rows := await read(living.where(table.id > last).limit(MOST_NAMES)):
         last = rows[-1].id
-        found = {row.id: control for row in rows if (control := decode.control(row)).span.start < end}
+        # A default that takes another's place has its id, and its past.
+        known = map(decode.control, rows)
+        found = {control.id: control for control in known if control.is_default or control.span.start < end}
         for control in found.values():
             yield Accounted(control)
         for until, names in _by_reach(found, reach):

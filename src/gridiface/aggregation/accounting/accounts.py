@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 
+from gridiface.aggregation.accounting import standing
 from gridiface.aggregation.accounting.device_lines import DeviceLines
 from gridiface.aggregation.accounting.runs import Runs
 from gridiface.aggregation.accounting.scoring import Account, Sample, report_of
+from gridiface.aggregation.accounting.standing import Standing
 from gridiface.aggregation.allocate import IntArray
 from gridiface.aggregation.allocate.problem import span
 from gridiface.aggregation.deciding.entry import Entry
@@ -30,7 +33,7 @@ Gaps = Iterable[PerformanceInterval]
 
 
 class Accounts:
-    """One account per control that asks something of devices."""
+    """One account per control that asks something of devices, and per default or line of the schedule in force."""
 
     def __init__(self, columns: Columns, interval_s: float, keep_finished: int) -> None:
         self._c, self._interval_s, self._keep = columns, interval_s, keep_finished
@@ -39,6 +42,9 @@ class Accounts:
         self._gaps_latest = -math.inf
         self._fast: dict[str, Control] = {}
         self._runs = Runs(columns, interval_s)
+        self._standing: Mapping[str, Standing] = {}
+        #: Accounts of what stands in, in the order in which they are looked at.
+        self._turns: deque[str] = deque()
         self._closed: dict[str, Account] = {}
         self._finished: list[PerformanceInterval] = []
         self._lines: list[DeviceLines] = []
@@ -61,6 +67,20 @@ class Accounts:
             if control.service_class in FAST:
                 self._fast[control.id] = control
 
+    def stand(self, found: Mapping[str, Standing], now: Instant) -> None:
+        """What stands in from now on: whose account begins, and whose ends; one that changes is another."""
+        if found is self._standing:
+            return
+        before, self._standing = self._standing, found
+        over = {name for name, one in before.items() if found.get(name) != one}
+        begun = [name for name, one in found.items() if before.get(name) != one]
+        self._turns = deque((*begun, *(name for name in self._turns if name not in over)))
+        for name in over:
+            self.close(name, now)
+        for name in begun:
+            target = found[name].control.target.id
+            self._open[name] = Account(name, target, now, standing.INTERVAL_S, keep_s=standing.KEEP_S)
+
     def close(self, control_id: str, now: Instant) -> None:
         """End it, where there is one."""
         account = self._open.pop(control_id, None)
@@ -78,8 +98,12 @@ class Accounts:
         self._lines.append(lines)
 
     def sample(self, make: Callable[[str], Sample | None], now: Instant) -> None:
-        """Give every open account what holds from now on."""
-        for control_id, account in self._open.items():
+        """Give every open account what holds from now on; of many that stand in some, those that begin first."""
+        many = max(standing.AT_ONCE, math.ceil(len(self._turns) / standing.TURNS))
+        turns = [self._turns.popleft() for _ in range(min(many, len(self._turns)))]
+        self._turns.extend(turns)
+        for control_id in (*(name for name in self._open if name not in self._standing), *turns):
+            account = self._open[control_id]
             sample, fast = make(control_id), self._fast.get(control_id)
             if fast is not None:
                 self._lines.extend(self._runs.sample(fast, sample, now))
@@ -140,7 +164,8 @@ class Accounts:
         """When to sample next after `sampled`: soon, and where an interval ends; None while no account is open."""
         if not len(self):
             return None
-        return min([sampled + SAMPLE_S, *(account.due for account in self._open.values())])
+        ends = (account.due for name, account in self._open.items() if name not in self._standing)
+        return min([sampled + SAMPLE_S, *ends])
 
     def __len__(self) -> int:
         return len(self._open) + len(self._runs)

@@ -6,6 +6,7 @@ sum of what is given, a load limit the sum of what is taken.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from gridiface.aggregation.deciding.requests import limit_w, set_max_w
 from gridiface.aggregation.envelope.limits import FIELD_OF
 from gridiface.aggregation.envelope.rollup import Total, shows
 from gridiface.aggregation.state.columns import Columns
-from gridiface.domain.controls import LIMIT_MODES, Control
+from gridiface.domain.controls import LIMIT_MODES, ControlMode, ModeValue
 
 #: A limit counts as passed by more than this part of it, and by more than so much, W: what meters and devices settle.
 _REL, _LEAST_W = 0.005, 10.0
@@ -51,15 +52,15 @@ class Capped:
         return None if beyond is None else beyond if beyond > spare_w(abs(self.limit_w)) else 0.0
 
 
-def capped(columns: Columns, rows: IntArray, control: Control, total: Total) -> Capped | None:
+def capped(columns: Columns, rows: IntArray, values: Mapping[ControlMode, ModeValue], total: Total) -> Capped | None:
     """What a control's limits come to now; None: it has none.
 
     Args:
         columns: the fleet; `rows`: the target's devices.
-        control: whose limits.
+        values: the modes that are in force.
         total: of its target, as measured.
     """
-    claims = [(mode, value) for mode, value in control.values.items() if mode in LIMIT_MODES]
+    claims = [(mode, value) for mode, value in values.items() if mode in LIMIT_MODES]
     if not claims:
         return None
     most_w = set_max_w(columns, rows)

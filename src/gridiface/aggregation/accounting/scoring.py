@@ -137,6 +137,7 @@ class Account:
     Args:
         gap: a time before `now` of which nothing is known, and why; `latest`: it ends with the first sample, if that
             comes until then.
+        keep_s: an interval that is under way is made durable so often, s.
     """
 
     def __init__(
@@ -148,10 +149,11 @@ class Account:
         *,
         gap: PerformanceInterval | None = None,
         latest: Instant = -math.inf,
+        keep_s: float = KEEP_S,
     ) -> None:
         self.control_id, self.target_id = control_id, target_id
         self.until = now
-        self._interval_s = interval_s
+        self._interval_s, self._keep_s = interval_s, keep_s
         self._opened = now
         self._means = _Means()
         self._held: Sample | None = None
@@ -174,7 +176,7 @@ class Account:
     @property
     def _keeps(self) -> Instant:
         """Lines of many devices are kept less often, and the target's own interval with them, so that both agree."""
-        return max(self._kept_at, self._opened) + max(KEEP_S, self._devices.count / KEPT_PER_S)
+        return max(self._kept_at, self._opened) + max(self._keep_s, self._devices.count / KEPT_PER_S)
 
     def sample(self, sample: Sample | None, columns: Columns, now: Instant) -> list[PerformanceInterval]:
         """Account for the time since the last sample with what held then; finished intervals.

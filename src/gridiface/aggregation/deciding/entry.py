@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gridiface.aggregation.deciding.arbitration import Claim, claims_of, is_information
-from gridiface.domain.controls import FAST, Control, ControlMode, ControlState, OutcomeKind
+from gridiface.domain.controls import FAST, Control, ControlMode, ControlState, ModeValue, OutcomeKind
 from gridiface.domain.timeline import TERMINAL
 
 #: What ends a control, or a device's part in it.
@@ -55,6 +55,13 @@ class Entry:
         if self.control.is_test:
             return []
         return [claim for claim in claims_of(self.control) if claim.kind not in self.dead]
+
+    @property
+    def values(self) -> Mapping[ControlMode, ModeValue]:
+        """What it still claims; of the curves that it carries all or none."""
+        return (
+            {claim.mode: self.control.values[claim.mode] for claim in self.claims} if self.dead else self.control.values
+        )
 
     def started(self, device_id: str | None) -> bool:
         """Whether the start was told for this device (None: for the control as a whole)."""

@@ -14,6 +14,9 @@ from gridiface.domain.schedule import LocalSchedule
 #: The protocol name of what the local schedule says.
 PROTOCOL = "schedule"
 
+#: All windows of a line.
+ALWAYS = Interval(0.0, None)
+
 
 class Schedules:
     """All lines of the local schedule and the controls that stand for those whose window is open."""
@@ -42,7 +45,7 @@ class Schedules:
             if edge is not None:
                 edges.append(edge)
             if window is not None:
-                control = self._stand_in(line, window)
+                control = stand_in(line, window)
                 opened[control.id] = control
         begun = [control for name, control in opened.items() if self._open.get(name) != control]
         over = [control for name, control in self._open.items() if opened.get(name) != control]
@@ -72,14 +75,15 @@ class Schedules:
         """When a window opens or closes next, as of the last look."""
         return self._next
 
-    @staticmethod
-    def _stand_in(line: LocalSchedule, window: Interval) -> Control:
-        return Control(
-            id=f"{PROTOCOL}/{line.id}",
-            source=Source(protocol=PROTOCOL, program=line.id),
-            target=line.target,
-            values=line.values,
-            interval=window,
-            created=window.start,
-            is_default=True,
-        )
+
+def stand_in(line: LocalSchedule, window: Interval = ALWAYS) -> Control:
+    """The control that stands for a line in one of its windows; without one for all of them, as what is kept of it."""
+    return Control(
+        id=f"{PROTOCOL}/{line.id}",
+        source=Source(protocol=PROTOCOL, program=line.id),
+        target=line.target,
+        values=line.values,
+        interval=window,
+        created=window.start,
+        is_default=True,
+    )

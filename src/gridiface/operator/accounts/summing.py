@@ -56,6 +56,7 @@ class Summing:
         fleet: which groups a device is in now.
         sees: whether the asker may see a sum; of a program's controls each is asked for.
         since: when this server began: of a control that began later nothing is in the store alone.
+        defaults: defaults and lines of the local schedule have a part in the sums, too.
         most: how many intervals and beginnings may be looked at.
 
     A control's and a program's sum, and that of the group which a control names, are of the account of the target
@@ -68,6 +69,7 @@ class Summing:
     fleet: FleetView
     sees: Callable[[Key, Control], bool]
     since: Instant = math.inf
+    defaults: bool = False
     most: int = MOST
     _sums: dict[Key, Summed] = field(default_factory=dict)
     _controls: dict[Key, Control] = field(default_factory=dict)
@@ -90,7 +92,9 @@ class Summing:
         )
         async for part in parts:
             control = part.control
-            if control.id not in reach:
+            if control.is_default and not self.defaults:
+                reach[control.id] = NOTHING
+            elif control.id not in reach:
                 reach[control.id] = await self._live(
                     control, performance, devices=devices or control.service_class in FAST
                 )
@@ -150,7 +154,8 @@ class Summing:
                     await asyncio.sleep(0)
         if began == math.inf:
             return WHOLE
-        later = whole and min(began, control.span.start) > self.since  # nothing of it is of an earlier start
+        # Nothing of it is of an earlier start; of what stands in, earlier times have accounts of their own.
+        later = whole and not control.is_default and min(began, control.span.start) > self.since
         if control.service_class in FAST:
             # Lines of devices that began with it may have ended, and been recorded, long before it is forgotten.
             return Reach(-math.inf if later else own, line)

@@ -45,6 +45,9 @@ class PerformanceQuery(Page):
         default=None, ge=0, le=253_402_300_799, allow_inf_nan=False, description="before then; none: until now"
     )
     by: By = Field(default=By.PROGRAM, description="what each sum is of")
+    defaults: bool = Field(
+        default=False, description="true: with the times of default controls and of the local schedule"
+    )
 
 
 class ResponseFigures(TypedDict):
@@ -188,7 +191,8 @@ class PerformanceArea(Area):
         Raises:
             Refused: 400, the span ends before it begins, or holds too much.
         """
-        question, last = (caller.groups, query.by, query.start, query.end), self._made
+        question = (caller.groups, query.by, query.start, query.end, query.defaults)
+        last = self._made
         if query.after and last is not None and last.question == question and 0 <= now - last.at < _KEPT_S:
             return last
         end = now if query.end is None else query.end
@@ -196,7 +200,8 @@ class PerformanceArea(Area):
         if end <= start:
             raise Refused(400, "`end` is not after `start`", "give a `start` before it")
         fleet, since = self._desk.status.fleet, self._desk.measured.since
-        summing = Summing(query.by, start, end, fleet, self._sees(caller, query.by), since)
+        sees = self._sees(caller, query.by)
+        summing = Summing(query.by, start, end, fleet, sees, since, defaults=query.defaults)
         try:
             sums = await summing.run(self._desk.status.performance, self._desk.records)
         except TooMuch as problem:

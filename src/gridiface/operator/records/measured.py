@@ -47,7 +47,8 @@ class Measured:
         begins = {report.target_id: report.intervals[0].start for report in kept if report.intervals}
         began = min(begins.values(), default=math.inf)
         # One that ran before has its first interval here when its devices are heard again, a while after the start.
-        if begins and all(report.whole for report in kept) and min(began, control.span.start) > self.since:
+        later = not control.is_default and min(began, control.span.start) > self.since
+        if begins and later and all(report.whole for report in kept):
             return kept
         stored = await self.history.performance(control.id)
         if fast:

@@ -92,7 +92,7 @@ class ControlsScreen:
             "state": state,
             "source": source,
             "sources": sorted({control.source.protocol for control, _ in found}),
-            "defaults": [self._row(one, now) for one in controls if one.is_default][:_LISTED],
+            "defaults": [self._default_row(one, now) for one in controls if one.is_default][:_LISTED],
         }
 
     def _has(self, text: str, control: Control) -> bool:
@@ -114,6 +114,11 @@ class ControlsScreen:
             "program": control.source.program,
             "authority": control.source.authority,
         }
+
+    def _default_row(self, control: Control, now: Instant) -> dict[str, Any]:
+        """A default; `limit`: how its limits were kept lately."""
+        newest = self._house.status.performance.latest(control.id)
+        return {**self._row(control, now), "limit": None if newest is None else newest.limit}
 
     # --- one ------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ SECTIONS = (("/performance", "By control"), ("/performance/sums", "Over time"))
 #: Times that can be chosen, s.
 SPANS = (("3600", "an hour"), ("86400", "a day"), ("604800", "a week"), ("2592000", "30 days"))
 
-_FIELDS = ("by", "span", "end", "q")
+_FIELDS = ("by", "span", "end", "q", "defaults")
 
 
 class SumsScreen:
@@ -42,13 +42,15 @@ class SumsScreen:
         span = given["span"] if given["span"] in dict(SPANS) else "86400"
         now, length = self._house.now(), float(span)
         end = _instant(given["end"], now)
-        asked = PerformanceQuery(by=by, start=max(0.0, (now if end is None else end) - length), end=end)
+        defaults = given["defaults"] == "true"
+        until = now if end is None else end
+        asked = PerformanceQuery(by=by, start=max(0.0, until - length), end=end, defaults=defaults)
         start, until, rows = await self._area.rows(self._house.call(request, asked))
         fits = [row for row in rows if has(given["q"], row["name"], row["identity"] or "", row["target"] or "")]
 
         def link(at: Instant | None) -> str:
             times = {} if at is None or at >= now else {"end": f"{at:.3f}"}
-            kept = {"q": given["q"]} if given["q"] else {}
+            kept = {name: given[name] for name in ("q", "defaults") if given[name]}
             return "/performance/sums?" + urlencode({"by": by.value, "span": span, **times, **kept})
 
         return self._house.frame.page(
@@ -64,6 +66,7 @@ class SumsScreen:
             end=until,
             fixed=given["end"] if end is not None else "",
             text=given["q"],
+            defaults=defaults,
             earlier=link(until - length) if start > 0 else None,
             later=None if end is None else link(end + length),
         )

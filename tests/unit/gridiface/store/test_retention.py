@@ -18,7 +18,8 @@ from gridiface.domain.controls import (
     Target,
     TargetKind,
 )
-from gridiface.domain.ports import AppendOutcome, AppendReadings, PutControl
+from gridiface.domain.performance import PerformanceInterval
+from gridiface.domain.ports import AppendOutcome, AppendPerformance, AppendReadings, PutControl
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.store.repository import Store
@@ -81,3 +82,25 @@ async def test_controls_of_fast_services_go_in_batches_and_what_was_said_of_them
     names = {f"{number}/{start}" for number in range(len(ServiceClass)) for start in (0, 200)}
     assert {one.id for one in await store.controls()} == names - gone
     assert {one.control_id for one in await store.outcomes_of_all(live_after=-1.0)} == names - gone
+
+
+async def test_what_was_accounted_of_a_default_goes_by_its_age(store: Store) -> None:
+    powers = dict.fromkeys(("requested_w", "accepted_w", "allocated_w", "acknowledged_w", "delivered_w"), 1.0)
+    one = Control(
+        id="d",
+        source=Source(protocol="sep2"),
+        target=Target(TargetKind.GROUP, "g"),
+        values={ControlMode.EXPORT_LIMIT: ModeValue(1.0)},
+        interval=Interval(0.0, None),
+        created=0.0,
+    )
+    controls = [replace(one, is_default=True), replace(one, id="open")]
+    intervals = tuple(
+        PerformanceInterval(control_id=name, target_id="g", start=at, end=at + 10.0, **powers)
+        for name in ("d", "open")
+        for at in (0.0, 10.0, 20.0)
+    )
+    await store.commit([*map(PutControl, controls), AppendPerformance(intervals)])
+    assert (await store.purge(25.0))["performance"] == 2
+    assert [found.start for found in await store.performance("d")] == [20.0]
+    assert len(await store.performance("open")) == 3

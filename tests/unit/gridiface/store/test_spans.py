@@ -172,3 +172,10 @@ async def test_response_times_to_signals_are_those_of_lines_that_began_in_the_sp
     assert await found(0.0) == [("a", took), ("b", took)]
     assert await found(10.0) == [("b", took)]
     assert await found(0.0, devices=False) == [("a", took), ("b", took)]  # of the control and its program
+
+
+async def test_a_default_that_took_anothers_place_keeps_its_past(filled: Store) -> None:
+    await filled.commit([PutControl(replace(control("standing", 500.0, None), is_default=True))])
+    names, found = await read(filled, 0.0, 9.0)
+    assert "standing" in names
+    assert ("standing", "g", 1) in found

@@ -264,3 +264,15 @@ async def test_response_times_to_signals_are_in_each_sum_that_their_device_has_a
         assert (found.count, found.max_s, found.mean_s) == (4, 1.0, pytest.approx(0.55))
     controls = await sums(By.CONTROL, *everything, accounts=live)
     assert [controls[(name,)].responses.count for name in ("s0", "s9")] == [3, 1]
+
+
+async def test_what_stands_in_is_in_the_sums_of_who_asks_for_it() -> None:
+    stands = replace(control("d", "peak"), is_default=True, interval=Interval(50.0, None))
+    parts = (*KEPT, Part(stands), Part(stands, (line("d", "fleet", 0.0, 40.0, WH),)))
+    assert await wh(By.CONTROL, *parts) == await wh(By.CONTROL)
+    found = await wh(By.CONTROL, *parts, defaults=True)
+    assert found[("d",)] == pytest.approx(4.0)
+    # An earlier time of it is in the store alone, though it began after the server did.
+    accounts = Accounts(d=[line("d", "fleet", 60.0, 70.0, WH)])
+    found = await wh(By.CONTROL, *parts, accounts=accounts, defaults=True, since=45.0)
+    assert found[("d",)] == pytest.approx(5.0)

@@ -115,3 +115,10 @@ async def test_of_a_fast_service_the_target_alone_is_told_as_devices_lines_go_on
     reports = await Measured(Runs(whole=True), stored, 200.0).reports(control)  # type: ignore[arg-type]
     assert [(one.target_id, [i.start for i in one.intervals]) for one in reports] == [("fleet", [60.0, 100.0])]
     assert asked == [False]
+
+
+async def test_of_a_default_what_was_before_is_looked_up_whenever_it_began(house: Any) -> None:
+    control = replace(house.desk.status.controls()[0], is_default=True)
+    before = replace(PART, start=80.0, end=85.0)
+    reports = await measured(house, Stored(before), 0.0).reports(control)
+    assert [one.start for one in reports[0].intervals] == [80.0, 90.0]
