@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -16,6 +16,9 @@ from gridiface.domain.clock import Instant
 from gridiface.errors import ConfigError
 
 _NUMBER = (int, float)
+
+#: Sums of kW are as exact as floats are: what lacks or exceeds less than a milliwatt does neither.
+_EXACT_KW = 1e-6
 _KEYS: Mapping[str, type | tuple[type, ...]] = {
     "id": str,
     "name": str,
@@ -142,12 +145,16 @@ class Eligibility:
     checks: tuple[Check, ...]
 
 
+def _all(powers: Mapping[str, float]) -> float:
+    return math.fsum(powers.values())
+
+
 def eligibility(
     assets: Sequence[Asset],
     market: Market,
     now: Instant,
     *,
-    export_cap_kw: float = math.inf,
+    let_through: Callable[[Mapping[str, float]], float] = _all,
     stale_after_days: int = 400,
 ) -> Eligibility:
     """Whether the assets together meet a market's thresholds, and what is lacking.
@@ -158,16 +165,17 @@ def eligibility(
         assets: the portfolio's.
         market: its thresholds.
         now: to tell an old entry.
-        export_cap_kw: what interconnections let through, kW.
+        let_through: what interconnections let through of powers by asset id, kW.
         stale_after_days: age from which an entry counts as old.
     """
     fitting = [asset for asset in assets if not _misfit(asset, market)]
-    powers = [asset.sustained_kw(market.duration_h) for asset in fitting]
-    qualified = min(math.fsum(powers), export_cap_kw)
-    gap = max(0.0, market.min_aggregation_kw - qualified)
+    held = {asset.id: asset.sustained_kw(market.duration_h) for asset in fitting}
+    powers, qualified = list(held.values()), let_through(held)
+    missing = market.min_aggregation_kw - qualified
+    gap = missing if missing > _EXACT_KW else 0.0
     mean = math.fsum(powers) / len(powers) if powers else 0.0
     more = 0 if gap <= 0 else math.ceil(gap / mean - 1e-9) if mean > 0 else None
-    capped = gap > 0 and math.fsum(powers) > export_cap_kw
+    capped = gap > 0 and math.fsum(powers) > qualified + _EXACT_KW
     checks = tuple(_checks(market, assets, qualified, gap, capped=capped))
     age = (datetime.fromtimestamp(now, UTC).date() - market.checked).days
     return Eligibility(
@@ -211,7 +219,7 @@ def _checks(market: Market, assets: Sequence[Asset], qualified: float, gap: floa
     found = [Check(rule="min_aggregation_kw", wanted=least, found=qualified, unit="kW", ok=gap <= 0, fix=fix)]
     most = market.max_aggregation_kw
     if most is not None:
-        fits = qualified <= most
+        fits = qualified <= most + _EXACT_KW
         fix = "" if fits else f"split it: {qualified - most:.1f} kW too large"
         found.append(Check(rule="max_aggregation_kw", wanted=most, found=qualified, unit="kW", ok=fits, fix=fix))
     limits = (("min_resource_kw", "kW"), ("max_resource_kw", "kW"), ("metering_interval_s", "s"))

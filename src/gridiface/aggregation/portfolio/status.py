@@ -127,7 +127,7 @@ def portfolio_status(
                 portfolio.assets,
                 market,
                 now,
-                export_cap_kw=_let_through(rated, inside),
+                let_through=lambda powers: capped_kw(powers, inside),
                 stale_after_days=markets.stale_after_days,
             )
             for market in markets.markets
@@ -146,11 +146,6 @@ def capped_kw(powers: Mapping[str, float], caps: Sequence[ExportCap]) -> float:
         pools[number] = min(cap.max_export_kw, total)
         pool_of.update(dict.fromkeys(members, number))
     return math.fsum(pools.values())
-
-
-def _let_through(rated: Mapping[str, float], caps: Sequence[ExportCap]) -> float:
-    total = capped_kw(rated, caps)
-    return total if total < math.fsum(rated.values()) else math.inf
 
 
 def _program(program: ProgramEnrolment, sure: Mapping[str, float], caps: Sequence[ExportCap]) -> ProgramStatus:

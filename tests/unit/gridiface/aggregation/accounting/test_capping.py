@@ -112,3 +112,18 @@ def test_a_set_point_alone_has_no_limit(bench: Any) -> None:
     world.submit(ask("c", duration=60.0, set_w=1_000.0))
     world.step(1, 10)
     assert own(world, "c").limit is None
+
+
+def test_a_limit_that_another_control_of_the_program_took_is_judged_no_more(bench: Any) -> None:
+    world = bench(battery("house"))
+    world.submit(ask("first", program="p", duration=60.0, export_limit=1_000.0, import_limit=2_000.0))
+    world.step(1, 5)
+    assert account(world, "first").over_s == 0.0
+    world.submit(ask("second", program="p", start=5.0, duration=60.0, created=T0 + 5, export_limit=4_000.0))
+    world.deaf.add("house")
+    world.lies["house"] = 3_000.0
+    world.step(1, 20)
+    assert account(world, "first").over_s == pytest.approx(0.0, abs=1.5)
+    world.lies["house"] = -3_000.0  # what it still sets is judged
+    world.step(1, 5)
+    assert account(world, "first").peak_w == pytest.approx(1_000.0)

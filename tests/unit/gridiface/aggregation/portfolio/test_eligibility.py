@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -69,9 +70,25 @@ def test_assets_that_do_not_fit_are_left_out() -> None:
 
 
 def test_a_cap_on_export_cannot_be_enrolled_away() -> None:
-    found = eligibility(fleet(60), MARKET, NOW, export_cap_kw=300.0)
+    found = eligibility(fleet(60), MARKET, NOW, let_through=lambda powers: min(300.0, sum(powers.values())))
     assert (found.qualified_kw, found.gap_kw, found.incremental_assets) == (300.0, 200.0, None)
     assert "interconnection" in found.checks[0].fix
+
+
+@pytest.mark.parametrize(
+    ("count", "kw", "kwh", "soc_min"),
+    [(3, 100 / 3, 200 / 3, 0.0), (1, 100.0, 2_000.0, 0.9), (1, 100.0, 1_000.0, 0.8), (1000, 0.1, 0.2, 0.0)],
+)
+def test_exactly_the_threshold_is_enough_whatever_floats_make_of_it(
+    count: int, kw: float, kwh: float, soc_min: float
+) -> None:
+    floor = Market(id="m", name="M", source="s", checked=date(2026, 11, 21), min_aggregation_kw=100.0, duration_h=2.0)
+    found = eligibility([replace(one, soc_min=soc_min) for one in fleet(count, kw=kw, kwh=kwh)], floor, NOW)
+    assert (found.eligible, found.gap_kw, found.incremental_assets) == (True, 0.0, 0)
+    assert found.checks[0].fix == ""
+    less = eligibility(fleet(count, kw=kw * 0.9999, kwh=kwh), floor, NOW)
+    assert (less.eligible, less.incremental_assets) == (False, 1)
+    assert less.gap_kw == pytest.approx(0.01)
 
 
 def test_an_aggregation_can_be_too_large_and_an_entry_too_old() -> None:

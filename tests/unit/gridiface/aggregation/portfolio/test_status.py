@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -85,3 +86,14 @@ def test_no_cap_is_exceeded_and_none_gives_more(powers: list[float], limits: lis
     total = capped_kw(assets, caps)
     left, right = min(limits[0], powers[0] + powers[1]), min(limits[1], powers[2] + powers[3])
     assert total == pytest.approx(min(limits[2], left + right) + powers[4] + powers[5])
+
+
+def test_a_market_counts_what_a_cap_lets_through_of_the_assets_that_fit() -> None:
+    far = replace(asset("far"), max_discharge_kw=2_000.0, capacity_kwh=8_000.0)  # too large for CAISO, behind no cap
+    portfolio = Portfolio(id="p", name="Bay", assets=(asset("a"), asset("b"), far))
+    caps = [ExportCap(name="feeder", asset_ids=frozenset({"a", "b"}), max_export_kw=4.0)]
+    status = portfolio_status(portfolio, {}, bundled_markets(), NOW, caps=caps)
+    derp = status.wholesale_market_eligibility["caiso-derp"]
+    assert derp.left_out == ("far",)
+    assert derp.qualified_kw == 4.0
+    assert derp.incremental_assets is None
