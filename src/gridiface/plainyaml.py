@@ -84,6 +84,18 @@ def line_of(root: yaml.Node | None, place: Iterable[int | str]) -> int:
     return line
 
 
+def scalar_at(root: yaml.Node | None, place: Iterable[int | str]) -> str | None:
+    """What stands at `place` as it is written, without quotes; None where there is no single value."""
+    node = root
+    for step in place:
+        if isinstance(node, yaml.MappingNode):
+            found = _entry(node, str(step))
+            node = None if found is None else found[1]
+        else:
+            node = _item(node, step) if isinstance(node, yaml.SequenceNode) else None
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else None
+
+
 def _entry(node: yaml.MappingNode, key: str) -> tuple[yaml.Node, yaml.Node] | None:
     return next(((name, value) for name, value in node.value if name.value == key), None)
 

@@ -28,7 +28,7 @@ from gridiface.aggregation.settlement import (
     totals,
 )
 from gridiface.aggregation.settlement.calendar import nerc_holidays, zone
-from gridiface.aggregation.settlement.series import from_readings
+from gridiface.aggregation.settlement.series import from_readings, nothing_metered
 from gridiface.app import exports
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
@@ -170,13 +170,17 @@ class SettlementDesk:
 
     async def _series(self, asked: Mapping[str, Any]) -> list[MeterSeries]:
         made: list[MeterSeries] = []
+        silent: list[str] = []
         phase_s = Calendar(tz=zone(asked["zone"])).phase(asked["start"], asked["interval_s"])
         for name in asked["devices"]:
             readings = await readings_of(self._store, name, asked["start"] - BEFORE_S, asked["end"] + AFTER_S)
             one = await asyncio.to_thread(from_readings, readings, asked["interval_s"], phase_s)
             if one is None:
-                raise ConfigError(f"the store has no active power of {name!r} for that time; leave it out")
+                silent.append(name)
+                one = nothing_metered(name, asked["start"], asked["interval_s"], phase_s)
             made.append(one)
+        if len(silent) == len(made):
+            raise ConfigError(f"the store has no active power of {', '.join(map(repr, silent[:5]))} for that time")
         return made
 
     def _told(self, event: str) -> Mapping[str, Any]:

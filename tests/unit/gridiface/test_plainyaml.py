@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from gridiface.app.config.load import parse_config
-from gridiface.plainyaml import line_of, read_nodes, read_yaml
+from gridiface.plainyaml import line_of, read_nodes, read_yaml, scalar_at
 
 
 @pytest.mark.parametrize("word", ["on", "off", "yes", "no", "On", "OFF", "Yes", "NO"])
@@ -90,3 +90,13 @@ def test_a_line_is_found_by_places_and_by_names() -> None:
         (("points", 2, "name"), 7),
     ]
     assert [(place, line_of(root, place)) for place, _ in places] == places
+
+
+def test_a_single_value_as_it_is_written() -> None:
+    root, _ = read_nodes("a: [{id: 0123, name: 'x y'}, 1.50]\nb:\n")
+    assert scalar_at(root, ("a", 0, "id")) == "0123"
+    assert scalar_at(root, ("a", 0, "name")) == "x y"
+    assert scalar_at(root, ("a", 1)) == "1.50"
+    assert scalar_at(root, ("a",)) is None
+    assert scalar_at(root, ("a", 7, "id")) is None
+    assert scalar_at(None, ("a",)) is None

@@ -6,6 +6,7 @@ from good to bad, so that the worse of two is the larger. Does not read files: i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -184,6 +185,12 @@ def from_readings(readings: Sequence[Reading], interval_s: float, phase_s: float
     found += [(place, *_covered(inside, interval_s)) for place, inside in means.items()]
     values = [(place * interval_s + phase_s, w, quality) for place, w, quality in found]
     return series_of(usable[0].device_id, interval_s, values)
+
+
+def nothing_metered(meter_id: str, at: Instant, interval_s: float, phase_s: float = 0.0) -> MeterSeries:
+    """A series on the grid of `from_readings` in which nothing is known."""
+    start = math.floor((at - phase_s) / interval_s) * interval_s + phase_s
+    return MeterSeries(meter_id, start, interval_s, np.array([np.nan]), np.array([BAD], dtype=np.uint8))
 
 
 def _newest(readings: Iterable[Reading]) -> list[Reading]:

@@ -255,7 +255,12 @@ def _table(document: Document, place: Place) -> list[tuple[float, float]]:
                 place, text, "between two rows the table is a straight line: a step needs two states of charge"
             )
             table[at] = min(table[at], power)
-    return sorted(table.items())
+    rows_by_soc = sorted(table.items())
+    if rows_by_soc and rows_by_soc[0][0] > 0.5:
+        at, power = rows_by_soc[0]
+        text = f"says nothing below {100 * at if percent else at:g}: {power:g} kW are taken there, too"
+        document.warn(place, text, "write a row for an empty battery")
+    return rows_by_soc
 
 
 def _connection(document: Document, place: Place) -> dict[str, Any]:

@@ -23,6 +23,9 @@ REPORTING_MODELS = frozenset({1, 101, 102, 103, 111, 112, 113, 120, 122, 160, *r
 #: SunSpec models through which power is commanded.
 CONTROL_MODELS = (704, 123, 124)
 
+#: Models that a device can have where power flows: inverters, their meters, storage, and those of the makers.
+_KNOWN_MODELS = REPORTING_MODELS | {*range(121, 150), *range(701, 716), *range(801, 810), *range(64_000, 65_536)}
+
 CONNECTION_KEYS = ("host", "port", "unit_id")
 _UNIT_WORDS = ("slave_id", "slave", "unit", "device_id", "modbus_id", "address")
 _FIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -167,6 +170,11 @@ def sunspec_models(document: Document, place: Place, *, dispatched: bool) -> Non
     if inverter is not None and inverter in REPORTING_MODELS and dispatched:
         text = f"a write to SunSpec model {int(inverter)}: it has no writable point, it only reports"
         document.warn((*place, "inverter_model"), text, _control_fix())
+    for key in ("inverter_model", "meter_model"):
+        model = document.number((*place, key), low=1, high=65_535)
+        if model is not None and model not in _KNOWN_MODELS:
+            fix = "write 101 to 113 or 701 for an inverter, 201 to 214 for a meter; the driver finds what there is"
+            document.warn((*place, key), f"{model:g} is no SunSpec model of inverters or meters", fix)
     for key in _write_keys(document, place):
         digits = re.match(r"\d{1,5}", str(document.get((*place, key))))
         if digits and int(digits.group()) in REPORTING_MODELS:
@@ -174,7 +182,6 @@ def sunspec_models(document: Document, place: Place, *, dispatched: bool) -> Non
             document.warn((*place, key), text, _control_fix())
         else:
             document.note((*place, key), "left out", "the driver finds the model to write to by itself")
-    document.number((*place, "meter_model"), low=1, high=65_535)
 
 
 def _control_fix() -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from gridiface.errors import ConfigError
-from gridiface.plainyaml import PlainLoader, line_of, read_yaml
+from gridiface.plainyaml import PlainLoader, line_of, read_yaml, scalar_at
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_NODES = 200_000
@@ -32,6 +32,8 @@ Place = tuple[int | str, ...]
 _MEANT = "did you mean"
 #: What Python's reader takes and JSON does not have.
 _NO_NUMBER = re.compile(r"(?<=[\s:\[,])-?(NaN|Infinity)(?=[\s,}\]])")
+#: What people write into JSON, which has none.
+_COMMENT = re.compile(r"^\s*(//|/\*|#)", re.MULTILINE)
 #: Values that are no number and no text, for people.
 _KINDS = {
     bool: "true or false",
@@ -89,7 +91,7 @@ class Document:
     """
 
     def __init__(self, path: Path, text: str, form: str) -> None:
-        self.path = path
+        self.path, self.form = path, form
         self.findings: list[Finding] = []
         if len(text) > MOST_BYTES:
             raise ConfigError(f"{path}: larger than {MOST_BYTES} characters; split it by site")
@@ -102,6 +104,8 @@ class Document:
             # The parser in C sees the end of a text without a last newline on a line of its own.
             where = f"{path}:{min(mark.line, text.count(chr(10))) + 1}" if mark else str(path)
             reason = getattr(problem, "problem", None) or "not readable"
+            if form == "json" and _COMMENT.search(text):
+                reason = "JSON has no comments (//, /* or #): take them out; else " + reason
             raise ConfigError(f"{where}: not valid {form.upper()}: {reason}; correct it there") from problem
         except json.JSONDecodeError as problem:
             where = f"{path}:{problem.lineno}"
@@ -167,7 +171,8 @@ class Document:
         if isinstance(value, Mapping):
             return value
         if value is not None or required:
-            self.error(place, "must hold keys and values", "write it as an indented block")
+            fix = "write it as an indented block" if self.form == "yaml" else 'write one object, {"key": value, ...}'
+            self.error(place, "must hold keys and values", fix)
         return {}
 
     def items(self, place: Place) -> Sequence[Any]:
@@ -210,7 +215,8 @@ class Document:
         if len(str(value)) > 500:
             self.error(place, f"has {len(str(value))} characters", "write at most 500")
             return None
-        return str(value).strip()
+        # A number as it is written: "0123" is an id, and not 123.
+        return (scalar_at(self._root, place) or str(value) if isinstance(value, int) else str(value)).strip()
 
     def line(self, place: Place) -> str | None:
         """The same as one line: signs that cannot be seen become spaces, with a warning."""
@@ -225,6 +231,9 @@ class Document:
         names = list(known)
         for key in self.mapping(place):
             if key in names or key in expected:
+                continue
+            if isinstance(key, int) and self.get((*place, key)) is None:
+                self.warn((*place, str(key)[:60]), "looks like what stands behind a decimal comma", "write a point")
                 continue
             close = _close_to(str(key), names)
             fix = f"{_MEANT} {close[0]!r}?" if close else f"there are: {', '.join(names)}"

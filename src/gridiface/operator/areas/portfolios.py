@@ -10,6 +10,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.domain.clock import Instant
+from gridiface.domain.definitions import TITLE
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.naming import following
@@ -22,6 +23,9 @@ from gridiface.wording import worded
 
 #: Longest body: about 20,000 assets.
 _MOST_BYTES = 4 * 1024 * 1024
+
+#: What it may be called: pages and lists show it beside other text.
+_NAMES = worded(TITLE, "text without line ends, tabs, direction marks and other control characters")
 
 Kw = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
 
@@ -84,7 +88,7 @@ class NewAsset(Asked):
 class NewPortfolio(Asked):
     """A portfolio."""
 
-    name: str = Field(min_length=1, max_length=200, pattern=PRINTABLE, description="for people")
+    name: str = Field(min_length=1, max_length=200, pattern=_NAMES, description="for people")
     assets: list[NewAsset] = Field(min_length=1, max_length=20_000, description="its assets")
 
 

@@ -89,6 +89,23 @@ async def test_what_cannot_be_settled(tmp_path: Path) -> None:
         assert desk.one("ev") is None
 
 
+async def test_one_of_whom_nothing_is_known_does_not_hinder_the_others(tmp_path: Path) -> None:
+    async with await Store.open(f"sqlite:///{tmp_path}/s.sqlite") as store:
+        await filled(store, through=END)
+        desk = SettlementDesk(store)
+        asked = {**ASKED, "devices": ["silent", "load"], "committed_w": {"silent": 100.0}}
+        for method in ("10-of-10", "meter-before-after"):
+            await desk.settle({**asked, "event": method, "method": method}, END, along=[])
+            rows = [row for row in desk.rows(method, 0, 100) if row["resource_id"] == "silent"]
+            assert [(row["quality"], row["baseline_w"], row["metered_w"]) for row in rows] == [("bad", None, None)] * 2
+            assert all("nothing is metered" in row["reason"] for row in rows)
+            assert [row["committed_w"] for row in rows] == [100.0, 100.0]
+            known = [row for row in desk.rows(method, 0, 100) if row["resource_id"] == "load"]
+            assert [row["delivered_w"] for row in known] == [1000.0, 1000.0]
+        with pytest.raises(ConfigError, match="no active power of 'silent', 'mute' for"):
+            await desk.settle({**asked, "devices": ["silent", "mute"]}, END, along=[])
+
+
 async def test_readings_come_whole_over_pages(tmp_path: Path) -> None:
     async with await Store.open(f"sqlite:///{tmp_path}/s.sqlite") as store:
         await store.commit([AppendReadings(tuple(reading(float(n), 1.0) for n in range(10_001)))])

@@ -194,3 +194,22 @@ def test_an_empty_table_and_a_name_that_is_no_line_are_told() -> None:
     told = "\n".join(warnings(made))
     assert "is empty" in told
     assert "control characters" in told
+
+
+def test_a_table_that_begins_above_half_says_what_holds_below() -> None:
+    rows = [{"soc": 80, "max_charge_kw": 300}, {"soc": 100, "max_charge_kw": 100}]
+    (found,) = warnings(convert(dispatch_constraints={"max_charge_power_vs_soc": rows}))
+    assert "says nothing below 80: 300 kW are taken there, too; write a row for an empty battery" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1, 2]", 'the file: must hold keys and values; write one object, {"key": value, ...}'),
+        ('{\n // note\n "battery_model": {}}', "JSON has no comments (//, /* or #): take them out"),
+    ],
+)
+def test_what_is_no_json_object_is_told_in_json_words(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        import_battery_model(text, PATH)
+    assert said in str(caught.value)

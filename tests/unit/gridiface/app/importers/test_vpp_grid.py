@@ -252,3 +252,17 @@ def test_assets_that_are_no_list_are_told_once() -> None:
 )
 def test_more_mistakes_are_named(right: str, wrong: str, says: str) -> None:
     assert says in "\n".join(warnings(SITE.replace(right, wrong)))
+
+
+def test_an_id_of_digits_stays_as_it_is_written() -> None:
+    made = import_vpp_grid(SITE.replace("asset_id: bess-1", "asset_id: 0123"), PATH)
+    assert [device.id for device in made.config.devices] == ["0123"]
+    assert import_vpp_grid(SITE.replace("asset_id: bess-1", "asset_id: 1.50"), PATH).config.devices[0].id == "1.5"
+
+
+def test_models_that_sunspec_does_not_have_and_decimal_commas_are_told() -> None:
+    (found,) = warnings(SITE.replace("inverter_model: 701", "inverter_model: 999"))
+    assert found.startswith("site.yaml:16: vpp_grid.assets[0].sunspec_model.inverter_model: 999 is no SunSpec model")
+    assert warnings(SITE.replace("inverter_model: 701", "inverter_model: 64200")) == []
+    (comma,) = warnings(SITE.replace("max_discharge: 300,", "max_discharge: 300,5,"))
+    assert "real_power.5: looks like what stands behind a decimal comma; write a point" in comma
