@@ -105,7 +105,13 @@ def signals_of(
     signals[ALLOCATED] = np.where(asked, mine, np.nan)
     signals[ACKNOWLEDGED] = signals[ALLOCATED] * columns.acknowledged[here]
     # Who is told nothing has no part of the signal, and is as unknown as what is measured of it.
-    signals[DELIVERED] = mine + np.where(asked, part * (watts - told), 0.0 * watts)
+    delivered = mine + np.where(asked, part * (watts - told), 0.0 * watts)
+    if delivered_w is not None and abs(float(np.nansum(watts)) - delivered_w) <= 1e-6 * max(abs(delivered_w), 1.0):
+        # Without a meter the total is what is measured of these: what is missing of those who are not heard is theirs.
+        heard = np.where(np.isfinite(delivered), weights, 0.0)
+        rest, whole = rides.response_w(delivered_w) - float(np.nansum(delivered)), float(heard.sum())
+        delivered += heard * (rest / whole if whole > 0 else 0.0)
+    signals[DELIVERED] = delivered
     return signals
 
 

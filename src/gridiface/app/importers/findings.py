@@ -232,7 +232,7 @@ class Document:
         for key in self.mapping(place):
             if key in names or key in expected:
                 continue
-            if isinstance(key, int) and self.get((*place, key)) is None:
+            if str(key).isdigit() and self.get((*place, key)) is None:
                 self.warn((*place, str(key)[:60]), "looks like what stands behind a decimal comma", "write a point")
                 continue
             close = _close_to(str(key), names)

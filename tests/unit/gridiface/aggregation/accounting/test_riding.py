@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,24 @@ def test_devices_lines_sum_up_to_both(columns: Columns) -> None:
         assert one.held is not None
         assert one.held.sum(axis=1).tolist() == pytest.approx([one.allocated_w, one.acknowledged_w, one.delivered_w])
     assert signal.held + base.held == pytest.approx(held_of(columns, ROWS))
+
+
+def test_the_part_of_who_is_not_heard_is_with_those_who_are(columns: Columns) -> None:
+    columns.lost[2] = True
+    whole = replace(total(columns), delivered_w=89e3)
+    split = Split.of(whole, RIDES, columns, ROWS)
+    signal, base = of_signal(whole, RIDES, split), without_signal(whole, RIDES, split)
+    # 89 kW of 110: the signal is counted with -10 kW, as much as it can have moved, the set-point with 99.
+    assert (signal.delivered_w, base.delivered_w) == (-10e3, 99e3)
+    for one in (signal, base):
+        assert one.held is not None
+        assert math.isnan(one.held[DELIVERED][2])
+        assert float(np.nansum(one.held[DELIVERED])) == pytest.approx(one.delivered_w)
+    # A meter sees more than the devices: what is beside them is nobody's.
+    metered = replace(whole, delivered_w=95e3)
+    lines = Split.of(metered, RIDES, columns, ROWS).signals
+    assert lines is not None
+    assert float(np.nansum(lines[DELIVERED])) != pytest.approx(RIDES.response_w(95e3))
 
 
 @pytest.mark.parametrize(
