@@ -142,7 +142,7 @@ async def test_who_is_confined_to_a_group_sees_the_sums_of_that_group(filled: An
 async def test_more_than_one_question_may_look_at_is_refused(filled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     most = {"most": 2}
     made = summing.Summing
-    monkeypatch.setattr(performance, "Summing", lambda *asked: made(*asked, **most))
+    monkeypatch.setattr(performance, "Summing", lambda *asked, **more: made(*asked, **{**more, **most}))
     status, said, _ = await filled.ask("GET", "/api/v1/performance?start=0&by=group")
     assert (status, said["fix"]) == (400, "ask for a shorter time")
     assert "more than 2 intervals" in said["detail"]
