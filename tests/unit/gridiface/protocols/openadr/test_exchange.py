@@ -19,8 +19,18 @@ from gridiface.protocols.openadr.exchange import (
     Security,
     normal_path,
 )
+from gridiface.protocols.openadr.payloads.common import EiResponse, QualifiedEventID
 from gridiface.protocols.openadr.payloads.envelope import PAYLOADS, encode_payload
-from gridiface.protocols.openadr.payloads.event import EiRequestEvent, OadrPoll, OadrRequestEvent, OadrResponse
+from gridiface.protocols.openadr.payloads.event import (
+    EiCreatedEvent,
+    EiRequestEvent,
+    EventResponse,
+    EventResponses,
+    OadrCreatedEvent,
+    OadrPoll,
+    OadrRequestEvent,
+    OadrResponse,
+)
 from gridiface.protocols.openadr.payloads.profile_a import OadrRequestEventA
 from gridiface.protocols.openadr.replay import NonceMemory
 from gridiface.protocols.openadr.signature import Verifier
@@ -142,6 +152,38 @@ def test_a_ven_does_not_encode_its_answers():
 )
 def test_04_r53_statuses_of_what_is_not_understood(server, request_, code):
     assert status(server, request_) == code
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"optType>optOut<", b"optType>maybe<"),
+        (b"responseCode>460<", b"responseCode>fine<"),
+        (b"modificationNumber>7<", b"modificationNumber>-1<"),
+        (b"<ei:optType>optOut</ei:optType>", b""),
+    ],
+)
+def test_04_r25_an_answer_to_an_event_that_breaks_the_schema_refuses_its_message(server, old, new):
+    """Of a document that the schema does not allow nothing counts; what is wrong in sense alone is told by the VTN."""
+    rows = [
+        EventResponse(
+            responseCode=code,
+            requestID="d",
+            qualifiedEventID=QualifiedEventID(eventID=key, modificationNumber=number),
+            optType=opt,
+        )
+        for key, number, opt, code in (("A", 0, "optIn", "200"), ("B", 7, "optOut", "460"))
+    ]
+    body = EiCreatedEvent(
+        eiResponse=EiResponse(responseCode="200", requestID=""),
+        eventResponses=EventResponses(eventResponse=rows),
+        venID="v",
+    )
+    good = encode_payload(OadrCreatedEvent(eiCreatedEvent=body))
+    path = "/OpenADR2/Simple/2.0b/EiEvent"
+    assert len(server.receive(post(good, path), NOW).payload.eiCreatedEvent.eventResponses.eventResponse) == 2
+    assert good.count(old) == 1
+    assert status(server, post(good.replace(old, new), path)) == 406
 
 
 @pytest.mark.parametrize(
