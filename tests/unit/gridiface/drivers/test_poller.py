@@ -295,6 +295,33 @@ def test_changed_settings_are_told_at_the_next_reading(virtual: Any, virtual_clo
     virtual(tale())
 
 
+@pytest.mark.parametrize(("takes_s", "longest_s"), [(0.0, 5.0), (1.0, 20.0), (10.0, 60.0)])
+def test_who_refuses_at_once_is_tried_again_soon_and_who_is_waited_for_seldom(
+    virtual: Any, virtual_clock: Any, scripted: Any, takes_s: float, longest_s: float
+) -> None:
+    async def tale() -> None:
+        watch, ends = Watch(virtual_clock), []
+        device = scripted("d")
+
+        async def refuse() -> Any:
+            await asyncio.sleep(takes_s)
+            ends.append(asyncio.get_running_loop().time())
+            raise DeviceTimeout("connection refused")
+
+        device.read_failures = [DeviceTimeout("silent")] * 2
+        watch.poller.add(device, period_s=1.0)
+        await watch.poller.start()
+        await asyncio.sleep(0.5)
+        device.open = refuse
+        await asyncio.sleep(1_000)
+        await watch.poller.stop()
+        pauses = [later - sooner - takes_s for sooner, later in pairwise(ends)]
+        assert all(longest_s / 2 - 0.01 <= pause <= longest_s + 0.01 for pause in pauses[8:])
+        assert pauses[0] <= 2.0
+
+    virtual(tale())
+
+
 def test_a_device_that_forgot_what_it_was_told_is_opened_anew_at_once(
     virtual: Any, virtual_clock: Any, scripted: Any
 ) -> None:
