@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,3 +203,25 @@ async def test_a_form_that_is_refused_is_told_people_as_a_page_and_scripts_the_p
     house.records.down = True
     status, page, headers = await browser.ask("POST", "/controls/new", headers=form, data="a=b")
     assert (status, headers["Content-Type"]) == (503, "text/html; charset=utf-8"), page
+
+
+def forms() -> list[str]:
+    """The start tag of every form of every page."""
+    folder = Path(str(resources.files("gridiface.operator"))) / "templates"
+    return [tag for page in folder.rglob("*.html") for tag in re.findall(r"<form[^>]*>", page.read_text())]
+
+
+def test_no_form_puts_what_is_typed_into_the_address() -> None:
+    """Before the script is there, or without one, a form without a method is a GET: passwords stood in the history."""
+    assert len(forms()) > 50
+    searches = [tag for tag in forms() if 'method="post"' not in tag]
+    assert [tag for tag in searches if 'method="get"' not in tag or 'role="search"' not in tag] == []
+
+
+async def test_a_form_that_came_without_its_script_is_refused_without_its_words(house: Any) -> None:
+    form = {"name": "ann", "password": "rain over the feeder"}
+    for page in ("/login", "/setup"):
+        status, text, headers = await house.ask("POST", page, data=form, headers={"Accept": "text/html"})
+        assert status == 405
+        assert "rain" not in text
+        assert "Location" not in headers
