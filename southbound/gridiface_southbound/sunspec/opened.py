@@ -89,7 +89,7 @@ def learned(
     plate = telemetry.nameplate(blocks, frozenset(), rating_w=config.rating_w)
     before.belongs_to(plate.serial)
     setting = telemetry.settings(blocks, now=now)
-    limits = telemetry.ratings(plate, setting)
+    limits = telemetry.ratings(plate, setting, telemetry.kind_of(blocks))
     controls = controls_of(blocks, limits, before, config, single=single)
     plate = telemetry.nameplate(blocks, controls.capabilities | able, rating_w=config.rating_w)
     fixed = config.scale_factors == "fixed"

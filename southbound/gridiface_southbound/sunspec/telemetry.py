@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.fleet import Capability, DeviceKind, Nameplate, Settings
+from gridiface.domain.fleet import GENERATING, Capability, DeviceKind, Nameplate, Settings
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState, Snapshot
 from gridiface.errors import DeviceRejected
@@ -153,8 +153,11 @@ def settings(blocks: Blocks, *, now: Instant) -> Settings:
     )
 
 
-def ratings(plate: Nameplate, setting: Settings) -> Ratings:
-    """The 100 % of the percentages: the setting where there is one, never above the nameplate."""
+def ratings(plate: Nameplate, setting: Settings, kind: DeviceKind = DeviceKind.OTHER) -> Ratings:
+    """The 100 % of the percentages: the setting where there is one, never above the nameplate.
+
+    Beside generation a rate of discharge is that of the storage alone and bounds nothing.
+    """
 
     def least(rated: float | None, held: float | None) -> float:
         known = [value for value in (rated, held) if value is not None]
@@ -163,7 +166,7 @@ def ratings(plate: Nameplate, setting: Settings) -> Ratings:
     return Ratings(
         max_w=least(plate.max_w, setting.max_w),
         max_charge_w=least(plate.max_charge_w, setting.max_charge_w),
-        max_discharge_w=least(plate.max_discharge_w, setting.max_discharge_w),
+        max_discharge_w=0.0 if kind in GENERATING else least(plate.max_discharge_w, setting.max_discharge_w),
         max_var=least(plate.max_var, setting.max_var),
         max_var_neg=least(plate.max_var_neg, setting.max_var_neg),
     )

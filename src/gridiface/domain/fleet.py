@@ -29,6 +29,10 @@ class DeviceKind(StrEnum):
     OTHER = "other"
 
 
+#: What delivers beside, or without, a storage.
+GENERATING = frozenset({DeviceKind.PV, DeviceKind.PV_BATTERY, DeviceKind.GENERATOR})
+
+
 class Capability(StrEnum):
     """A control that a device can carry out."""
 
@@ -241,10 +245,15 @@ class Device:
 
     @property
     def max_export_w(self) -> float:
-        """The most it may deliver: the least of rating and settings, W >= 0."""
+        """The most it may deliver: the least of rating and settings, W >= 0.
+
+        Beside generation a rate of discharge is that of the storage alone (IEEE 2030.5, DERCapability of type 83).
+        """
         n, s = self.nameplate, self.settings
-        known = [v for v in (n.max_w, n.max_discharge_w, s.max_w, s.max_discharge_w) if v is not None]
-        return max(0.0, min(known))
+        rates = [n.max_w, s.max_w]
+        if self.kind not in GENERATING:
+            rates += [n.max_discharge_w, s.max_discharge_w]
+        return max(0.0, min(rate for rate in rates if rate is not None))
 
     @property
     def max_import_w(self) -> float:

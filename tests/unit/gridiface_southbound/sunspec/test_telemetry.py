@@ -172,3 +172,10 @@ def test_nothing_known_is_none_not_zero(block: Any) -> None:
     assert known == (None,) * 6
     assert snapshot("d", {}, Ratings(max_w=1), None, now=0.0).w is None
     assert snapshot("d", {123: block(123, {"Conn": 0})}, Ratings(max_w=1), None, now=0.0).connected is False
+
+
+def test_beside_generation_the_storages_rate_of_discharge_bounds_nothing():
+    plate = Nameplate(max_w=10_000.0, max_charge_w=5_000.0, max_discharge_w=5_000.0)
+    assert ratings(plate, Settings(), DeviceKind.BATTERY).max_discharge_w == 5_000
+    found = ratings(plate, Settings(max_discharge_w=4_000.0), DeviceKind.PV_BATTERY)
+    assert (found.max_discharge_w or found.max_w, found.max_charge_w) == (10_000, 5_000)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gridiface.domain.fleet import DeviceKind
+from gridiface.domain.fleet import GENERATING, DeviceKind
 from gridiface.northbound.sep2.translate.scaling import si
 from gridiface.protocols.sep2.enums import DERControlModes, DERType
 from gridiface.protocols.sep2.resources import DERCapability, DERSettings
@@ -24,13 +24,11 @@ _KINDS: Mapping[int, DeviceKind] = {
     DERType.EVSE: DeviceKind.EVSE,
     DERType.PHOTOVOLTAIC_AND_STORAGE: DeviceKind.PV_BATTERY,
 }
-#: What delivers beside, or without, a storage.
-_GENERATORS = frozenset({DeviceKind.PV, DeviceKind.PV_BATTERY, DeviceKind.GENERATOR})
 #: DERTypes that take power, and those of which the charge mode in modesSupported says it.
 _CHARGED = frozenset({DERType.OTHER_STORAGE, DERType.ELECTRIC_VEHICLE, DERType.EVSE})
 _MIXED = frozenset({DERType.UNKNOWN, DERType.VIRTUAL_OR_MIXED, DERType.PHOTOVOLTAIC_AND_STORAGE})
 #: DERTypes beside whose generation a rate of discharge is that of the storage alone.
-_GENERATING = frozenset({DERType.VIRTUAL_OR_MIXED, *(number for number, kind in _KINDS.items() if kind in _GENERATORS)})
+_GENERATING = frozenset({DERType.VIRTUAL_OR_MIXED, *(number for number, kind in _KINDS.items() if kind in GENERATING)})
 
 
 def kind_of(der_type: int) -> DeviceKind:
@@ -55,21 +53,16 @@ def charge_rate(wire: DERCapability) -> float:
 
 
 def discharge_rate(wire: DERCapability) -> float | None:
-    """The rtgMaxDischargeRateW where it bounds what the DER delivers.
-
-    Beside generation it is that of the storage alone, and rtgMaxW that of both; inverters without storage state 0.
-    """
-    if generates(wire.type):
+    """The rtgMaxDischargeRateW; inverters without storage state 0 where they mean none, a mixed DER a part."""
+    if wire.type == DERType.VIRTUAL_OR_MIXED:
         return None
     return magnitude(si(wire.rtgMaxDischargeRateW)) or None
 
 
 def held_discharge(wire: DERSettings, kind: DeviceKind) -> float | None:
-    """The setMaxDischargeRateW where it bounds what a device of this kind delivers."""
-    if kind in _GENERATORS:
-        return None
+    """The setMaxDischargeRateW; 0 means that storage may deliver nothing, and none where there is no storage."""
     held = magnitude(si(wire.setMaxDischargeRateW))
-    return held or None if kind is DeviceKind.OTHER else held
+    return held or None if kind in GENERATING or kind is DeviceKind.OTHER else held
 
 
 def magnitude(value: float | None) -> float | None:

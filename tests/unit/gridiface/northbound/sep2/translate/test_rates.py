@@ -5,7 +5,11 @@ import pytest
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.fleet import Device
 from gridiface.northbound.sep2.translate.rates import kind_of
-from gridiface.northbound.sep2.translate.ratings import capability_to_nameplate, settings_from_wire
+from gridiface.northbound.sep2.translate.ratings import (
+    capability_to_nameplate,
+    nameplate_to_capability,
+    settings_from_wire,
+)
 from gridiface.northbound.sep2.translate.setpoints import base_power_w, modes_of_inverter, setpoint_to_base
 from gridiface.protocols.sep2.resources import ActivePower, DERCapability, DERSettings
 
@@ -74,6 +78,8 @@ def test_what_a_rate_of_discharge_bounds(der_type: int, rated: int | None, held:
         id="d", nameplate=capability_to_nameplate(capability), settings=settings_from_wire(wire, None, kind), kind=kind
     )
     assert device.max_export_w == export
+    told = nameplate_to_capability(device).rtgMaxDischargeRateW  # what is said of it further up
+    assert (told is None or told.value == 0) == (not rated or der_type == 1)
 
 
 @pytest.mark.parametrize(("der_type", "share"), [(83, 4000), (4, 4000), (1, 4000), (80, 8000), (81, 8000)])
