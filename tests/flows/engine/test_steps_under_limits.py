@@ -66,11 +66,12 @@ def against(world: Any, target: float) -> float:
     return float(sum(max(-watts * np.sign(target), 0.0) for watts in batteries))
 
 
-def least_miss(world: Any, target: float) -> float | None:
+def least_miss(world: Any, target: float, *, seconds: float | None = None) -> float | None:
     """How far a total has to be from its target, W, where no battery works against it but for the limits' sake.
 
-    None where limits cannot be kept. Variables: what each device gives, what each takes, which level each of the
-    coarse ones has, and the miss. First as little as can be is worked against the target, then the miss is least.
+    None where limits cannot be kept, or where the programme did not find out in so many `seconds`. Variables: what each
+    device gives, what each takes, which level each of the coarse ones has, and the miss. First as little as can be is
+    worked against the target, then the miss is least.
     """
     units = list(world.units.values())
     count, sign = len(units), float(np.sign(target))
@@ -98,7 +99,9 @@ def least_miss(world: Any, target: float) -> float | None:
     whole = np.concatenate([np.zeros(2 * count), np.ones(len(choices)), [0.0]])
     found = 0.0
     for aim in (against, missing):
-        best = optimize.milp(aim, constraints=rules, bounds=optimize.Bounds(0.0, most), integrality=whole)
+        patience = {} if seconds is None else {"time_limit": seconds}
+        bounds = optimize.Bounds(0.0, most)
+        best = optimize.milp(aim, constraints=rules, bounds=bounds, integrality=whole, options=patience)
         if not best.success:
             return None
         found = float(best.fun)
