@@ -292,7 +292,8 @@ class Engine(FleetViews):
             self._intake.learning = True
         self._accounts.stand(self._running.standing, now)
         if len(self._accounts):
-            self._accounts.sample(self._running.sampler(now), now)
+            sampling = self._running.sampling(now)
+            self._accounts.sample(sampling.one, now, sampling.singles)
         outcomes, moved = self._book.drain()
         if not self._held(now):
             self._outlook.watch(self._running.plan, now)
@@ -358,8 +359,8 @@ class Engine(FleetViews):
 
     def _turn(self, started: list[Entry], ended: list[tuple[Entry, OutcomeKind, str]], now: Instant) -> None:
         """Controls that start and end: their accounts, the record, the plan."""
+        self._accounts.close([entry.control.id for entry, _, _ in ended], now)
         for entry, kind, reason in ended:
-            self._accounts.close(entry.control.id, now)
             if kind is not OutcomeKind.CANCELLED:
                 self._log.about(now, entry.control, kind.name.lower(), reason or "its time is over")
         for entry in started:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection
 
 import numpy as np
 
-from gridiface.aggregation.accounting.accounts import sample_of
-from gridiface.aggregation.accounting.capping import capped
-from gridiface.aggregation.accounting.riding import Moved, Rides, Split, of_part, of_signal, without_signal
-from gridiface.aggregation.accounting.scoring import Sample
 from gridiface.aggregation.accounting.standing import Standing, standing_in
 from gridiface.aggregation.allocate import FloatArray
 from gridiface.aggregation.allocate.guarded import Guarded
 from gridiface.aggregation.allocate.problem import BoolArray
 from gridiface.aggregation.config import EngineConfig
-from gridiface.aggregation.deciding.arbitration import Claim, Ruling, kind_of
 from gridiface.aggregation.deciding.demands import Demands
 from gridiface.aggregation.deciding.ending import AtItsEnd
 from gridiface.aggregation.deciding.entry import Entry
@@ -32,6 +25,7 @@ from gridiface.aggregation.foreseeing.foresight import Foresight
 from gridiface.aggregation.listening.fleet import Fleet
 from gridiface.aggregation.listening.metering import Metering
 from gridiface.aggregation.loops import Loops
+from gridiface.aggregation.sampling import Sampling, set_points
 from gridiface.aggregation.slices import at_once
 from gridiface.aggregation.splitting.handover import STEP_S
 from gridiface.aggregation.splitting.singles import Singles
@@ -50,7 +44,7 @@ from gridiface.domain.controls import (
     TargetKind,
 )
 
-#: Orders are thrown out when so many have gathered.
+#: Orders are thrown out when so many have gathered, beside three times those that were used at the last time.
 MANY_ORDERS = 512
 
 #: A shortfall counts from so long after the start on: before, the fleet may still be on its way, s.
@@ -58,26 +52,6 @@ SETTLING_S = 30.0
 
 #: A ramp that a control asks for is walked in so many steps, none shorter than this, s.
 RAMP_STEPS, RAMP_STEP_S = 20, 1.0
-
-
-#: Modes of these kinds ask for a power: one of each rules.
-_ASKING = frozenset({"power", ControlMode.REGULATION.value})
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is asked of one total, W, regulation included; what of it is accepted; the range that can be had."""
-
-    ruling: Ruling
-    total_w: float
-    accepted_w: float | None
-    low_w: float = -math.inf
-    high_w: float = math.inf
-
-
-def _set_points(ruling: Ruling) -> list[Claim]:
-    """The claims that name a power: of the whole, or of a part reserved to a program."""
-    return [claim for claim in (ruling.power, *ruling.shared.values()) if claim is not None]
 
 
 def _settling_s(control: Control) -> float:
@@ -118,7 +92,7 @@ class Running:
         self.starting: list[Entry] = []
         self._log = log
         self._here: tuple[int, Collection[str]] = (-1, ())
-        self._moved = Moved()
+        self._sampling = Sampling(columns, book, fleet, stepper, metering)
 
     @property
     def at_work(self) -> bool:
@@ -128,8 +102,9 @@ class Running:
     def step(self, now: Instant) -> Step:
         """One control step, with a new plan where one is due."""
         if self.replan or len(self.plan.order) != self._c.count:
-            if len(self._orders.all) > MANY_ORDERS:
+            if len(self._orders.all) > MANY_ORDERS + 2 * self._orders.used:
                 self._orders.compact(self._c)
+                self.planner.renumbered()
             bounds, fading = self.bounds(now), self.fading.coming(self.plan, now)
             self.plan, self._demands = at_once(
                 self.planner.making(
@@ -140,6 +115,7 @@ class Running:
                     bounds,
                     now,
                     fading,
+                    self._fleet.edition,
                 )
             )
             self.fading.begin(self.plan)
@@ -181,7 +157,11 @@ class Running:
 
     def node(self, group_id: str) -> Node | None:
         """The group's node in the plan."""
-        return next((node for node in self.plan.nodes() if node.id == group_id), None)
+        return self.plan.node(group_id)
+
+    def sampling(self, now: Instant) -> Sampling:
+        """What holds for each control from now on; it stands until something changes."""
+        return self._sampling.at(self.plan, self._demands, self.standing, now)
 
     def standing_w(self, target: Target) -> float | None:
         """What the plan asks of a target but for regulation, W; None: no more than that."""
@@ -220,97 +200,22 @@ class Running:
         """How the devices' parts in a control that ends now ended."""
         c, target = self._c, entry.control.target
         began, failures = entry.told.get(OutcomeKind.STARTED, ()), dict(entry.failures)
+        if target.kind is TargetKind.DEVICE:
+            row = c.row.get(target.id)
+            if row is None:
+                return AtItsEnd(began, frozenset(), None, frozenset(), frozenset(), failures)
+            here, barred = frozenset({target.id}), bool(c.blocked[row] or not c.enabled[row])
+            if barred:
+                failures[target.id] = "blocked by the operator" if c.blocked[row] else "not enabled any more"
+            away = here if barred or c.down[row] or c.lost[row] else frozenset()
+            return AtItsEnd(began, here, None, here, away, failures)
         gone = c.down | c.lost | c.blocked | ~c.enabled
         failures |= dict.fromkeys(c.ids[~c.enabled].tolist(), "not enabled any more")
         failures |= dict.fromkeys(c.ids[c.blocked].tolist(), "blocked by the operator")
-        if target.kind is TargetKind.DEVICE:
-            row = c.row.get(target.id)
-            here = frozenset() if row is None else frozenset({target.id})
-            away = here if row is not None and gone[row] else frozenset()
-            return AtItsEnd(began, here, None, here, away, failures)
         if self._here[0] != c.version:
             self._here = c.version, c.row.copy()
         inside, away = self._fleet.tree.inside(target.id), frozenset(c.ids[gone].tolist())
         return AtItsEnd(began, self._here[1], target.id, inside, away, failures)
-
-    def sampler(self, now: Instant) -> Callable[[str], Sample | None]:
-        """What holds for a control from now on, by its id: see `_sample`. It stands until something changes."""
-        splits: dict[Target, Split] = {}
-        return lambda control_id: self._sample(control_id, now, splits)
-
-    def _sample(self, control_id: str, now: Instant, splits: dict[Target, Split]) -> Sample | None:
-        """What holds for a control; None while it asks for a power and another control's power rules."""
-        stands, entry = self.standing.get(control_id), self._book.get(control_id)
-        if stands is not None:
-            target, values = stands.control.target, stands.values
-        elif entry is not None:
-            target, values = entry.control.target, entry.values
-        else:
-            return None
-        asked = self._asked(target, now)
-        claims = [] if asked is None else _set_points(asked.ruling)
-        named = control_id in {one.control.id for one in claims}
-        signal = None if asked is None else asked.ruling.regulation
-        signals = signal is not None and signal.control.id == control_id
-        if not (named or signals) and any(kind_of(mode, value) in _ASKING for mode, value in values.items()):
-            return None
-        total = self._fleet.total(target, self._metering.last, now)
-        rows = self._fleet.rows_of(target)
-        requested, accepted = (None, None) if asked is None or not named else (asked.total_w, asked.accepted_w)
-        lines = self._fleet.counted(target) if stands is None else None
-        sample = sample_of(self._c, rows, total, requested, accepted, lines)
-        limits = capped(self._c, rows, values, total)
-        if limits is not None:
-            bounded_w = sample.delivered_w if named or signals else limits.w
-            sample = replace(sample, capped=limits, delivered_w=bounded_w)
-        if asked is not None and signal is not None and named is not signals:
-            rides = self._rides(target, asked, signal, now)
-            if (split := splits.get(target)) is None:
-                split = splits[target] = Split.of(sample, rides, self._c, rows)
-            if signals:
-                return of_signal(sample, rides, split)
-            sample = without_signal(sample, rides, split)
-        part = self._demands.parts.get(control_id)
-        if part is None:
-            return sample
-        given = sum(
-            other.now(now)
-            for name, other in self._demands.parts.items()
-            if (beside := self._book.get(name)) is not None and beside.control.target == target
-        )
-        sample = of_part(sample, part.now(now), part.share, given, self._c)
-        return replace(sample, requested_w=part.begun.on_its_way(part.asked, now), accepted_w=part.now(now))
-
-    def _rides(self, target: Target, asked: _Asked, signal: Claim, now: Instant) -> Rides:
-        """The signal on what is asked of a target. With nothing beside it, all that the total moves is its own."""
-        alone = asked.ruling.power is None and not asked.ruling.shared
-        moved = self._moved.by(target, signal.value.value, now)
-        return Rides.of(asked.total_w, signal.value.value, asked.low_w, asked.high_w, math.inf if alone else moved)
-
-    def _asked(self, target: Target, now: Instant) -> _Asked | None:
-        """What is asked of a target now; None while nobody asks for a power."""
-        if target.kind is TargetKind.DEVICE:
-            row = self._c.row.get(target.id)
-            ruling = None if row is None else self.plan.rulings.get(row)
-            if row is None or ruling is None or ruling.leading is None:
-                return None
-            told = float(self._c.told_w[row])
-            return _Asked(
-                ruling,
-                float(self.plan.device_w[row]),
-                told if math.isfinite(told) else None,
-                float(self.plan.device_low[row]),
-                float(self.plan.device_high[row]),
-            )
-        node = self.node(target.id)
-        if node is None or node.ruling.leading is None:
-            return None
-        requested = self._stepper.requested(node, self._demands, now)
-        result = self._stepper.results.get(node.id)
-        if result is None:
-            return _Asked(node.ruling, requested, requested)
-        accepted = min(max(requested, result.low), result.high)
-        return _Asked(node.ruling, requested, accepted, result.low, result.high)
 
     def _note_floors(self, now: Instant) -> None:
         """Say who must charge for its departure from now on: once for each departure."""
@@ -333,7 +238,7 @@ class Running:
 
     def _note_shortfalls(self, now: Instant) -> None:
         for node in self.plan.nodes():
-            for claim in _set_points(node.ruling):
+            for claim in set_points(node.ruling):
                 entry = self._book.get(claim.control.id)
                 if entry is None or entry.short or now - entry.control.span.start < _settling_s(entry.control):
                     continue
@@ -347,15 +252,26 @@ class Running:
         self._begin_adopted(step, now)
         if not self.starting:
             return
-        ruling = {control.id for node in self.plan.nodes() for control in node.ruling.controls}
-        ruling.update(control.id for one in self.plan.rulings.values() for control in one.controls)
-        begin = [entry for entry in self.starting if entry.active and entry.control.id in ruling]
-        # One that a higher authority covers for now begins when its turn comes.
-        self.starting = [entry for entry in self.starting if entry.active and entry.control.id not in ruling]
+        begin, waiting = list[Entry](), list[Entry]()
+        for entry in self.starting:
+            if entry.active:  # one that a higher authority covers for now begins when its turn comes
+                (begin if self._rules(entry) else waiting).append(entry)
+        self.starting = waiting
         told_now = np.zeros(self._c.count, dtype=np.bool_)
         told_now[step.sent] = True
         for entry in begin:
             self._begin(entry, step, told_now, now)
+
+    def _rules(self, entry: Entry) -> bool:
+        """Whether a control has a part in what its target is asked now."""
+        target = entry.control.target
+        if target.kind is TargetKind.DEVICE:
+            row = self._c.row.get(target.id)
+            ruling = None if row is None else self.plan.rulings.get(row)
+        else:
+            node = self.plan.node(target.id)
+            ruling = None if node is None else node.ruling
+        return ruling is not None and any(one.id == entry.control.id for one in ruling.controls)
 
     def _begin_adopted(self, step: Step, now: Instant) -> None:
         c = self._c
@@ -370,6 +286,9 @@ class Running:
     def _begin(self, entry: Entry, step: Step, told_now: BoolArray, now: Instant) -> None:
         """Start the devices of one control that are told nothing new, and note those that are not there."""
         c = self._c
+        if entry.control.target.kind is TargetKind.DEVICE:
+            self._begin_one(entry, step, told_now, now)
+            return
         mine = self._fleet.reported(entry.control.target)
         self._book.concern(entry, entry.reported(c.ids[mine].tolist()), now)
         found, which = np.unique(step.wanted.order[mine], return_inverse=True)
@@ -383,3 +302,19 @@ class Running:
         at_once = mine[~away & (~named | (~sent & c.acknowledged[mine]))]
         if at_once.size:
             self._book.start(entry, c.ids[at_once].tolist(), now)
+
+    def _begin_one(self, entry: Entry, step: Step, told_now: BoolArray, now: Instant) -> None:
+        """As `_begin`, of a control of one device: thousands may begin in one second."""
+        c, row = self._c, self._c.row.get(entry.control.target.id)
+        if row is None or c.answers[row] or not c.counts[row]:
+            return
+        mine = entry.reported([entry.control.target.id])
+        self._book.concern(entry, mine, now)
+        if c.down[row] or c.lost[row] or c.blocked[row] or not c.usable[row]:
+            for device_id in mine:
+                entry.failures.setdefault(device_id, "not available at its start")
+            return
+        number = int(step.wanted.order[row])
+        named = number >= 0 and entry.control.id in self._orders.all[number].control_ids
+        if not named or (not told_now[row] and c.acknowledged[row]):
+            self._book.start(entry, [entry.control.target.id], now)

@@ -137,7 +137,7 @@ class PerformanceViews:
         return self._accounts.latest(control_id)
 
     def running(self) -> Mapping[str, PerformanceInterval]:
-        """The newest interval of each running control's own target, by control."""
+        """The newest interval of each running control of a group, by control."""
         return self._accounts.running()
 
     @staticmethod

@@ -357,7 +357,7 @@ class PerformanceView(Protocol):
         ...
 
     def running(self) -> Mapping[str, PerformanceInterval]:
-        """The newest interval, also an unfinished one, of each running control's own target, by the control's id."""
+        """The newest interval, also an unfinished one, of each running control of a group, by the control's id."""
         ...
 
     def score(self, intervals: Sequence[PerformanceInterval], start: Instant, end: Instant) -> RegulationFigures | None:

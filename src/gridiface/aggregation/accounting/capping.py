@@ -31,6 +31,11 @@ def spare_w(limit_w: float) -> float:
     return _REL * limit_w + _LEAST_W
 
 
+def spares_w(limits_w: FloatArray) -> FloatArray:
+    """As `spare_w`, of many."""
+    return _REL * limits_w + _LEAST_W
+
+
 @dataclass(frozen=True, slots=True)
 class Capped:
     """One moment of the limit of a control that is nearest to being passed, or passed most.

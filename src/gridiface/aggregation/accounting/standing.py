@@ -38,7 +38,8 @@ class Standing:
 def standing_in(plan: Plan) -> dict[str, Standing]:
     """What stands in by a plan, by control id."""
     found: dict[str, tuple[Control, set[ControlMode]]] = {}
-    for ruling in (*(node.ruling for node in plan.nodes()), *plan.rulings.values()):
+    single = plan.rulings.values() if plan.standing is None else [plan.rulings[row] for row in plan.standing]
+    for ruling in (*(node.ruling for node in plan.nodes()), *single):
         for claim in (*ruling.limits, *ruling.powers):
             if claim.control.is_default:
                 found.setdefault(claim.control.id, (claim.control, set()))[1].add(claim.mode)

@@ -9,7 +9,7 @@ The order in which the controls arrived plays no part.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gridiface.domain.clock import Instant
@@ -35,12 +35,20 @@ KIND_OF: Mapping[ControlMode, str] = {
     ControlMode.SET_VAR_PERCENT: "var",
 }
 
+#: Modes of these kinds ask for a power.
+_ASKING = frozenset({"power", ControlMode.REGULATION.value})
+
 
 def kind_of(mode: ControlMode, value: ModeValue) -> str:
     """The kind for superseding; each curve (named by `base`) is a kind of its own."""
     if mode is ControlMode.CURVE:
         return f"curve:{value.base}"
     return KIND_OF.get(mode, mode.value)
+
+
+def asks_power(values: Mapping[ControlMode, ModeValue]) -> bool:
+    """Whether these modes ask for a power, of which one control at a time rules."""
+    return any(kind_of(mode, value) in _ASKING for mode, value in values.items())
 
 
 def precedence(control: Control) -> tuple[float, Instant, str]:
@@ -131,10 +139,31 @@ def lane_of(control: Control, shares: Mapping[str, float]) -> str:
     return reserved_key(control.source.protocol, control.source.program, shares)
 
 
+def _alone(claim: Claim) -> Ruling:
+    """Where one claim is all that there is: thousands of devices may have a control of their own."""
+    if claim.mode in INFORMING_MODES:
+        return Ruling()
+    if claim.mode in LIMIT_MODES:
+        return Ruling(limits=(claim,))
+    if claim.mode is ControlMode.CURVE:
+        return Ruling(curves=(claim,))
+    if claim.mode in PASS_THROUGH_MODES:
+        return Ruling(passed={claim.mode: claim})
+    if claim.mode is ControlMode.REGULATION:
+        return Ruling(regulation=claim)
+    match claim.kind:
+        case "power":
+            return Ruling(power=claim)
+        case "var":
+            return Ruling(var=claim)
+        case _:
+            return Ruling()
+
+
 def rule(
     claims: Iterable[Claim],
-    defaults: Iterable[Claim] = (),
-    schedule: Iterable[Claim] = (),
+    defaults: Collection[Claim] = (),
+    schedule: Collection[Claim] = (),
     shares: Mapping[str, float] | None = None,
 ) -> Ruling:
     """Decide between the claims of one target.
@@ -145,6 +174,9 @@ def rule(
         schedule: modes of its local schedule; each stands in where neither is there.
         shares: see `Group.shares`.
     """
+    claims = list(claims)
+    if len(claims) == 1 and not (defaults or schedule or shares):
+        return _alone(claims[0])
     by_kind: dict[str, list[Claim]] = {}
     for claim in claims:
         if claim.mode not in INFORMING_MODES:

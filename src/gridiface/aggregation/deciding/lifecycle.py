@@ -6,15 +6,16 @@ a control is superseded is a function of the set of controls, not of the order i
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gridiface.aggregation.deciding.arbitration import Claim, displaced_kinds, precedence
+from gridiface.aggregation.deciding.changes import Changes
+from gridiface.aggregation.deciding.edges import Edges
 from gridiface.aggregation.deciding.entry import FINAL, Entry, Lost, whole
 from gridiface.aggregation.deciding.late import Late, Told, ToldInParts
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, ControlState, Outcome, OutcomeKind, Target
+from gridiface.domain.controls import Control, ControlState, Outcome, OutcomeKind, Target, TargetKind
 from gridiface.domain.timeline import TERMINAL, move
 
 STATE_OF: Mapping[OutcomeKind, ControlState] = {
@@ -22,7 +23,6 @@ STATE_OF: Mapping[OutcomeKind, ControlState] = {
     OutcomeKind.SUPERSEDED: ControlState.SUPERSEDED,
     OutcomeKind.REFUSED: ControlState.REFUSED,
 }
-
 
 #: How the parts of some devices in a control ended: those of each kind and reason.
 Judge = Callable[[Sequence[str]], Mapping[tuple[OutcomeKind, str], Sequence[str]]]
@@ -37,7 +37,7 @@ class ControlBook:
     def __init__(self, *, keep_finished: int = 1000) -> None:
         self._entries: dict[str, Entry] = {}
         self._defaults: dict[str, Entry] = {}
-        self._edges: list[tuple[Instant, int, str]] = []
+        self._edges = Edges()
         self._told: list[Told | ToldInParts] = []
         self._by_target: dict[Target, dict[str, Entry]] = {}
         self._defaults_of: dict[Target, dict[str, Entry]] = {}
@@ -48,6 +48,7 @@ class ControlBook:
         self._started_now: list[Entry] = []
         self._ended_now: list[tuple[Entry, OutcomeKind, str]] = []
         self._lost: list[Lost] = []
+        self._changes = Changes()
 
     def get(self, control_id: str) -> Entry | None:
         """A control, default or not, running or over."""
@@ -77,6 +78,20 @@ class ControlBook:
     def targets(self) -> set[Target]:
         """All targets for which something is active or a default stands."""
         return {entry.control.target for entry in self.active()} | self.default_targets()
+
+    def group_targets(self) -> set[Target]:
+        """Those of them that are groups."""
+        groups = {target for target in (*self._by_target, *self._defaults_of) if target.kind is TargetKind.GROUP}
+        return {target for target in groups if self.stands(target)}
+
+    def stands(self, target: Target) -> bool:
+        """Whether something is active for a target, or a default stands."""
+        return target in self._defaults_of or any(entry.active for entry in self.live(target))
+
+    def changes(self) -> Changes:
+        """What changed since the last call: for whoever makes the plans."""
+        changes, self._changes = self._changes, Changes()
+        return changes
 
     def claims(self, target: Target) -> list[Claim]:
         """The modes that active controls claim of this target."""
@@ -144,6 +159,7 @@ class ControlBook:
         entry.resumed = True
         if not entry.active:
             entry.control = move(entry.control, ControlState.ACTIVE)
+        self._changes.targets.add(entry.control.target)
         return True
 
     def remove_default(self, control_id: str) -> bool:
@@ -151,6 +167,8 @@ class ControlBook:
         entry = self._defaults.pop(control_id, None)
         if entry is None:
             return False
+        self._changes.targets.add(entry.control.target)
+        self._changes.gone.add(control_id)
         of_target = self._defaults_of[entry.control.target]
         del of_target[control_id]
         if not of_target:
@@ -173,35 +191,42 @@ class ControlBook:
         if entry is None or not entry.live or entry.control.source.authority == authority:
             return None
         before = entry.control.source.authority
+        self._changes.targets.add(entry.control.target)
         entry.control = replace(entry.control, source=replace(entry.control.source, authority=authority))
         self._settle(entry.control.target, now)
         return before
 
     def advance(self, now: Instant, ending: Ending) -> tuple[list[Entry], list[tuple[Entry, OutcomeKind, str]]]:
-        """Let due starts and ends happen. Returns those that started and those that ended since the last call."""
-        while self._edges and self._edges[0][0] <= now:
-            _, _, control_id = heapq.heappop(self._edges)
-            entry = self._entries.get(control_id)
-            if entry is None or not entry.live:
-                continue
-            if now >= entry.control.span.end:
-                self._complete(entry, now, ending)
-            elif not entry.active:
-                entry.control = move(entry.control, ControlState.ACTIVE)
-                self._started_now.append(entry)
-                self._settle(entry.control.target, now)
+        """Let due starts and ends happen. Returns those that started and those that ended since the last call.
+
+        Of controls of single devices so many at a time: see `Edges`.
+        """
+        for control_id in self._edges.due(now):
+            self._turn(control_id, now, ending)
         started, self._started_now = [entry for entry in self._started_now if entry.active], []
         ended, self._ended_now = self._ended_now, []
         return started, ended
 
     def next_edge(self) -> Instant | None:
         """When the next control starts or ends."""
-        while self._edges:
-            entry = self._entries.get(self._edges[0][2])
-            if entry is not None and entry.live:
-                return self._edges[0][0]
-            heapq.heappop(self._edges)
-        return None
+        return self._edges.next(self._matters)
+
+    def _matters(self, control_id: str) -> bool:
+        entry = self._entries.get(control_id)
+        return entry is not None and entry.live
+
+    def _turn(self, control_id: str, now: Instant, ending: Ending) -> None:
+        """A start or an end of a control is due."""
+        entry = self._entries.get(control_id)
+        if entry is None or not entry.live:
+            return
+        if now >= entry.control.span.end:
+            self._complete(entry, now, ending)
+        elif not entry.active:
+            entry.control = move(entry.control, ControlState.ACTIVE)
+            self._started_now.append(entry)
+            self._changes.targets.add(entry.control.target)
+            self._settle(entry.control.target, now)
 
     def start(self, entry: Entry, device_ids: Iterable[str], at: Instant) -> None:
         """Devices have begun to carry the control out; with the first the control as a whole has (none: only that)."""
@@ -290,6 +315,8 @@ class ControlBook:
 
     def _close(self, entry: Entry) -> None:
         control = entry.control
+        self._changes.targets.add(control.target)
+        self._changes.gone.add(control.id)
         self._entries.pop(control.id, None)
         of_target = self._by_target.get(control.target, {})
         of_target.pop(control.id, None)
@@ -307,15 +334,14 @@ class ControlBook:
         """A default stands from now on, in the place of the one with its id."""
         self.remove_default(control.id)
         entry = self._defaults[control.id] = Entry(control)
+        self._changes.targets.add(control.target)
         self._defaults_of.setdefault(control.target, {})[control.id] = entry
         return entry
 
     def _add(self, control: Control, concerned: tuple[str, ...]) -> Entry:
         entry = self._entries[control.id] = Entry(control, concerned)
         self._by_target.setdefault(control.target, {})[control.id] = entry
-        for number, edge in enumerate((control.span.start, control.span.end)):
-            if edge < float("inf"):
-                heapq.heappush(self._edges, (edge, number, control.id))
+        self._edges.add(control)
         return entry
 
     def _settle(self, target: Target, now: Instant) -> None:
@@ -333,6 +359,7 @@ class ControlBook:
                     continue
                 modes = tuple(dict.fromkeys(claim.mode for claim in other.claims if claim.kind in lost))
                 other.dead |= lost
+                self._changes.targets.add(target)
                 if other.claims:
                     self._lost.append(Lost(other.control, modes, ruler.control.id))
                 else:

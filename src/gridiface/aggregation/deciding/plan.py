@@ -6,7 +6,7 @@ row its order: on whose behalf it is commanded and which modes are handed on to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -96,7 +96,9 @@ class Node:
 class Plan:
     """See the module's page. Arrays over the rows; NaN = nothing asked. `floors`: rows that must charge to be ready.
 
-    `power_ends`: when the power that rules each ends; infinite where none does, or without an end.
+    `power_ends`: when the power that rules each ends; infinite where none does, or without an end. `number` counts the
+    plans of one planner; `fresh`: the rows of single devices that are ruled otherwise than in the one before;
+    `standing`: those in whose rulings a default or the schedule may have a part. None: not known.
     """
 
     roots: tuple[Node, ...]
@@ -111,6 +113,9 @@ class Plan:
     rulings: Mapping[int, Ruling]
     floors: IntArray
     power_ends: FloatArray
+    number: int = -1
+    fresh: Set[int] | None = None
+    standing: Set[int] | None = None
 
     @property
     def nested(self) -> bool:
@@ -134,6 +139,10 @@ class Plan:
         """All nodes, outermost first."""
         return [node for root in self.roots for node in root.walk()]
 
+    def node(self, group_id: str) -> Node | None:
+        """The node of a group."""
+        return next((node for node in self.nodes() if node.id == group_id), None)
+
 
 def empty_plan(columns: Columns) -> Plan:
     """A plan in which nobody asks anything."""
@@ -154,17 +163,29 @@ def empty_plan(columns: Columns) -> Plan:
     )
 
 
-def note_ends(plan: Plan) -> None:
-    """Fill `plan.power_ends`: of a device its own power's, else that of the innermost group's that has one."""
+def note_ends(plan: Plan, own: Callable[[Plan], None] | None = None) -> None:
+    """Fill `plan.power_ends`: of a device its own power's, else that of the innermost group's that has one.
+
+    `own` fills in devices' own where they are known already; None: they are taken from the rulings.
+    """
     for node in plan.nodes():
         if node.ruling.powers:
             plan.power_ends[node.loose] = node.ruling.ends
+    if own is not None:
+        own(plan)
+        return
     for row, ruling in plan.rulings.items():
         if ruling.powers:
             plan.power_ends[row] = ruling.ends
 
 
-def give_orders(plan: Plan, columns: Columns, orders: Orders, passing: Mapping[str, list[Ruling]]) -> Slices[None]:
+def give_orders(
+    plan: Plan,
+    columns: Columns,
+    orders: Orders,
+    passing: Mapping[str, list[Ruling]],
+    anew: Callable[[], Sequence[int]] | None = None,
+) -> Slices[None]:
     """Fill `plan.order` and `plan.off`, in slices where many devices have rulings of their own.
 
     Args:
@@ -172,14 +193,16 @@ def give_orders(plan: Plan, columns: Columns, orders: Orders, passing: Mapping[s
         columns: the fleet.
         orders: numbers the orders.
         passing: group id -> rulings of that group and those around it, innermost first.
+        anew: fills in what stays of single devices, and says which of them need another order; None: all do.
     """
     for root in plan.roots:
         for node in root.walk():
             _order_rows(plan, columns, orders, node.rows, passing[node.id])
-    innermost = _innermost(plan)
-    for number, (row, ruling) in enumerate(plan.rulings.items(), 1):
+    single = list(plan.rulings) if anew is None else anew()
+    innermost = _innermost(plan, single)
+    for number, row in enumerate(single, 1):
         around = passing[innermost[row]] if row in innermost else []
-        _order_rows(plan, columns, orders, np.array([row]), [ruling, *around])
+        _order_row(plan, columns, orders, row, [plan.rulings[row], *around])
         if not number % PART:
             yield ()
     alone = plan.floors[plan.order[plan.floors] < 0]
@@ -187,9 +210,9 @@ def give_orders(plan: Plan, columns: Columns, orders: Orders, passing: Mapping[s
         plan.order[alone] = orders.number(Order((), key=("departure",)))
 
 
-def _innermost(plan: Plan) -> dict[int, str]:
-    """The innermost node around each row that has a ruling of its own."""
-    rows = np.array(sorted(plan.rulings), dtype=np.int64)
+def _innermost(plan: Plan, single: Sequence[int]) -> dict[int, str]:
+    """The innermost node around each of these rows."""
+    rows = np.array(sorted(single), dtype=np.int64)
     found: dict[int, str] = {}
     for root in plan.roots:
         for node in root.walk():
@@ -206,6 +229,18 @@ def _order_rows(plan: Plan, columns: Columns, orders: Orders, rows: IntArray, ru
             _order_able(plan, columns, orders, rows[behind], theirs)
             rows = rows[~behind]
     _order_able(plan, columns, orders, rows, rulings)
+
+
+def _order_row(plan: Plan, columns: Columns, orders: Orders, row: int, rulings: list[Ruling]) -> None:
+    """As `_order_rows`, of one device: thousands may have rulings of their own."""
+    slow = int(columns.slow[row])
+    for place, service in enumerate(FASTEST_FIRST if slow else ()):
+        if slow > place:
+            rulings = [_without(ruling, service) for ruling in rulings]
+    if any(ruling.passed or ruling.curves for ruling in rulings):
+        _order_able(plan, columns, orders, np.array([row]), rulings)
+    else:
+        plan.order[row] = orders.number(make_order(rulings, {}))
 
 
 def _without(ruling: Ruling, service: ServiceClass) -> Ruling:
@@ -289,20 +324,22 @@ def make_order(rulings: list[Ruling], handed: Mapping[ControlMode, list[Claim]])
             var_seen = True
     for claims in handed.values():
         controls.update({claim.control.id: claim.control for claim in claims})
-    chosen = sorted(controls.values(), key=precedence, reverse=True)
+    chosen = sorted(controls.values(), key=precedence, reverse=True) if len(controls) > 1 else [*controls.values()]
     ids = tuple(control.id for control in chosen)
     ends = min((control.span.end for control in chosen), default=float("inf"))
     leading = power or (chosen[0] if chosen else None)
     device_ramp = next((c.ramp_s for c in chosen if c.ramp_s is not None), None)
     kinds = tuple(sorted({claim.kind for claims in handed.values() for claim in claims}))
-    key = (ids, tuple(control.created for control in chosen), kinds, ends)
+    service = ServiceClass.DISPATCH if leading is None else leading.service_class
+    ramp_s = device_ramp if leading is not None and leading.target.kind == "device" else None
+    key = (ids, tuple(control.created for control in chosen), kinds, ends, service, ramp_s)
     return Order(
         control_ids=ids,
-        service_class=ServiceClass.DISPATCH if leading is None else leading.service_class,
+        service_class=service,
         connect=_switch(handed.get(ControlMode.CONNECT)),
         energize=_switch(handed.get(ControlMode.ENERGIZE)),
         passed=_values(handed),
-        ramp_s=device_ramp if leading is not None and leading.target.kind == "device" else None,
+        ramp_s=ramp_s,
         ends=ends,
         key=key,
     )

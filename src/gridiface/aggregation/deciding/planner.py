@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
@@ -14,19 +14,21 @@ from gridiface.aggregation.allocate import strategy
 from gridiface.aggregation.allocate.problem import IntArray
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.deciding.arbitration import Claim, Ruling, rule
+from gridiface.aggregation.deciding.changes import Changes
 from gridiface.aggregation.deciding.demands import Beginning, Demands, Part
 from gridiface.aggregation.deciding.entry import Entry
 from gridiface.aggregation.deciding.plan import Node, Plan, empty_plan, give_orders, note_ends
 from gridiface.aggregation.deciding.requests import Capacity, capacity, limit_w, requested_var, requested_w
 from gridiface.aggregation.deciding.schedules import Schedules
 from gridiface.aggregation.deciding.setpoints import Orders
-from gridiface.aggregation.envelope.limits import Bound, Envelope, intersect
+from gridiface.aggregation.deciding.single_rulings import Key, SingleRulings
+from gridiface.aggregation.envelope.limits import Bound, Envelope, Limits, intersect
 from gridiface.aggregation.slices import PART, Slices
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.grouping import GroupTree
 from gridiface.aggregation.state.log import CONFIGURATION, group_target
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import CLASS_TIMING, LIMIT_MODES, Control, ControlMode, Target, TargetKind
+from gridiface.domain.controls import CLASS_TIMING, LIMIT_MODES, ControlMode, Target, TargetKind
 from gridiface.domain.fleet import Group
 
 #: Longest time between two control steps while something is active, s.
@@ -34,6 +36,9 @@ LONGEST_PERIOD_S = 5.0
 
 #: Time between steps while nothing is asked of anybody, s.
 IDLE_PERIOD_S = 60.0
+
+
+_FREE = Limits()
 
 
 class Book(Protocol):
@@ -49,6 +54,18 @@ class Book(Protocol):
 
     def claims(self, target: Target) -> list[Claim]:
         """The modes that active controls claim of this target."""
+        ...
+
+    def group_targets(self) -> set[Target]:
+        """Those of them that are groups."""
+        ...
+
+    def stands(self, target: Target) -> bool:
+        """Whether something is active for a target, or a default stands."""
+        ...
+
+    def changes(self) -> Changes:
+        """What changed since the last call."""
         ...
 
     def default_claims(self, target: Target) -> list[Claim]:
@@ -73,6 +90,9 @@ class Planner:
         self.chosen: dict[str, str] = {}
         self._tree = GroupTree()
         self._beginnings: dict[str, Beginning] = {}
+        self._forgot_with: Key = ()
+        self._faded: list[str] = []
+        self._singles = SingleRulings(columns)
 
     def making(
         self,
@@ -83,6 +103,7 @@ class Planner:
         bounds: Envelope,
         now: Instant,
         fading: Mapping[str, Claim] = MappingProxyType({}),
+        edition: int = 0,
     ) -> Slices[tuple[Plan, Demands]]:
         """A plan for `now`, in slices where many devices have controls of their own.
 
@@ -94,12 +115,15 @@ class Planner:
             bounds: the envelope now, for capacities.
             now: when.
             fading: group id -> what stands in where nobody asks for its power any more; see `Fading`.
+            edition: of the fleet and its groups: what was worked out for another one does not hold.
         """
         plan, demands = empty_plan(self._c), Demands()
         plan.floors = bounds.floors
         self._tree = tree
-        self._forget()
-        targets = self._book.targets() | self._schedules.targets()
+        changes, key = self._book.changes(), (edition, self._c.version, self._schedules.edition)
+        self._forget({*changes.gone, *self._faded, *(one.control.id for one in fading.values())}, key)
+        self._faded = [one.control.id for one in fading.values()]
+        targets = self._book.group_targets() | self._schedules.targets()
         nodes: dict[str, Node] = {}
         for group_id, group in tree.groups.items():
             node = self._node(group, rows_of, targets, self.strategy_of(group, config), bounds, fading)
@@ -107,11 +131,27 @@ class Planner:
                 nodes[group_id] = node
                 self._ask(node, demands, bounds, beside_w, now)
         passing = self._nest(plan, nodes, tree)
-        yield from self._single(plan, demands, targets, bounds, now)
-        yield from give_orders(plan, self._c, self._orders, passing)
-        note_ends(plan)
-        plan.period_s = _period(plan)
+        stale = self._singles.stale(key, changes, self._device_targets, self._told())
+        yield from self._single(stale, demands, bounds, now)
+        self._singles.fill(plan, key)
+        yield from give_orders(plan, self._c, self._orders, passing, lambda: self._singles.unordered(plan, passing))
+        self._singles.note(plan)
+        note_ends(plan, self._singles.fill_ends)
+        plan.period_s = self._period(plan)
         return plan, demands
+
+    def renumbered(self) -> None:
+        """The orders got other numbers."""
+        self._singles.renumber()
+
+    def _device_targets(self) -> list[Target]:
+        targets = self._book.targets() | self._schedules.targets()
+        return [target for target in targets if target.kind is TargetKind.DEVICE]
+
+    def _told(self) -> dict[str, frozenset[str]]:
+        """The kinds of modes that active controls claim of groups."""
+        claims = ((target.id, self._book.claims(target)) for target in self._book.group_targets())
+        return {name: frozenset(claim.kind for claim in found) for name, found in claims if found}
 
     def _node(
         self,
@@ -132,7 +172,7 @@ class Planner:
         rows = rows_of(group.id)
         if not rows.size:
             return None
-        limits = intersect([*static, *self._bounds(ruling, rows, bounds)])
+        limits = intersect([*static, *(_bounds(ruling, capacity(self._c, rows, bounds)) if ruling.limits else ())])
         meter = self._c.row.get(group.meter) if group.meter is not None else None
         return Node(group, rows, ruling, limits, strategy(strategy_name), meter)
 
@@ -157,15 +197,6 @@ class Planner:
         around = self._tree.ancestors(target.id) if is_group else self._tree.around(target.id)
         told = {claim.kind for name in around for claim in self._book.claims(group_target(name))}
         return [claim for claim in claims if claim.mode in LIMIT_MODES or claim.kind not in told]
-
-    def _bounds(self, ruling: Ruling, rows: IntArray, bounds: Envelope) -> list[Bound]:
-        if not ruling.limits:
-            return []
-        sums = capacity(self._c, rows, bounds)
-        return [
-            Bound(limit_w(claim.mode, claim.value, sums.set_max_w), claim.mode, claim.control.source, claim.control.id)
-            for claim in ruling.limits
-        ]
 
     def _ask(
         self, node: Node, demands: Demands, bounds: Envelope, beside_w: Callable[[str], float], now: Instant
@@ -248,14 +279,13 @@ class Planner:
         for began in self._beginnings.values():
             began.at += seconds
 
-    def _forget(self) -> None:
-        gone = [
-            name
-            for name in self._beginnings
-            if name not in self._schedules and ((entry := self._book.get(name)) is None or not entry.live)
-        ]
-        for name in gone:
-            del self._beginnings[name]
+    def _forget(self, gone: Collection[str], key: Key) -> None:
+        """Let go of the beginnings of controls that are over; of the schedule's, when that is another one."""
+        names = list(self._beginnings) if key != self._forgot_with else gone
+        self._forgot_with = key
+        for name in names:
+            if name not in self._schedules and ((entry := self._book.get(name)) is None or not entry.live):
+                self._beginnings.pop(name, None)
 
     def _nest(self, plan: Plan, nodes: dict[str, Node], tree: GroupTree) -> dict[str, list[Ruling]]:
         """Put the nodes into each other; the rulings that reach each node's devices, innermost first."""
@@ -273,37 +303,48 @@ class Planner:
         return passing
 
     def _single(
-        self, plan: Plan, demands: Demands, targets: set[Target], bounds: Envelope, now: Instant
+        self, stale: list[tuple[int, Target]], demands: Demands, bounds: Envelope, now: Instant
     ) -> Slices[None]:
-        """What single devices are asked."""
-        rulings: dict[int, Ruling] = {}
-        rows = ((self._c.row.get(target.id), target) for target in targets if target.kind is TargetKind.DEVICE)
-        for number, (row, target) in enumerate(rows, 1):
-            if row is not None:
-                rulings[row] = self._rule(target)
-            if not number % PART:
-                yield ()
-        plan.rulings = rulings
-        plan.single = bool(rulings)
-        for number, (row, ruling) in enumerate(rulings.items(), 1):
-            self._ask_single(plan, demands, row, ruling, bounds, now)
-            if not number % PART:
+        """What single devices are asked that have to be looked at anew."""
+        scheduled = self._schedules.targets()
+        for number, (row, target) in enumerate(stale, 1):
+            standing = bool(self._book.default_claims(target)) or target in scheduled
+            if standing or self._book.stands(target):
+                ruling = self._rule(target)
+                asked = self._ask_single(demands, row, ruling, bounds, now)
+                self._singles.put(row, target, ruling, asked, standing=standing)
+            else:
+                self._singles.put(row, target, None, (), standing=False)
+            if not number % (PART // 2):  # two questions for each
                 yield ()
 
     def _ask_single(
-        self, plan: Plan, demands: Demands, row: int, ruling: Ruling, bounds: Envelope, now: Instant
-    ) -> None:
-        """What one device is asked."""
-        here = np.array([row])
-        sums = capacity(self._c, here, bounds)
-        limits = intersect(self._bounds(ruling, here, bounds))
-        plan.device_high[row] = _watts(limits.high)
-        plan.device_low[row] = -_watts(limits.low)
+        self, demands: Demands, row: int, ruling: Ruling, bounds: Envelope, now: Instant
+    ) -> tuple[float, float, float, float]:
+        """What one device is asked: power, reactive power, the bounds of its power; NaN, infinity: nothing."""
+        sums = capacity(self._c, np.array([row]), bounds)
+        limits = intersect(_bounds(ruling, sums)) if ruling.limits else _FREE
+        watts = variance = math.nan
         if ruling.leading is not None:
-            shares = self._c.devices[row].shares
-            plan.device_w[row] = self._total(ruling, sums, shares, demands, now)
+            watts = self._total(ruling, sums, self._c.devices[row].shares, demands, now)
         if ruling.var is not None:
-            plan.device_var[row] = requested_var(ruling.var.mode, ruling.var.value, sums)
+            variance = requested_var(ruling.var.mode, ruling.var.value, sums)
+        return watts, variance, _watts(limits.high), -_watts(limits.low)
+
+    def _period(self, plan: Plan) -> float:
+        """The shortest period of the service classes at work."""
+        controls = [control for node in plan.nodes() for control in node.ruling.controls]
+        if not controls and not plan.roots and not plan.rulings:
+            return IDLE_PERIOD_S
+        periods = [CLASS_TIMING[control.service_class].period_s for control in controls]
+        return min([LONGEST_PERIOD_S, self._singles.period_s, *periods])
+
+
+def _bounds(ruling: Ruling, sums: Capacity) -> list[Bound]:
+    return [
+        Bound(limit_w(claim.mode, claim.value, sums.set_max_w), claim.mode, claim.control.source, claim.control.id)
+        for claim in ruling.limits
+    ]
 
 
 def _asked(claim: Claim, sums: Capacity, start: Capacity) -> float:
@@ -332,13 +373,3 @@ def _resumed(claim: Claim, sums: Capacity) -> Capacity:
     if claim.mode is ControlMode.REGULATION:
         return replace(sums, base_w=sums.now_w - claim.value.value)
     return sums
-
-
-def _period(plan: Plan) -> float:
-    """The shortest period of the service classes at work."""
-    controls: list[Control] = [control for node in plan.nodes() for control in node.ruling.controls]
-    controls += [control for ruling in plan.rulings.values() for control in ruling.controls]
-    if not controls and not plan.roots:
-        return IDLE_PERIOD_S
-    periods = [CLASS_TIMING[control.service_class].period_s for control in controls]
-    return min([LONGEST_PERIOD_S, *periods])

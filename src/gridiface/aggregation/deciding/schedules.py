@@ -27,6 +27,8 @@ class Schedules:
         self._open: dict[str, Control] = {}
         self._next: Instant | None = None
         self._looked_at: Instant | None = None
+        #: Counts up when other windows are open.
+        self.edition = 0
 
     def replace(self, lines: Iterable[LocalSchedule]) -> None:
         """Other lines from the next `advance` on."""
@@ -49,6 +51,7 @@ class Schedules:
                 opened[control.id] = control
         begun = [control for name, control in opened.items() if self._open.get(name) != control]
         over = [control for name, control in self._open.items() if opened.get(name) != control]
+        self.edition += bool(begun or over)
         self._open, self._next, self._looked_at = opened, min(edges, default=None), now
         return begun, over
 

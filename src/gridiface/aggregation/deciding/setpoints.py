@@ -106,6 +106,8 @@ class Orders:
         self._ends: FloatArray = np.array([np.inf])
         self._parts: IntArray = np.array([0], dtype=np.int64)
         self._cuts: BoolArray = np.array([False])
+        #: How many were followed when they were thrown out last.
+        self.used = 0
 
     def number(self, order: Order) -> int:
         """The number of an order, the same for the same key."""
@@ -120,7 +122,7 @@ class Orders:
         """The end of each order, by number; the last one more stands for "no order"."""
         new = self.all[self._ends.size - 1 :]
         if new:
-            self._ends = np.array([*self._ends[:-1], *(order.ends for order in new), np.inf])
+            self._ends = np.concatenate([self._ends[:-1], [order.ends for order in new], [np.inf]])
         return self._ends
 
     @property
@@ -128,7 +130,7 @@ class Orders:
         """What orders hand on as bits of `PARTS`, by number; the last one more stands for "no order"."""
         new = self.all[self._parts.size - 1 :]
         if new:
-            self._parts = np.array([*self._parts[:-1], *(order.parts for order in new), 0], dtype=np.int64)
+            self._parts = np.concatenate([self._parts[:-1], [order.parts for order in new], [0]])
         return self._parts
 
     @property
@@ -136,7 +138,7 @@ class Orders:
         """Which orders take devices off the grid, by number; the last one more stands for "no order"."""
         new = self.all[self._cuts.size - 1 :]
         if new:
-            self._cuts = np.array([*self._cuts[:-1], *(order.cuts for order in new), False])
+            self._cuts = np.concatenate([self._cuts[:-1], [order.cuts for order in new], [False]])
         return self._cuts
 
     def compact(self, columns: Columns) -> None:
@@ -145,7 +147,7 @@ class Orders:
         kept = [self.all[int(number)] for number in used]
         following = columns.told_order >= 0
         columns.told_order[following] = np.searchsorted(used, columns.told_order[following])
-        self.all = kept
+        self.all, self.used = kept, len(kept)
         self._ends, self._parts = np.array([np.inf]), np.array([0], dtype=np.int64)
         self._cuts = np.array([False])
         self._by_key = {order.key: number for number, order in enumerate(kept)}

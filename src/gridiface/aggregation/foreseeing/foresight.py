@@ -11,6 +11,7 @@ from functools import cache
 
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.deciding.arbitration import Claim
+from gridiface.aggregation.deciding.changes import Changes
 from gridiface.aggregation.deciding.demands import Demands
 from gridiface.aggregation.deciding.entry import Entry
 from gridiface.aggregation.deciding.lifecycle import ControlBook
@@ -26,7 +27,7 @@ from gridiface.aggregation.splitting.solution import Settings, Solution
 from gridiface.aggregation.splitting.solver import Solver
 from gridiface.aggregation.state.columns import Columns
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Target
+from gridiface.domain.controls import Target, TargetKind
 
 
 class BookAhead:
@@ -43,6 +44,19 @@ class BookAhead:
         """Whom controls speak of then."""
         running = {entry.control.target for entry in self._book.ahead() if entry.control.span.contains(self._at)}
         return running | self._book.default_targets()
+
+    def group_targets(self) -> set[Target]:
+        """Those of them that are groups."""
+        return {target for target in self.targets() if target.kind is TargetKind.GROUP}
+
+    def stands(self, target: Target) -> bool:
+        """Whether a control runs for a target then, or a default stands."""
+        running = any(entry.control.span.contains(self._at) for entry in self._book.live(target))
+        return running or bool(self._book.default_claims(target))
+
+    def changes(self) -> Changes:
+        """None: a plan of it is the first one."""
+        return Changes()
 
     def claims(self, target: Target) -> list[Claim]:
         """The modes that controls claim of this target then."""

@@ -39,6 +39,13 @@ class Fleet:
         self._metered: dict[str, tuple[str, ...]] = {}
         self._unmetered: dict[str, IntArray] = {}
         self._meters: dict[str, tuple[str, ...]] | None = None
+        #: Counts up when devices or groups change.
+        self.edition = 0
+
+    @property
+    def stale_after_s(self) -> float:
+        """Telemetry of devices that are polled more often is stale after so long, s."""
+        return self._intake.stale_after_s
 
     def renew(self, groups: Iterable[Group] | None = None) -> None:
         """The devices or the groups changed: forget what was cached.
@@ -48,6 +55,7 @@ class Fleet:
         """
         if groups is not None:
             self.tree = GroupTree(groups)
+        self.edition += 1
         self._rows.clear()
         self._counted.clear()
         self._abilities.clear()
@@ -220,7 +228,7 @@ class Fleet:
 
     def total(self, target: Target, residual_w: Callable[[str], float], now: Instant) -> Total:
         """The measured total of a target; `residual_w` of a group as `Metering.last`."""
-        c, stale_after_s = self.columns, self._intake.stale_after_s
+        c, stale_after_s = self.columns, self.stale_after_s
         if target.kind is TargetKind.DEVICE and (row := c.row.get(target.id)) is not None:
             return measured_of_one(c, row, now, stale_after_s)
         metered = self.metered(target.id) if target.kind is TargetKind.GROUP else ()

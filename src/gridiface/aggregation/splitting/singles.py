@@ -5,7 +5,7 @@ What group totals come to is said by the step that makes them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -33,8 +33,9 @@ class Singles:
     def __init__(self, columns: Columns, config: EngineConfig, log: DecisionLog) -> None:
         self._c, self._config, self._log = columns, config, log
         self._plan: Plan | None = None
-        self._leading: Mapping[int, Control] = {}
+        self._leading: dict[int, Control] = {}
         self._rows = np.empty(0, dtype=np.int64)
+        #: By row.
         self._said = np.empty(0, dtype=np.int8)
 
     def look(self, plan: Plan, watts: FloatArray, now: Instant) -> None:
@@ -58,7 +59,8 @@ class Singles:
         short = np.abs(asked - reachable) > np.maximum(self._config.shortfall_rel * np.abs(asked), 1.0)
         full = np.abs(told - asked) <= 0.02 * np.maximum(np.abs(asked), 1.0)
         state = np.where(np.isfinite(told), np.where(short, _SHORT, np.where(full, _FULL, _NOTHING)), _NOTHING)
-        for place in np.flatnonzero((state != _NOTHING) & (state != self._said)).tolist():
+        said = self._said[rows]
+        for place in np.flatnonzero((state != _NOTHING) & (state != said)).tolist():
             control = self._leading[int(rows[place])]
             if state[place] == _SHORT:
                 gap = float(asked[place] - reachable[place])
@@ -67,20 +69,29 @@ class Singles:
                 self._log.about(now, control, "shortfall", reason, value=gap)
             else:
                 self._log.about(now, control, "allocated", f"{asked[place]:.0f} W in full", value=float(asked[place]))
-        self._said = np.where(state == _NOTHING, self._said, state)
+        self._said[rows] = np.where(state == _NOTHING, said, state)
 
     def _take(self, plan: Plan) -> None:
         """Another plan: what was said of a device counts as long as the same control leads it."""
-        before = {
-            (self._leading[row].id, self._leading[row].target.id): said
-            for row, said in zip(self._rows.tolist(), self._said.tolist(), strict=True)
-        }
+        rows: Iterable[int] = plan.rulings
+        before: dict[tuple[str, str], int] = {}
+        follows = self._plan is not None and plan.number == self._plan.number + 1
+        if follows and plan.fresh is not None:
+            rows = plan.fresh
+        else:
+            before = {_key(control): int(self._said[row]) for row, control in self._leading.items()}
+            self._leading, self._said = {}, np.zeros(len(plan.order), dtype=np.int8)
         self._plan = plan
-        self._leading = {
-            row: ruling.leading.control
-            for row, ruling in plan.rulings.items()
-            if ruling.leading is not None and np.isfinite(plan.device_w[row])
-        }
+        for row in rows:
+            ruling, led = plan.rulings.get(row), self._leading.pop(row, None)
+            leading = None if ruling is None or not np.isfinite(plan.device_w[row]) else ruling.leading
+            if leading is None:
+                continue
+            control = self._leading[row] = leading.control
+            if led is None or _key(led) != _key(control):
+                self._said[row] = before.get(_key(control), _NOTHING)
         self._rows = np.fromiter(self._leading, dtype=np.int64, count=len(self._leading))
-        said = [before.get((control.id, control.target.id), _NOTHING) for control in self._leading.values()]
-        self._said = np.array(said, dtype=np.int8)
+
+
+def _key(control: Control) -> tuple[str, str]:
+    return control.id, control.target.id

@@ -144,13 +144,20 @@ def control_step(
         list[int] | None, typer.Option(help="Devices; repeatable. Default 1000, 10000, 100000: 1x, 10x, 100x.")
     ] = None,
     groups: Annotated[int, typer.Option(help="Feeders below the fleet's group; every fourth has a limit.", min=1)] = 1,
+    controls: Annotated[
+        int, typer.Option(help="Devices that get a control of their own, all at the same instant; 0: none.", min=0)
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Envelope, split, 5-s look-ahead, dead-band and records: the numbers alone, and the product's whole step.
 
+    With `--controls` also what a control for each of so many devices costs: to take it, at its start and end, in each
+    second between, and for the regulation signals and fast responses that come meanwhile.
+
     Example: gridiface bench control-step --json
     """
-    _show(control_step_bench.measure(runs, tuple(sizes or (1_000, 10_000, 100_000)), groups=groups), as_json=as_json)
+    found = control_step_bench.measure(runs, tuple(sizes or (1_000, 10_000, 100_000)), groups=groups, controls=controls)
+    _show(found, as_json=as_json)
 
 
 @app.command("pages")

@@ -19,6 +19,7 @@ from gridiface.aggregation.listening.soc_audit import SocAudit
 from gridiface.aggregation.splitting.numeric import columns_of, control_step, fleet_of
 from gridiface.aggregation.state.log import DecisionLog
 from gridiface.app.collector import Collector, calm
+from gridiface.cli.bench.single_controls import singles
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (
     Control,
@@ -40,7 +41,7 @@ _START = 1_700_000_000.0
 _PERIOD_S = 4.0
 
 
-def measure(runs: int, sizes: tuple[int, ...], *, groups: int) -> dict[str, Any]:
+def measure(runs: int, sizes: tuple[int, ...], *, groups: int, controls: int = 0) -> dict[str, Any]:
     """See `gridiface bench control-step`."""
     figures: dict[str, Any] = {}
     for size in sizes:
@@ -50,7 +51,10 @@ def measure(runs: int, sizes: tuple[int, ...], *, groups: int) -> dict[str, Any]
             "product": _product(size, few, groups),
             "ahead": _ahead(size, groups),
         }
+        if controls:
+            figures[str(size)]["singles"] = singles(engine_of(size, groups), min(controls, size), _START + 30.0)
     work = {"runs": runs, "sizes": list(sizes), "groups": groups, "targets": "random, every step another"}
+    work |= {"controls": controls} if controls else {}
     return report("control-step", work, figures)
 
 

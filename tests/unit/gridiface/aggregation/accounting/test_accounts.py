@@ -63,7 +63,7 @@ def test_a_control_that_is_over_has_a_line_of_each_device_in_its_record():
     accounts = Accounts(columns, 10.0, 100)
     accounts.open(Entry(ask("c1", duration=60, set_w=3_000.0)), T0)
     accounts.sample(lambda name: sampled(columns, devices=np.arange(2)), T0)
-    accounts.close("c1", T0 + 4)
+    accounts.close(["c1"], T0 + 4)
     finished, lines = accounts.drain()
     assert [(one.target_id, one.end - one.start) for one in finished] == [("all", 4.0), ("a", 4.0), ("b", 4.0)]
     assert [one.over for one in lines] == [True]
@@ -77,7 +77,7 @@ def test_a_control_that_is_over_has_a_line_of_each_device_in_its_record():
 
 def test_a_control_that_never_ran_has_no_account_to_close():
     accounts = Accounts(fleet(), 10.0, 100)
-    accounts.close("c1", T0)
+    accounts.close(["c1"], T0)
     assert list(accounts.drain()[0]) == []
 
 
@@ -87,7 +87,7 @@ def test_a_time_without_a_server_leads_the_account_of_a_control_that_goes_on():
     accounts.absent([replace(gap(T0 - 30, T0), control_id="c1", target_id="all")], T0 + 5)
     accounts.open(Entry(ask("c1", duration=60, set_w=3_000.0)), T0)
     accounts.sample(lambda name: sampled(columns), T0)
-    accounts.close("c1", T0 + 4)
+    accounts.close(["c1"], T0 + 4)
     first, second = list(accounts.drain()[0])[:2]
     assert (first.reason, first.start, first.end) == ("away", T0 - 30, T0)
     assert (second.reason, second.start) == ("", T0)
@@ -96,7 +96,7 @@ def test_a_time_without_a_server_leads_the_account_of_a_control_that_goes_on():
 def test_of_a_control_that_ended_meanwhile_it_is_all_that_there_is():
     accounts = Accounts(fleet(), 10.0, 100)
     accounts.absent([replace(gap(T0 - 30, T0), control_id="c1", target_id="all")], T0 + 5)
-    accounts.close("c1", T0)
+    accounts.close(["c1"], T0)
     assert [one.reason for one in accounts.drain()[0]] == ["away"]
 
 
@@ -118,7 +118,7 @@ def test_a_clock_that_was_set_moves_what_is_open():
     accounts.open(Entry(ask("c1", duration=60, set_w=3_000.0)), T0)
     accounts.sample(lambda name: sampled(columns), T0)
     accounts.shift_time(3_600.0)
-    accounts.close("c1", T0 + 3_604.0)
+    accounts.close(["c1"], T0 + 3_604.0)
     assert [one.end - one.start for one in accounts.drain()[0]] == [4.0]
 
 
@@ -128,7 +128,7 @@ def test_so_many_that_are_over_are_kept():
     for number in range(3):
         accounts.open(Entry(ask(f"c{number}", duration=60, set_w=3_000.0)), T0)
         accounts.sample(lambda name: sampled(columns), T0)
-        accounts.close(f"c{number}", T0 + 1)
+        accounts.close([f"c{number}"], T0 + 1)
     assert [accounts.latest(f"c{number}") is None for number in range(3)] == [True, False, False]
 
 
@@ -139,7 +139,7 @@ def test_regulation_signals_that_follow_each_other_have_their_devices_in_one_lin
         control = ask(f"r{number}", program="agc", duration=4, service_class=ServiceClass.REGULATION, regulation=100.0)
         accounts.open(Entry(control), T0 + 4 * number)
         accounts.sample(lambda name: sampled(columns, devices=np.arange(2)), T0 + 4 * number)
-        accounts.close(f"r{number}", T0 + 4 * number + 4)
+        accounts.close([f"r{number}"], T0 + 4 * number + 4)
     accounts.suspend(T0 + 12)
     finished, _ = accounts.drain()
     devices = [one for one in finished if one.target_id == "a"]

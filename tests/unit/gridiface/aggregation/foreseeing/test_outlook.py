@@ -147,7 +147,7 @@ def test_controls_of_many_single_devices_are_looked_at_in_parts(bench, monkeypat
 
     monkeypatch.setattr(planner, "rule", counted(looked, planner.rule))
     monkeypatch.setattr(planner, "capacity", counted(looked, planner.capacity))
-    monkeypatch.setattr(plan, "_order_rows", counted(looked, plan._order_rows))
+    monkeypatch.setattr(plan, "_order_row", counted(looked, plan._order_row))
     monkeypatch.setattr(outlook, "_like", counted(numbered, outlook._like))
     while world.engine.planning:
         sizes.append(len(world.engine.plan_ahead()))

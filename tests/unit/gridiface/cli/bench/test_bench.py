@@ -32,6 +32,15 @@ def test_control_step_measures_the_numbers_and_the_product() -> None:
     assert figures["product"]["memory_bytes_per_device"] > 100
 
 
+def test_control_step_measures_controls_of_single_devices_where_it_is_asked_to() -> None:
+    found = control_step.measure(20, (60,), groups=4, controls=40)
+    assert found["work"]["controls"] == 40
+    figures = found["figures"]["60"]["singles"]
+    assert figures["controls"] == 40
+    assert len(figures) == 9
+    assert all(value["max"] > 0 for name, value in figures.items() if isinstance(value, dict)), figures
+
+
 def test_an_aggregator_s_fleet_goes_through_its_whole_day() -> None:
     found = aggregator.measure((3,))["figures"]["3"]
     assert set(found) == {"connect", "five minutes", "received", "started", "ended"}
