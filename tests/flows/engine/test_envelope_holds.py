@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import Phase, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.flows.engine.stories import STORIES, THOROUGH, feeders
 from tests.flows.engine.test_properties import NEAR, control, fleet, limits, natural, rating, submit
@@ -26,9 +26,7 @@ from gridiface.domain.local_time import DailyTime, DailyWindow
 from gridiface.domain.schedule import LocalSchedule
 
 SEEDS = st.integers(0, 1_000_000)
-#: Without GRIDIFACE_THOROUGH=1 the examples alone. Of drawn ones two in a hundred fall short, most with vehicles that
-#: have to charge for a departure: what these will have charged by then is not known well enough.
-PROMISES = settings(STORIES, max_examples=300) if THOROUGH else settings(STORIES, phases=[Phase.explicit])
+PROMISES = settings(STORIES, max_examples=300 if THOROUGH else 20)
 
 #: The grid of the series, how many of its spans, the pace of the simulated time, and how long a ramp may take, s.
 GRID_S, SPANS, PACE_S, THERE_S = 600.0, 9, 5.0, 45.0
@@ -104,11 +102,20 @@ def weather(draw: random.Random, world: Any) -> None:
 @example(seed=539)  # a vehicle whose charge is not certain
 @example(seed=564)  # the same under a daily cap
 @example(seed=190)
-@example(seed=192)
-@example(seed=194)
-@example(seed=196)
-@example(seed=198)
 @example(seed=200)
+@example(seed=283)  # who is blocked a moment ago is on its way to what it does by itself
+@example(seed=303)  # another one gives what a vehicle must take under a total
+@example(seed=341)  # who must charge uses its daily cap up
+@example(seed=364)  # and charges less under a limit than it must
+@example(seed=385)  # what a control inside has planned falls off to nothing
+@example(seed=469)  # along a charge curve, at a charge that is not certain
+@example(seed=486)  # more sun under a total is taken by storages
+@example(seed=1001)
+@example(seed=1281)
+@example(seed=1332)
+@example(seed=1415)
+@example(seed=6024)  # who takes for others is chosen by phases
+@example(seed=6401)
 @given(seed=SEEDS)
 @PROMISES
 def test_what_is_promised_is_given(make_world: Any, make_battery: Any, seed: int) -> None:
@@ -140,3 +147,57 @@ def test_what_is_promised_is_given(make_world: Any, make_battery: Any, seed: int
     while world.now < one.end - 2 * PACE_S:
         world.run(PACE_S)
         assert abs(world.total - total) <= near, (one, total, world.total, world.now - one.start)
+
+
+@given(seed=SEEDS)
+@settings(STORIES, max_examples=100 if THOROUGH else 15)
+def test_what_is_certain_is_promised(make_world: Any, make_battery: Any, seed: int) -> None:
+    """The bound is cautious and not empty: whatever storages hold, and nothing is in the way of, is promised."""
+    draw = random.Random(seed)
+    storages = fleet(draw, make_battery, steps=False, energy_h=draw.choice([0.3, 1.0, 4.0]))
+    world = make_world(devices=storages, groups=feeders(draw, storages, deep=True))
+    world.step_s = PACE_S
+    for unit in world.units.values():
+        unit.soc = draw.choice([0.0, 0.3, 0.6, 1.0])
+    world.restart()  # an engine that never saw another charge
+    natural(draw, world)
+    world.run(30)
+    target = Target(TargetKind.GROUP, "all")
+    spans = list(world.engine.envelope(target, [world.now + GRID_S * number for number in range(SPANS)], world.now))
+    for one in spans:
+        lasts_s = max(one.end - one.start + 10.0, EngineConfig().hold_time_s)
+        up = down = 0.0
+        for unit in world.units.values():
+            energy_wh, rated = unit.device.nameplate.energy_wh or 0.0, unit.device.nameplate.max_w
+            up += min(rated, max(unit.soc - 0.03, 0.0) * energy_wh * 3_600 / lasts_s)
+            down += min(rated, max(0.97 - unit.soc, 0.0) * energy_wh * 3_600 / lasts_s)
+        assert one.min_w is not None
+        assert one.max_w is not None
+        assert one.max_w >= up - 1.0
+        assert one.min_w <= -down + 1.0
+
+
+@given(seed=SEEDS)
+@settings(STORIES, max_examples=100 if THOROUGH else 15)
+def test_what_storages_alone_are_to_give_is_all_that_is_missing_later(
+    make_world: Any, make_battery: Any, seed: int
+) -> None:
+    """Nobody makes up for the sun here: what a total takes is gone once, and the rest is promised."""
+    draw = random.Random(seed)
+    storages = [make_battery(f"b{at}", energy_wh=20_000.0) for at in range(draw.randint(2, 6))]
+    world = make_world(devices=storages, groups=feeders(draw, storages, deep=True))
+    world.step_s = PACE_S
+    world.run(30)
+    share, lasts_s = draw.uniform(0.1, 0.5), draw.choice([1_200.0, 2_400.0])
+    asked = control(world, "c", "set_w", share * rating(world), Target(TargetKind.GROUP, "all"))
+    submit(world, [replace(asked, interval=Interval(world.now + 5.0, lasts_s))])
+    world.run(10)
+    times = [world.now + GRID_S * number for number in range(SPANS)]
+    series = list(world.engine.envelope(Target(TargetKind.GROUP, "all"), times, world.now))
+    held_wh = sum(unit.soc * 20_000.0 for unit in world.units.values())
+    later = [one for one in series if one.start >= world.now + lasts_s - 1.0]
+    for one in later:
+        assert abs(one.planned_w) < 1.0
+        assert one.up_wh is not None
+        left_wh = held_wh - share * rating(world) * lasts_s / 3_600
+        assert left_wh * 0.97 - 200.0 * len(storages) <= one.up_wh <= left_wh * 1.01

@@ -86,16 +86,48 @@ def departure_floor(columns: Columns, rows: IntArray, now: Instant, *, span_s: f
         margin: the time needed is taken longer by this fraction.
     """
     c = columns
+    lack, needed, power = _needs(c, rows)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slack = c.leave_at[rows] - now - span_s - (1.0 + margin) * needed
+        part = np.clip(1.0 - slack / span_s, 0.0, 1.0)
+    floor = part * power[:, 0]
+    return np.where((lack > 0) & np.isfinite(floor), floor, 0.0)
+
+
+def stay_ready(
+    columns: Columns, most: FloatArray, start: Instant, lasts_s: float, *, span_s: float, margin: float
+) -> None:
+    """Bring `most` down to what each can give without having to charge for its departure meanwhile; in place.
+
+    Args:
+        columns: the devices.
+        most: the most of each, W, + delivered.
+        start, lasts_s: when it begins to give, and for how long, s.
+        span_s, margin: see `departure_floor`.
+    """
+    c = columns
+    rows = np.flatnonzero((c.leave_at > start) & np.isfinite(c.leave_at) & np.isfinite(c.soc) & (most > 0.0))
+    if not rows.size:
+        return
+    lack, needed, power = _needs(c, rows)
+    slowest = np.minimum(power.min(axis=1), charge_limit(c, c.leave_soc[rows], rows))
+    lasts = np.minimum(lasts_s, c.leave_at[rows] - start)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = np.where(lack > 0, needed, lack * c.energy_wh[rows] * 3600.0 / slowest)
+        left = np.maximum(c.leave_at[rows] - start - lasts - 2.0 * span_s, 0.0) / (1.0 + margin)
+        ceiling = (left - needed) * slowest / np.maximum(lasts, 1.0)
+    # Of who cannot charge at all nothing is to be kept for that.
+    most[rows] = np.minimum(most[rows], np.where(np.isfinite(ceiling), np.maximum(ceiling, 0.0), np.inf))
+
+
+def _needs(c: Columns, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(lack of charge, time that takes at full power, s, powers along the way, W) of who has a departure ahead."""
     soc = np.clip(c.soc[rows] - 2.0 * np.sqrt(c.soc_variance[rows]), 0.0, 1.0)
     lack = c.leave_soc[rows] - soc
     way = soc[:, None] + np.maximum(lack, 0.0)[:, None] * _PLACES
     power = np.minimum(charge_limit(c, way, rows), c.import_w[rows][:, None])
     with np.errstate(divide="ignore", invalid="ignore"):
-        needed = lack * c.energy_wh[rows] * 3600.0 * np.mean(1.0 / power, axis=1)
-        slack = c.leave_at[rows] - now - span_s - (1.0 + margin) * needed
-        part = np.clip(1.0 - slack / span_s, 0.0, 1.0)
-    floor = part * power[:, 0]
-    return np.where((lack > 0) & np.isfinite(floor), floor, 0.0)
+        return lack, lack * c.energy_wh[rows] * 3600.0 * np.mean(1.0 / power, axis=1), power
 
 
 def keep_departures(

@@ -14,8 +14,12 @@ import numpy as np
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.envelope import timed
+from gridiface.aggregation.envelope.doubt import SETTLES_S
 from gridiface.aggregation.envelope.levels import COARSE, is_coarse
 from gridiface.aggregation.envelope.limits import askable, day_bounds, energy_bounds, known_or_zero, lasting_envelope
+from gridiface.aggregation.foreseeing import carrying
+from gridiface.aggregation.foreseeing.horizon_rules import Rule
+from gridiface.aggregation.foreseeing.swings import made_up
 from gridiface.aggregation.state.columns import Columns
 from gridiface.domain.clock import Instant
 from gridiface.domain.envelope import Cause
@@ -28,6 +32,9 @@ TAIL_S = 10.0
 
 #: A vehicle that charges for its departure ends within so much of its state of charge.
 _READY = 0.01
+
+#: The last look at what is missing for a departure is so long before it, s.
+_LAST_S = 1.0
 
 #: Two powers that differ by no more are the same, W.
 _SAME_W = 0.5
@@ -43,7 +50,7 @@ _NEEDED = (
     *("enabled", "w", "up_w", "down_w", "available_wh", "natural_w", "received", "usable", "lost", "soc", "local"),
     *("soc_variance", "soc_doubt", "blocked", "down", "down_at", "curve", "day_cap_wh", "day_wh", "quarantined"),
     *("leave_soc", "leave_at", "on", "since", "min_run_s", "min_stop_s", "dwell_s", "told_w", "told_at", "last_w"),
-    *("ramp_w_per_s", "can_set_var", "max_va", "var_inject", "var_absorb", *COARSE),
+    *("ramp_w_per_s", "latency_s", "from_w", "can_set_var", "max_va", "var_inject", "var_absorb", *COARSE),
 )
 
 
@@ -85,28 +92,22 @@ class Expected:
         c.departing = columns.departing
         self._config, self._now = config, now
         self._away = [(place, begins, ends) for place, spans in enumerate(away) for begins, ends in spans]
-        self._low, self._high = c.soc, c.soc.copy()
+        self._low, self._high, self._least_day = c.soc, c.soc.copy(), c.day_wh
         # Who is not enabled because it is away now is back when that is over.
         c.enabled[[place for place, begins, ends in self._away if begins <= now < ends]] = True
         self._storing = np.isfinite(c.energy_wh) & np.isfinite(c.soc)
         self.free = c.free = askable(c)
+        # Who was let go of, or taken over, a moment ago is still on its way to what it does by itself.
+        arrives = c.told_at + c.latency_s + np.abs(known_or_zero(c.from_w)) / c.ramp_w_per_s + SETTLES_S
+        self._moving = (c.received < arrives) & np.isnan(c.told_w)
 
     def bounds(
         self,
         start: Instant,
         end: Instant,
-        will: FloatArray,
-        asked: BoolArray,
-        limits: tuple[FloatArray, FloatArray],
+        rule: Rule,
     ) -> Bounds:
-        """Those of one span.
-
-        Args:
-            start, end: of the span.
-            will: what each will do by what is known now, W.
-            asked: who has a control of its own, and goes on with that.
-            limits: (low, high) of each alone, W.
-        """
+        """Those of one span, from `start` to `end`, under this rule."""
         c, config, span_s = self._c, self._config, end - start
         hold_s = max(span_s + TAIL_S, config.hold_time_s)
         c.soc = self._low
@@ -122,66 +123,110 @@ class Expected:
             track.hi[moody], track.lo[moody] = np.minimum(hi[moody], 0.0), np.maximum(lo[moody], 0.0)
             track.note(Cause.NATURAL)
         loose = track.hi.copy()
-        floors = np.maximum(self._floors(start, hold_s), self._floors(end - TAIL_S, config.hold_time_s))
-        if floors.any():  # it takes what it can at first, also where it cannot do so to the end
-            c.soc = self._low
-            at_first = lasting_envelope(c, config.hold_time_s, config.soc_derate).lo
-            track.hi = np.where(floors > 0.0, np.minimum(track.hi, np.maximum(-floors, at_first)), track.hi)
-            track.note(Cause.DEPARTURE)
+        if c.departing:
+            self._depart(track, start, end, hold_s)
         c.hard_lo, c.hard_hi = track.lo.copy(), track.hi.copy()
         timed.keep_times(c, start, track.lo, track.hi)
         track.note(Cause.TIMES)
-        low, high = limits
+        low, high = rule.alone
         track.hi, track.lo = np.minimum(track.hi, np.maximum(high, 0.0)), np.maximum(track.lo, np.minimum(low, 0.0))
         track.note(Cause.LIMIT)
-        # A control of its own goes on as far as energy carries it, and with what sun or demand there are.
-        unknown = c.natural & ~self._storing & (end > self._now + NATURAL_S)
-        carried = np.where(unknown, 0.0, np.clip(will, np.minimum(track.lo, track.hi), np.maximum(track.lo, track.hi)))
-        track.hi = np.where(asked, np.minimum(will, carried), track.hi)
-        track.lo = np.where(asked, np.maximum(will, carried), track.lo)
-        track.note(Cause.ASKED)
+        if rule.asked.any():
+            self._go_on(track, rule, start, end)
+        held = np.where(self.free, 0.0, full.held)
+        least, most = (
+            np.where(self._moving, np.minimum(held, 0.0), held),
+            np.where(self._moving, np.maximum(held, 0.0), held),
+        )
         for cause, mask in self._absent(start, end):
-            held = np.where(self.free, 0.0, full.held)
-            track.hi, track.lo = np.where(mask, held, track.hi), np.where(mask, held, track.lo)
+            track.hi, track.lo = np.where(mask, least, track.hi), np.where(mask, most, track.lo)
             track.up[mask], track.down[mask] = _NUMBER[cause], _NUMBER[cause]
             track.note(cause)
         loose = np.where(track.up == _NUMBER[Cause.DEPARTURE], loose, track.hi)
         return Bounds(track.lo, track.hi, loose, track.up, track.down)
 
-    def advance(
-        self,
-        start: Instant,
-        end: Instant,
-        will: FloatArray,
-        more: tuple[FloatArray, FloatArray],
-        *,
-        day_over: bool,
-    ) -> None:
-        """The devices as they will be at the end of a span in which they do this, W.
+    def _depart(self, track: _Track, start: Instant, end: Instant, hold_s: float) -> None:
+        """Who must charge for its departure within a span, and who gives no more than that lets it."""
+        c, config = self._c, self._config
+        c.soc = self._low
+        timed.stay_ready(c, track.hi, start, end - start, span_s=config.hold_time_s, margin=config.departure_margin)
+        floors = np.maximum(self._floors(start, hold_s), self._floors(end - TAIL_S, config.hold_time_s))
+        if floors.any():  # it takes what it can at first, also where it cannot do so to the end
+            most_day, c.day_wh = c.day_wh, self._least_day
+            at_first = lasting_envelope(c, config.hold_time_s, config.soc_derate).lo
+            c.day_wh = most_day
+            forced = np.maximum(-floors, np.minimum(at_first, 0.0))
+            track.hi = np.where(floors > 0.0, np.minimum(track.hi, forced), track.hi)
+            charge = self._low, self._high
+            last = carrying.remains(c, forced, charge, end - start + TAIL_S, config.hold_time_s)
+            track.lo = np.where((floors > 0.0) & (track.hi < track.lo), np.maximum(track.lo, last), track.lo)
+        track.note(Cause.DEPARTURE)
+
+    def _go_on(self, track: _Track, rule: Rule, start: Instant, end: Instant) -> None:
+        """A control of its own goes on as far as energy carries it, and with what sun or demand there are."""
+        c, will, asked = self._c, rule.will, rule.asked
+        unknown = c.natural & ~self._storing & (end > self._now + NATURAL_S)
+        charge = self._low, self._high
+        last = carrying.remains(c, will, charge, end - start + TAIL_S, self._config.hold_time_s)
+        last = np.where(unknown, 0.0, last)
+        sure = track.lo <= track.hi
+        carried = np.where(unknown, 0.0, np.clip(will, np.minimum(track.lo, track.hi), np.maximum(track.lo, track.hi)))
+        ends = [will, last, carried]
+        least, most = np.minimum.reduce(ends), np.maximum.reduce(ends)
+        least, most = least + rule.wanting[1], most + rule.wanting[0]
+        least = np.where(sure, least, np.minimum(least, track.hi))
+        most = np.where(sure, most, np.maximum(most, track.lo))
+        track.hi, track.lo = np.where(asked, least, track.hi), np.where(asked, most, track.lo)
+        track.note(Cause.ASKED)
+
+    def advance(self, start: Instant, end: Instant, rule: Rule, *, day_over: bool) -> None:
+        """The devices as they will be at the end of a span under this rule.
 
         Args:
             start, end: of the span.
-            will: per device.
-            more: what each may have to give, and take, besides, once sun and demand are not known any more.
+            rule: what rules.
             day_over: whether the local day ends with the span.
         """
-        c, span_s = self._c, end - start
-        give, take = (0.0, 0.0) if end <= self._now + NATURAL_S else more
-        given = np.minimum(np.maximum(will, 0.0) + give, c.export_w) * span_s / 3600.0
-        taken = np.minimum(np.maximum(-will, 0.0) + take, c.import_w) * span_s / 3600.0
-        floors = np.maximum(self._floors(start, self._config.hold_time_s), self._floors(end, self._config.hold_time_s))
-        surely = self._floors(start, self._config.hold_time_s)
+        c, span_s, hold_s, will = self._c, end - start, self._config.hold_time_s, rule.will
+        first = self._floors(start, hold_s)
+        floors = np.maximum(first, self._floors(end - _LAST_S, hold_s))
+        carried = carrying.remains(c, will, (self._low, self._high), span_s, hold_s)
         with np.errstate(divide="ignore", invalid="ignore"):
             part = np.where(self._storing, 1.0 / c.energy_wh, 0.0)
         ready = c.leave_soc + 2.0 * np.sqrt(c.soc_variance) + _READY
-        forced, sure = floors * span_s / 3600.0 * part, surely * span_s / 3600.0 * part
+        # No more than it lacks, on average.
+        lack = np.fmax(ready - self._low, 0.0) * np.where(self._storing, c.energy_wh, 0.0) * 3600.0 / span_s
+        forced = np.minimum(np.maximum(floors - np.maximum(-will, 0.0), 0.0), lack)
+        less = np.where(self._storing, np.maximum(will, 0.0) - np.maximum(carried, 0.0), 0.0) + forced
+        more = np.where(self._storing, np.maximum(-will, 0.0) - np.maximum(-carried, 0.0), 0.0)
+        moody = min(max(end - self._now - NATURAL_S, 0.0) / span_s, 1.0)
+        give, take = made_up(rule.swings, (less, more), moody)
+        highest, lowest = will + give + rule.wanting[0], will - take + rule.wanting[1]
+        given = np.clip(highest, 0.0, c.export_w) * span_s / 3600.0
+        taken = np.clip(-lowest, 0.0, c.import_w) * span_s / 3600.0
+        sure = self._sure(first, rule, np.maximum(-lowest, 0.0), span_s, known=not moody)
+        forced, sure = floors * span_s / 3600.0 * part, sure * span_s / 3600.0 * part
         low, high = self._low - given * part, self._high + taken * part
         low = np.where(sure > 0.0, np.minimum(low + sure, np.fmax(c.leave_soc, low)), low)
         planned, high = high, np.where(forced > 0.0, np.minimum(high + forced, np.fmax(ready, high)), high)
         in_time = np.where(forced > 0.0, (high - planned) * c.energy_wh, 0.0)
         self._low, self._high = np.maximum(low, 0.0), np.minimum(high, 1.0)
         c.available_wh = np.maximum(c.available_wh - given, 0.0)
+        self._least_day = np.zeros_like(c.day_wh) if day_over else self._least_day
         c.day_wh = np.zeros_like(c.day_wh) if day_over else c.day_wh + given + taken + in_time
+
+    def _sure(self, floors: FloatArray, rule: Rule, takes: FloatArray, span_s: float, *, known: bool) -> FloatArray:
+        """What each surely takes of its floor, W >= 0, under limits of its own, of groups inside and around."""
+        c = self._c
+        if not floors.any() or np.isfinite(rule.outer[0]):
+            return np.zeros_like(floors)
+        takes = np.where(floors > 0.0, 0.0, takes)
+        if not known:
+            takes = np.where(c.natural & ~self._storing, c.import_w, takes)
+        c.soc = self._low
+        sure = carrying.surely(c, floors, span_s, self._config.hold_time_s)
+        sure = np.minimum(sure, np.maximum(-rule.alone[0], 0.0))
+        return carrying.under_limits(rule.nest, sure, takes)
 
     def told(self, watts: FloatArray, at: Instant) -> None:
         """What each will be told from then on, W; NaN: nothing. For least times and modes."""
@@ -216,6 +261,24 @@ class Expected:
         left = np.sqrt(np.maximum(c.max_va**2 - powers**2, 0.0))
         least, most = np.minimum(c.var_absorb, left)[able], np.minimum(c.var_inject, left)[able]
         return -float(least.sum()), float(most.sum())
+
+    def most(self, end: Instant, rule: Rule) -> FloatArray:
+        """The most power that each may have at any time in a span that ends then, whichever way, W >= 0.
+
+        More than it is counted on for: a total may be split so that one gives much at first, and others later.
+        """
+        c, config = self._c, self._config
+        c.soc = self._high
+        up = lasting_envelope(c, config.hold_time_s, config.soc_derate).hi
+        c.soc = self._low
+        down = -lasting_envelope(c, config.hold_time_s, config.soc_derate).lo
+        if end > self._now + NATURAL_S:
+            moody = c.natural & ~self._storing
+            up, down = np.where(moody, c.export_w, up), np.where(moody, c.import_w, down)
+        low, high = rule.alone
+        sides = np.minimum(up, np.maximum(high, 0.0)), np.minimum(down, np.maximum(-low, 0.0)), np.abs(rule.will)
+        found: FloatArray = np.maximum.reduce(sides)
+        return found
 
     def reach(self, bound: FloatArray, will: FloatArray) -> float:
         """How long ramps take from what is planned to a bound, s."""

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.deciding.arbitration import Claim
 from gridiface.aggregation.deciding.changes import Changes
@@ -23,6 +25,7 @@ from gridiface.aggregation.envelope.limits import lasting_envelope
 from gridiface.aggregation.envelope.residual import Beside
 from gridiface.aggregation.listening.fleet import Fleet
 from gridiface.aggregation.slices import Slices, at_once
+from gridiface.aggregation.splitting.parts import by_itself
 from gridiface.aggregation.splitting.solution import Settings, Solution
 from gridiface.aggregation.splitting.solver import Solver
 from gridiface.aggregation.state.columns import Columns
@@ -119,4 +122,8 @@ class Foresight:
         settings = Settings.of(config)
         residuals = {node.id: Beside.steady(beside(node.id)) for node in plan.nodes()}
         solution = Solver(c, plan, bounds, lambda node: demands.requested_w[node.id], residuals, settings).solve()
+        # Who is told something now, and nothing then, does what it does by itself.
+        let_go = np.flatnonzero((plan.order < 0) & c.told & bounds.free)
+        alone = by_itself(c, let_go)
+        solution.will[let_go] = np.where(np.isfinite(alone), alone, bounds.base[let_go])
         return Ahead(plan, demands, orders, solution)

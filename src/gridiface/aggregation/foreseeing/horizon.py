@@ -91,9 +91,9 @@ class Horizon:
                     expected.told(ahead.solution.watts[rows], start)
                 rule = rules.of(ahead)
             if start >= times[0]:
-                bounds = expected.bounds(start, end, rule.will, rule.asked, rule.alone)
+                bounds = expected.bounds(start, end, rule)
                 yield _span(start, end, expected, bounds, rule, beside_w)
-            expected.advance(start, end, rule.will, rule.more, day_over=end in ends)
+            expected.advance(start, end, rule, day_over=end in ends)
 
     def _members(self, target: Target) -> IntArray:
         rows = self._fleet.rows_of(target)
@@ -152,7 +152,7 @@ def _span(
     up, down = expected.lost(bounds)
     sure = low <= high + 1e-6
     sides = expected.vars(rule.will)
-    whole = expected.vars(np.maximum(np.abs(lo), np.abs(hi)))
+    whole = expected.vars(expected.most(end, rule))
     up_wh, down_wh = expected.energies()
     bound_by = {Cause.ENERGY, Cause.DAY}
     return EnvelopeSpan(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.deciding.plan import Node, Plan
-from gridiface.aggregation.envelope.limits import Bound, askable, known_or_zero
+from gridiface.aggregation.envelope.limits import Bound, Limits, askable, known_or_zero
 from gridiface.aggregation.envelope.residual import Beside
 from gridiface.aggregation.foreseeing.foresight import Ahead
+from gridiface.aggregation.foreseeing.swings import Crew, Swing
 from gridiface.aggregation.listening.metering import Metering
 from gridiface.aggregation.splitting.nested import Nest
 from gridiface.aggregation.state.columns import Columns
@@ -21,22 +23,26 @@ from gridiface.domain.controls import Target, TargetKind
 #: What a group's limits leave to its members: (low, high) of their net, the most they may give, and take, W.
 Left = tuple[float, float, float, float]
 
+#: Strategies that give everybody the same part of its rating.
+_BY_RATING = frozenset({"water-filling", "proportional"})
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What holds for the devices of a target, by position, and for their total. W, + delivered.
 
-    `will`: what each will do. `more`: what each storage may have to give, and take, besides, where sun or demand fail
-    that are counted on for a total (>= 0). `told`: what it will be told, NaN: nothing. `asked`: who goes on with a
-    control of its own, or of a group inside. `alone`: (low, high) of each by limits of its own. `nest`: limits of the
-    target and of groups inside. `outer`: (low, high) of the sum by those around. `limits`: each that counts, with what
-    it leaves of the sum.
+    `will`: what each will do. `swings`: groups in which some may have to make up for others. `told`: what it will be
+    told, NaN: nothing. `asked`: who goes on with a control of its own, or of a group inside; `wanting`: by how much
+    more (>= 0), and less (<= 0), it would, as that control asks for what is not there now. `alone`: (low, high) of each
+    by limits of its own. `nest`: limits of the target and of groups inside. `outer`: (low, high) of the sum by those
+    around. `limits`: each that counts, with what it leaves of the sum.
     """
 
     will: FloatArray
-    more: tuple[FloatArray, FloatArray]
+    swings: tuple[Swing, ...]
     told: FloatArray
     asked: BoolArray
+    wanting: tuple[FloatArray, FloatArray]
     alone: tuple[FloatArray, FloatArray]
     nest: Nest
     outer: tuple[float, float]
@@ -75,33 +81,100 @@ class Rules:
         will, single = known_or_zero(ahead.solution.will), np.isfinite(plan.device_w)
         asked = (single | self._totals(plan, inside=True))[rows] & self._of_group
         outer, limits = self._outer(plan, will, single | ~askable(self._c) | self._totals(plan, inside=False))
+        wanting = self._wanting(ahead, will)
         return Rule(
             will=will[rows],
-            more=self._more(plan, will),
+            swings=tuple(self._swings(ahead, will)),
             told=ahead.solution.watts[rows],
             asked=asked,
+            wanting=(wanting[0][rows], wanting[1][rows]),
             alone=(plan.device_low[rows], plan.device_high[rows]),
             nest=Nest(np.arange(rows.size), inside=tuple(self._inside(plan.roots))),
             outer=outer,
             limits=(*limits, *self._own(plan)),
         )
 
-    def _more(self, plan: Plan, will: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """See `Rule.more`."""
-        c = self._c
-        free, storing = askable(c), np.isfinite(c.energy_wh) & np.isfinite(c.soc)
-        give, take = np.zeros(c.count), np.zeros(c.count)
+    def _short(self, ahead: Ahead, node: Node) -> float:
+        """What of a group's total is not there, W, + delivered."""
+        found = ahead.solution.results.get(node.id)
+        return 0.0 if found is None or not node.bound else ahead.demands.requested_w[node.id] - found.total
+
+    def _wanting(self, ahead: Ahead, will: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """See `Rule.wanting`; per row of the fleet."""
+        c, plan = self._c, ahead.plan
+        up, down = np.zeros(c.count), np.zeros(c.count)
         for node in plan.nodes():
-            if not node.bound:
-                continue
-            others = will[node.rows[c.natural[node.rows] & ~storing[node.rows]]]
-            mine = node.rows[free[node.rows] & storing[node.rows]]
-            for found, rated, watts in (
-                (give, c.export_w[mine], np.maximum(others, 0.0).sum()),
-                (take, c.import_w[mine], np.maximum(-others, 0.0).sum()),
-            ):
-                found[mine] += min(float(watts) / max(float(rated.sum()), 1.0), 1.0) * rated
-        return give[self._rows], take[self._rows]
+            short, rows = self._short(ahead, node), node.loose[c.counts[node.loose]]
+            room = (c.export_w[rows] - will[rows]) if short > 0.0 else (will[rows] + c.import_w[rows])
+            room = np.where(askable(c)[rows], np.maximum(room, 0.0), 0.0)
+            part = min(abs(short) / max(float(room.sum()), 1.0), 1.0) * room
+            side = up if short > 0.0 else down
+            side[rows] += np.copysign(part, short)
+        alone = np.flatnonzero(np.isfinite(plan.device_w))
+        lack = np.clip(plan.device_w[alone], -c.import_w[alone], c.export_w[alone]) - will[alone]
+        up[alone], down[alone] = np.maximum(lack, 0.0), np.minimum(lack, 0.0)
+        return up, down
+
+    def _swings(self, ahead: Ahead, will: FloatArray) -> Iterator[Swing]:
+        """Groups with totals, and groups with limits on their net: there storages, too, make up for the others."""
+        for node in ahead.plan.nodes():
+            # For limits on what is given, or taken, these are cut down alone: nobody makes up for them.
+            net = replace(node, limits=Limits(export=node.limits.export, draw=node.limits.draw))
+            if node.bound:
+                yield self._swing(node, will, self._short(ahead, node), (0.0, 0.0))
+            elif net.limits.any:
+                low, high, _, _ = self._left(net)
+                there = float(will[node.rows[self._c.counts[node.rows]]].sum())
+                yield self._swing(node, will, 0.0, (max(there - low, 0.0), max(high - there, 0.0)))
+
+    def _swing(self, node: Node, will: FloatArray, short: float, spare: tuple[float, float]) -> Swing:
+        """One of them.
+
+        Args:
+            node: the group.
+            will: what each row will do, W.
+            short: what of its total is not there, W, + delivered.
+            spare: see `Swing`.
+        """
+        c, free = self._c, askable(self._c)
+        rows = node.loose if node.bound else node.rows
+        rows = rows[c.counts[rows] & free[rows]]
+        storing = np.isfinite(c.energy_wh[rows]) & np.isfinite(c.soc[rows])
+        stores, moody = rows[storing], rows[~storing & c.natural[rows]]
+        strange = stores[self._place[stores] < 0]  # outside the target: it may run out, or have to charge
+        leaves = np.isfinite(c.leave_at[strange]) & np.isfinite(c.leave_soc[strange])
+        less = np.maximum(will[strange], 0.0) + np.where(leaves, c.import_w[strange], 0.0)
+        more = np.maximum(-will[strange], 0.0)
+        crew = partial(self._crew, node, stores)
+        return Swing(
+            members=self._place[stores[self._place[stores] >= 0]],
+            # The least and the most of sun and demand; who cannot be asked counts as it is.
+            unknown=(float((will[moody] + c.import_w[moody]).sum()), float((c.export_w[moody] - will[moody]).sum())),
+            others=(float(less.sum()) + max(short, 0.0), float(more.sum()) + max(-short, 0.0)),
+            spare=spare,
+            up=crew(moody[c.import_w[moody] > 0.0], c.export_w - will, c.import_w),
+            down=crew(moody[c.export_w[moody] > 0.0], c.import_w + will, c.export_w),
+            total=node.bound,
+        )
+
+    def _within_limits(self, node: Node) -> IntArray:
+        """Per row of the fleet: in which part of a group it lies that has limits, by number; -1: in none."""
+        found = np.full(self._c.count, -1, dtype=np.int64)
+        for number, child in enumerate(node.limited_below()):
+            if any(one.limits.any for one in child.unbound()):
+                found[child.rows] = number
+        return found
+
+    def _crew(self, node: Node, stores: IntArray, moody: IntArray, room: FloatArray, own: FloatArray) -> Crew:
+        """Storages, by their room, W; and demand, or sun, that can be cut down by all that there may be of it."""
+        c, rows = self._c, np.concatenate([stores, moody])
+        places = np.concatenate([self._place[stores], np.full(moody.size, -1, dtype=np.int64)])
+        rooms = np.concatenate([np.maximum(room[stores], 0.0), own[moody]])
+        weight = np.maximum((c.export_w + c.import_w)[rows], 1.0)
+        phases = c.phase_a[rows], c.phase_b[rows]
+        phased = c.phased and any(bool((phase != phase[:1]).any()) for phase in phases)  # shares follow the phases, too
+        alike = node.strategy.name in _BY_RATING and not phased
+        return Crew(places, rooms, weight if alike else None, self._within_limits(node)[rows])
 
     def _within(self, node: Node) -> bool:
         """Whether a group is the target, or lies inside it."""

@@ -15,7 +15,7 @@ from gridiface.aggregation.allocate.tree import Cap, reach
 from gridiface.aggregation.deciding.plan import Node
 from gridiface.aggregation.envelope.levels import is_coarse
 from gridiface.aggregation.envelope.limits import day_bounds, energy_bounds
-from gridiface.aggregation.envelope.timed import keep_curves
+from gridiface.aggregation.envelope.timed import keep_curves, stay_ready
 from gridiface.aggregation.splitting.parts import opened
 from gridiface.aggregation.state.columns import Columns
 from gridiface.domain.clock import Instant
@@ -28,7 +28,7 @@ Ends = tuple[FloatArray, FloatArray]
 
 _NEEDED = (
     *("energy_wh", "soc", "soc_variance", "soc_min", "soc_max", "available_wh", "day_cap_wh", "day_wh", "curve"),
-    *("step_w", "min_w", "modes"),
+    *("step_w", "min_w", "modes", "leave_at", "leave_soc", "import_w"),
 )
 
 
@@ -39,10 +39,11 @@ class Rations:
         columns: the fleet.
         at: when.
         hold_time_s: for so long all powers can be held anyway, s.
+        departure_margin: see `timed.departure_floor`.
     """
 
-    def __init__(self, columns: Columns, at: Instant, hold_time_s: float) -> None:
-        self._c, self._at, self._hold_time_s = columns, at, hold_time_s
+    def __init__(self, columns: Columns, at: Instant, hold_time_s: float, departure_margin: float = 0.05) -> None:
+        self._c, self._at, self._hold_time_s, self._margin = columns, at, hold_time_s, departure_margin
 
     def of(
         self,
@@ -66,7 +67,8 @@ class Rations:
         left_s = node.ruling.ends - self._at
         if not self._hold_time_s < left_s < np.inf:
             return ends
-        lo, hi = rationed(self._c, rows, target, ends, caps, left_s)
+        steps = self._at, self._hold_time_s, self._margin
+        lo, hi = rationed(self._c, rows, target, ends, caps, left_s, steps)
         return (lo, hi) if powers is None else (np.minimum(lo, powers), np.maximum(hi, powers))
 
 
@@ -77,6 +79,7 @@ def rationed(
     ends: Ends,
     caps: tuple[Cap, ...],
     left_s: float,
+    steps: tuple[Instant, float, float] | None = None,
 ) -> Ends:
     """The bounds of a split with what each can hold to the end, where the target can be had with these.
 
@@ -87,6 +90,7 @@ def rationed(
         ends: least and most of each now, W; not changed.
         caps: of groups inside; positions in `rows`.
         left_s: how long the power still lasts, s.
+        steps: (when, hold time in s, departure margin), see `timed.stay_ready`; None: departures do not count.
     """
     lo, hi = ends
     part = columns.part(span(rows), _NEEDED)
@@ -94,6 +98,10 @@ def rationed(
     least, most = np.full(rows.size, -np.inf), np.full(rows.size, np.inf)
     energy_bounds(part, least, most, left_s)
     day_bounds(part, least, most, left_s)
+    if steps is not None and columns.departing:
+        at, hold_s, margin = steps
+        most = np.minimum(most, hi)
+        stay_ready(part, most, at, left_s, span_s=hold_s, margin=margin)
     least = np.maximum(least, lo)
     keep_curves(part, least, left_s)
     if columns.stepped:  # these know few powers, and stand at one of them

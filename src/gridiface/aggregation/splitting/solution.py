@@ -62,6 +62,7 @@ class Settings:
     phase_spread: float | None = None
     reuse: bool = False
     hold_time_s: float = np.inf
+    departure_margin: float = 0.05
 
     @classmethod
     def of(cls, config: EngineConfig, *, reuse: bool = False) -> Settings:
@@ -71,6 +72,7 @@ class Settings:
             phase_spread=config.phase_spread,
             reuse=reuse,
             hold_time_s=config.hold_time_s,
+            departure_margin=config.departure_margin,
         )
 
 

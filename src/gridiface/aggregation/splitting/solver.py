@@ -71,7 +71,7 @@ class Solver:
         count = columns.count
         self._solution = Solution.of(self._will)
         self.leeway = Leeway(columns, self._b, self._own, targets, residuals, self._solution.watts)
-        self._rations = Rations(columns, self._b.at, settings.hold_time_s)
+        self._rations = Rations(columns, self._b.at, settings.hold_time_s, settings.departure_margin)
         #: In what fine devices beside coarse ones work for their total, W; of this solution, and of the one before it.
         self._ways = np.full(count, -np.inf), np.full(count, np.inf)
         self._ways_before: tuple[FloatArray, FloatArray] | None = None

@@ -36,3 +36,15 @@ def test_a_strategy_that_was_chosen_while_running_counts(bench):
     world.submit(ask("one", start=100, duration=100, set_w=6_000.0))
     world.step()
     assert sorted(ahead(world, 120).solution.watts.tolist()) == pytest.approx([0.0, 6_000.0])
+
+
+def test_who_is_let_go_of_then_does_what_it_does_by_itself(bench):
+    world = bench(battery("a"), battery("b")).step()
+    world.lies["b"] = 300.0
+    world.step(steps=3)
+    world.submit(ask("one", duration=100, set_w=6_000.0))
+    world.step()
+    del world.lies["b"]
+    world.step(steps=5)
+    assert ahead(world, 50).solution.will.tolist() == pytest.approx([3_000.0, 3_000.0])
+    assert ahead(world, 150).solution.will.tolist() == pytest.approx([0.0, 300.0])

@@ -8,7 +8,8 @@ from gridiface.aggregation.allocate.tree import Cap
 from gridiface.aggregation.splitting.rationing import rationed
 from gridiface.aggregation.state.columns import Columns
 from gridiface.domain.controls import Verdict
-from gridiface.domain.fleet import Constraints, DriverTraits, Settings
+from gridiface.domain.fleet import Constraints, Departure, DriverTraits, Settings
+from gridiface.domain.local_time import DailyTime
 
 HOUR = 3600.0
 BOTH = np.arange(2)
@@ -83,3 +84,19 @@ def test_an_hour_of_an_accepted_total_is_given_to_its_end(bench):
             world.socs[name] -= (world.told.get(name) or 0.0) * 60.0 / HOUR / 10_000.0
         world.step(60.0)
         assert world.total == pytest.approx(5_500.0, abs=30.0)
+
+
+def test_a_vehicle_gives_no_more_than_it_can_charge_again_before_it_leaves():
+    """10 kWh at 0.8 that are to be 0.8 in 1.5 h: for 1 h it gives what 5 kW bring back in the rest."""
+    columns, rules = fleet(0.8, 0.9), Constraints(departure=Departure(time=DailyTime(at_s=0), soc=0.8))
+    columns.put(battery("d0", settings=Settings(soc_min=0.0, soc_max=1.0), constraints=rules))
+    columns.soc[0], columns.leave_at[0], columns.leave_soc[0] = 0.8, 1.5 * HOUR, 0.8
+    assert columns.departing
+    steps = 0.0, 60.0, 0.05
+    _, hi = rationed(columns, BOTH, 7_000.0, ends(), (), HOUR, steps)
+    assert hi.tolist() == pytest.approx([5_000.0 * (0.5 * HOUR - 120.0) / HOUR / 1.05, 5_000.0], rel=1e-3)
+    _, hi = rationed(columns, BOTH, 7_000.0, ends(), (), HOUR)
+    assert hi.tolist() == [5_000.0, 5_000.0]
+    # Where the total cannot be had so, what there is now is given.
+    _, hi = rationed(columns, BOTH, 9_000.0, ends(), (), HOUR, steps)
+    assert hi.tolist() == [5_000.0, 5_000.0]
