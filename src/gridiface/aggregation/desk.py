@@ -113,6 +113,13 @@ class Desk:
         """The devices whose reported state of charge is in doubt, by id."""
         return tuple(sorted(self._c.ids[self._c.soc_doubt].tolist()))
 
+    def distrust(self, device_id: str) -> str:
+        """What of a device is not believed: "quarantined", "charge in doubt", or nothing."""
+        row = self._c.row.get(device_id)
+        if row is None:
+            return ""
+        return "quarantined" if self._c.quarantined[row] else "charge in doubt" if self._c.soc_doubt[row] else ""
+
     def strategy_of(self, group_id: str) -> str | None:
         """The name of the strategy that splits a group's total; None for an unknown group."""
         group = self._fleet.tree.groups.get(group_id)

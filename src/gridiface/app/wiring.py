@@ -117,7 +117,9 @@ class GridServer(Running):
         self.engine.desk.set_schedules(lines, now)
         if lines:  # what comes of them is found by them
             await store.commit([PutControl(stand_in(line)) for line in lines])
-        status = Status(self.config.site, self.engine, self.engine.performance, self.engine.controls, self._counters)
+        engine = self.engine
+        status = Status(self.config.site, engine, engine.performance, engine.controls, self._counters)
+        status.distrust = engine.desk.distrust
         dispatch.listeners.append(status.on_outcome)
         dispatch.watchers.append(status.on_deliveries)
         self.southbound = Southbound(

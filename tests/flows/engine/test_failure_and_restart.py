@@ -45,6 +45,7 @@ def test_who_gives_more_by_itself_than_is_counted_on_is_held_by_a_limit(make_wor
     unit.soc_error = 0.2
     world.run(5)
     assert world.engine.desk.in_doubt() == ("b00",)
+    assert world.engine.desk.distrust("b00") == "charge in doubt"
     assert not world.told
     world.submit(ask("c1", export_limit=6_000.0))
     world.run(10)

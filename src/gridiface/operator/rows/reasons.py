@@ -15,6 +15,12 @@ _OUTCOMES = {
     "breaker_open": "it failed several times in a row and is left alone for a while",
 }
 
+#: Why the engine does not believe a device: the words of `Status.distrust`.
+_NOT_BELIEVED = {
+    "quarantined": "its telemetry is not believed: it is left out until it is released; the decisions say why",
+    "charge in doubt": "its reported state of charge is in doubt: less is asked of it until it is released",
+}
+
 #: States in which a device delivers nothing.
 _IDLE = frozenset({"fault", "off", "standby", "shutting_down"})
 
@@ -42,6 +48,16 @@ def why_silent(row: DeviceRow, loss: str = "") -> str:
         silent = "it does not answer" if row["quality"] == "bad" else "its data are old: it has fallen silent"
         return "; ".join(part for part in (f"{silent}: {loss}" if loss else silent, failed) if part)
     return failed
+
+
+def why_left_out(distrust: str, off: str) -> str:
+    """Why it is not asked, or for less, because it is not believed; empty: it is believed, or does as it is told.
+
+    Args:
+        distrust: see `Status.distrust`.
+        off: why it does not deliver what it was told, as `why_off` has it.
+    """
+    return _NOT_BELIEVED.get(distrust, "") if off or distrust == "quarantined" else ""
 
 
 def why_off(row: DeviceRow, snapshot: Snapshot | None) -> str:

@@ -26,7 +26,7 @@ from gridiface.domain.ports import FleetSurvey, PerformanceView
 from gridiface.domain.telemetry import GroupTotal, Quality
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.naming import ordered
-from gridiface.operator.rows.reasons import FAILED, why_off, why_silent
+from gridiface.operator.rows.reasons import FAILED, why_left_out, why_off, why_silent
 from gridiface.operator.rows.rows import (
     ControlRow,
     DeliveryRow,
@@ -80,6 +80,8 @@ class Status:
     controls: Callable[[], Sequence[Control]]
     counters: Callable[[], Mapping[str, int]] = dict
     is_blocked: Callable[[str], bool] = lambda _: False
+    #: "quarantined" or "charge in doubt": what of a device the engine does not believe; empty: it believes it.
+    distrust: Callable[[str], str] = lambda _: ""
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
     _outcomes: OrderedDict[str, Steps] = field(default_factory=OrderedDict)
     _newest: deque[Outcome] = field(default_factory=lambda: deque(maxlen=4 * _OUTCOMES_SHOWN))
@@ -123,10 +125,11 @@ class Status:
             row: what is known of it.
             following: whether it should deliver what it was told by now.
         """
-        silent = why_silent(row, self.loss(row["id"]))
+        silent, distrust = why_silent(row, self.loss(row["id"])), self.distrust(row["id"])
         if silent or not following:
-            return silent
-        return why_off(row, self.fleet.snapshot(Target(TargetKind.DEVICE, row["id"])))
+            return silent or why_left_out(distrust, "")
+        off = why_off(row, self.fleet.snapshot(Target(TargetKind.DEVICE, row["id"])))
+        return why_left_out(distrust, off) or off
 
     def at(self, now: Instant) -> StatusAnswer:
         """Everything the overview shows, JSON-able; see docs/operator/overview.md for each field."""

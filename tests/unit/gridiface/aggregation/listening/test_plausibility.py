@@ -17,6 +17,7 @@ def test_impossible_power_for_long_is_quarantined_until_an_operator_releases_it(
     assert world.engine.desk.quarantined() == ()
     world.step(steps=5)
     assert world.engine.desk.quarantined() == ("a",)
+    assert [world.engine.desk.distrust(name) for name in ("a", "b", "nobody")] == ["quarantined", "", ""]
     assert world.told["b"] == pytest.approx(4_000.0)
     world.lies.clear()
     world.step(steps=100)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.telemetry import OperatingState, Snapshot
-from gridiface.operator.rows.reasons import why_off, why_silent
+from gridiface.operator.rows.reasons import why_left_out, why_off, why_silent
 
 CALM: dict[str, Any] = {
     "blocked": False,
@@ -72,3 +72,11 @@ def test_reasons_of_not_following(changes: dict[str, Any], state: dict[str, Any]
     snapshot = Snapshot(device_id="a", source_time=1.0, received=1.0, state=OperatingState.RUNNING, **state)
     row: Any = CALM | changes
     assert why_off(row, snapshot) == said
+
+
+def test_who_is_not_believed_is_told_as_such() -> None:
+    assert why_left_out("", "it is on its way") == ""
+    assert "its telemetry is not believed" in why_left_out("quarantined", "")
+    # Less is asked of one in doubt; what it is asked it does.
+    assert why_left_out("charge in doubt", "") == ""
+    assert "its reported state of charge is in doubt" in why_left_out("charge in doubt", "it is on its way")

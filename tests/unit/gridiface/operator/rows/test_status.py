@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Outcome, OutcomeKind
+from gridiface.operator.rows.rows import DeviceRow
 from gridiface.operator.rows.status import Status
 
 
@@ -53,3 +54,16 @@ def test_a_long_schedule_does_not_hide_what_runs(status: Status) -> None:
     later = [replace(running, id=f"s{n}", interval=Interval(1000.0 + n, 1.0)) for n in range(80)]
     status.controls = lambda: [*later, running]
     assert status.at(100.0)["controls"][0]["id"] == running.id
+
+
+def test_who_is_not_believed_says_so_before_it_is_said_that_it_does_not_follow(status: Status) -> None:
+    off = status.device_row(status.fleet.devices()[0])
+    does: DeviceRow = {**off, "setpoint_W": off["delivered_W"]}
+    assert status.why(does) == ""
+    assert "on its way" in status.why(off)
+    status.distrust = {off["id"]: "quarantined"}.__getitem__
+    assert "its telemetry is not believed" in status.why(does)
+    assert "its telemetry is not believed" in status.why(off, following=False)
+    status.distrust = {off["id"]: "charge in doubt"}.__getitem__
+    assert status.why(does) == ""
+    assert "state of charge is in doubt" in status.why(off)
