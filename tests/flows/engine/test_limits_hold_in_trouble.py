@@ -269,6 +269,7 @@ LATER = {
     32_012: "three are told a limit in vain, and one that is not read answers",
     33_473: "who was let go of after a restart is not heard",
     35_688: "the sun rises over a roof in quarantine",
+    411_177: "what one device gives by itself passes its own limit, while its group has another one",
     510_021: "nobody can keep an import limit, and a generation limit inside is passed for it every other second",
 }
 
