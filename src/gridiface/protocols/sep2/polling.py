@@ -198,6 +198,12 @@ class ResourceTree:
             if node.failures and not node.in_flight:
                 self.schedule(node, min(node.next_at, now + self.chance.uniform(0.0, self.backoff.first)))
 
+    def try_root(self, now: float) -> None:
+        """The server is away: ask for the device capability, to see whether it is back."""
+        node = self.nodes[self.root]
+        if not node.in_flight:
+            self.schedule(node, min(node.next_at, now))
+
     def gone(self, node: Node, now: float) -> list[Node]:
         """The server says that the resource is not there: forget it, and look at its parent again.
 

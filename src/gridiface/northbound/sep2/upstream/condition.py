@@ -28,7 +28,8 @@ class Condition:
     Attributes:
         server: LFDI of the certificate that the server showed last, "" before.
         up: whether the last request was answered; since: since when.
-        answered_at: of the last answer; trouble: why there was none, "" while all is well.
+        answered_at: of the last answer; failed_at: of the last request without one; trouble: why there was none, ""
+            while all is well.
         refused_at: when the wrong PIN was seen.
         unfit: what its last answer of no use was, "" where something was read since; unfit_since: since when.
         statuses: answers by HTTP status; failures: requests without one.
@@ -38,6 +39,7 @@ class Condition:
     up: bool | None = None
     since: Instant | None = None
     answered_at: Instant | None = None
+    failed_at: Instant = 0.0
     trouble: str = ""
     refused_at: Instant | None = None
     unfit: str = ""
@@ -89,6 +91,7 @@ class Condition:
     def clock_jumped(self, seconds: float) -> None:
         """Our clock was set by so many seconds."""
         self.unfit_since += seconds
+        self.failed_at += seconds
 
     def failed(self, reason: str, now: Instant, name: str) -> None:
         """A request had no answer that can be used."""
@@ -97,6 +100,7 @@ class Condition:
         if self.up is not False:
             self.up, self.since = False, now
         self.failures += 1
+        self.failed_at = now
         self.trouble = reason
 
     def bad(self, href: str, reason: str, now: Instant, name: str) -> None:

@@ -56,6 +56,8 @@ _JUMP_S = 0.75
 _LOOK_SHARE = 10.0
 #: After trouble with the store, s.
 _STORE_S = 1.0
+#: A server that is away is tried so often at least, s, however long it has been; by one request.
+_TRY_S = 30.0
 #: Answers from this one on tell of the server's own trouble.
 _BROKEN = 500
 #: What calls for a look at every member.
@@ -226,6 +228,8 @@ class UpstreamSession:
     async def _look(self, now: float) -> None:
         """See to all that depends on time, the fleet and everything that was read; costs a look at every member."""
         self._looked_at, self._news = self._clock.monotonic(), False
+        if self.condition.up is False and now - self.condition.failed_at >= _TRY_S:
+            self.client.tree.try_root(now)
         await self.book.keep_up(now)
         if self.client.clock_offset is not None and self.client.enrolment.trusted:
             await self.defaults.carry_out(self.client, now)

@@ -133,6 +133,21 @@ def test_after_an_outage_what_was_left_unanswered_is_asked_for_soon() -> None:
     assert t.nodes["/tm"].next_at <= 202
 
 
+def test_a_server_that_is_away_is_tried_by_its_root() -> None:
+    t = tree()
+    root = t.nodes["/dcap"]
+    for _ in range(12):
+        t.fail(root, 100)
+    t.try_root(150)
+    assert root.next_at == 150
+    t.try_root(160)
+    assert root.next_at == 150, "it is due"
+    root.in_flight = True
+    t.schedule(root, 500)
+    t.try_root(200)
+    assert root.next_at == 500, "it is under way"
+
+
 def test_a_gone_resource_sends_us_back_to_its_parent() -> None:
     t = tree()
     give(t, "/dcap", DeviceCapability(EndDeviceListLink=ListLink(href="/edev")), 0)

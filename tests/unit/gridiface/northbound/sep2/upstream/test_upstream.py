@@ -165,9 +165,12 @@ async def test_after_an_outage_all_is_read_and_delivered_within_seconds(make_sta
     stage.server.silent = True
     await measured(stage, 3_000, step=10.0)
     assert stage.status()["waiting"] > 100
+    requests = stage.session.condition.failures
+    await measured(stage, 600)
+    assert stage.session.condition.failures - requests <= 60, "one request every half a minute, and what is retried"
     stage.server.silent = False
-    while stage.status()["state"] != "connected":
-        await stage.run(1)
+    await stage.run(31)
+    assert stage.status()["state"] == "connected"
     await stage.run(5)
     assert stage.status()["waiting"] == 0
     assert {node.failures for node in stage.session.client.tree.nodes.values()} == {0}
