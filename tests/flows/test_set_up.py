@@ -42,7 +42,6 @@ try:
     time.sleep(60)
 except KeyboardInterrupt:
     print("stopped", flush=True)
-    sys.exit(130)
 """
 
 
@@ -175,6 +174,21 @@ async def test_ctrl_c_ends_a_running_demo_without_a_word_of_make(
     terminal.press_ctrl_c()
     assert await terminal.ended() == -signal.SIGINT
     assert terminal.said.replace("^C", "").split("\r\n") == ["going on", "stopped", ""]
+
+
+async def test_who_ends_make_ends_the_demo(clone: Path) -> None:
+    program = clone / ".venv" / "bin" / "gridiface"
+    program.parent.mkdir(parents=True)
+    program.write_text(PROGRAM.format(python=sys.executable))
+    program.chmod(0o755)
+    (clone / ".venv" / ".run").touch()
+    process = await asyncio.create_subprocess_exec(*make(clone), cwd=clone, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        assert await process.stdout.readline() == b"going on\n"
+        process.terminate()
+        await process.wait()
+        assert await process.stdout.read() == b""  # whoever held its other end is gone
 
 
 def test_a_demo_that_fails_fails_make(clone: Path) -> None:

@@ -104,7 +104,7 @@ def demo(
 
     Exit code 0: what was delivered is within 2 % of what was asked, every device answered received, started and
     completed (partly completed, where it was switched off), and the VTN, the control room and the subscriber saw what
-    they should; 1: not so; 130: broken off before its end. Where it stays, Ctrl-C is its end as soon as all is told.
+    they should; 1: not so; 130: broken off before its end. Where it stays, Ctrl-C is its end.
 
     Example: gridiface demo --headless --json --seconds 40
     """
@@ -118,7 +118,7 @@ def demo(
         result = asyncio.run(_run(plan, script, keep, quiet=quiet))
     except (KeyboardInterrupt, asyncio.CancelledError):
         note(_stopped(keep))
-        raise typer.Exit(130) from None
+        raise typer.Exit(0 if script.stays else 130) from None
     if as_json:
         typer.echo(json.dumps(result))
     elif script.stays and not quiet:

@@ -61,11 +61,14 @@ def test_a_story_that_was_told_ends_with_its_verdict(
     assert f"kept in {tmp_path}" in done.stderr
 
 
-def test_a_story_that_was_broken_off_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("words", "code"), [(("--headless",), 130), (("--headless", "--stay"), 0)])
+def test_a_story_that_was_broken_off_says_what_is_left(
+    words: tuple[str, ...], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def broken_off(*_: Any, **__: Any) -> dict[str, Any]:
         raise asyncio.CancelledError
 
     monkeypatch.setattr(verb, "_run", broken_off)
-    done = CliRunner().invoke(app, ["demo", "--headless"])
-    assert (done.exit_code, done.stdout) == (130, "")
+    done = CliRunner().invoke(app, ["demo", *words])
+    assert (done.exit_code, done.stdout) == (code, "")
     assert "stopped; nothing was left behind" in done.stderr
