@@ -43,6 +43,11 @@ class Link(Protocol):
     """What drivers need of a Modbus link, whatever carries it."""
 
     @property
+    def connected(self) -> bool:
+        """Whether a connection is open now: else the next exchange makes one."""
+        ...
+
+    @property
     def connects(self) -> int:
         """How often it has connected: where it is more than before, the device may have restarted."""
         ...

@@ -203,6 +203,11 @@ class SharedLine:
         lines[key].users += 1
 
     @property
+    def connected(self) -> bool:
+        """As `Link.connected`."""
+        return self._line is not None and self._line.link.connected
+
+    @property
     def connects(self) -> int:
         """As `Link.connects`."""
         return 0 if self._line is None else self._line.link.connects

@@ -123,12 +123,14 @@ class SunSpecDriver:
         self._holding.clear()
         if self._registers.link is None:
             self._registers.link = self._make_link()
+        self._registers.found(())
         base = self._config.base_address
         found = await scan(self._registers.read, BASE_ADDRESSES if base is None else (base,))
         place = meter_in(found, self._config.kind)
         used = models.USED_MODELS if place is None else (1, place.id)
         blocks = await self._registers.blocks([p for m in used if (p := found.first(m)) is not None])
         await self._curves.learn(found, blocks)
+        self._registers.found(found.models)
         device = metered(found, blocks, place, self._config) if place is not None else self._learned(found, blocks)
         await self._supervision.begin(blocks, self._config.heartbeat_s)
         self._device = device
@@ -325,6 +327,7 @@ class SunSpecDriver:
             raise self._registers.refusal(taken, "write 1 of 1")
         if isinstance(shown, ExceptionReply):
             raise self._registers.refusal(shown, "reading model 704 back")
+        self._registers.require_at(place_of(device.blocks[704]), shown)
         after = {704: Block(device.blocks[704].model, device.blocks[704].address, shown)}
         if device.rescaled(after):
             self._volatile = True

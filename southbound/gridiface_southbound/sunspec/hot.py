@@ -24,6 +24,7 @@ class HotPower:
     __slots__ = (
         "_base",
         "_entered",
+        "_head",
         "_high",
         "_low",
         "_max_w",
@@ -67,6 +68,7 @@ class HotPower:
         self.timer = (form.value("WSetRvrtTms") if "WSetRvrtTms" in form.sheet else 0.0) or None
         self._low = -ratings.max_charge_w
         self._high = ratings.max_discharge_w or ratings.max_w
+        self._head = block.data[:2]
         self._scales = block.scales()
         self._scales_at = scale_registers(block.model)[0][0]
 
@@ -143,11 +145,12 @@ class HotPower:
         return Effect(form=form, value=self.held(form), revert_s=self.timer)
 
     def confirmed(self, form: Filled, replies: Sequence[object]) -> bool:
-        """Whether the write was taken, is shown in every register, and no scale factor has changed."""
+        """Whether the write was taken, is shown in every register of 704, and no scale factor has changed."""
         taken, shown = replies
         return (
             taken == b""
             and isinstance(shown, bytes)
+            and shown.startswith(self._head)
             and shown.startswith(form.writes[0][1], self._offset)
             and shown.startswith(self._scales, self._scales_at)
         )

@@ -1,16 +1,17 @@
 """Models over a link: read in as few requests as they take, neighbours written, refusals in the driver's words.
 
-Owned here: which registers of a model are read, whether the device takes several at once (function 16), and its open
-link. Not owned: the link's connection (modbus_link), what the blocks mean (telemetry, controls), whole plans (sending).
+Owned here: which registers of a model are read, whether the device takes several at once (function 16), its open
+link, and that models lie where they were found: a device that comes back with another firmware may have moved them.
+Not owned: the link's connection (modbus_link), what the blocks mean (telemetry, controls), whole plans (sending).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
-from gridiface.drivers.api import DeviceBusy, DeviceGone
+from gridiface.drivers.api import DeviceBusy, DeviceForgot, DeviceGone
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link, QuickLink
@@ -27,6 +28,9 @@ from gridiface_southbound.modbus_pdu import (
 from gridiface_southbound.sunspec import models
 from gridiface_southbound.sunspec.models import Block, Model
 from gridiface_southbound.sunspec.scan import ModelPlace
+
+#: The number of no connection.
+_UNSEEN = -1
 
 
 class _Begin(Protocol):
@@ -63,6 +67,8 @@ class Registers:
         self._unit_id = unit_id
         self._timeout_s = timeout_s
         self._most = most
+        self._last: ModelPlace | None = None
+        self._seen_on = _UNSEEN
 
     @property
     def link(self) -> Link | None:
@@ -75,24 +81,70 @@ class Registers:
         # Asked once: looking for a protocol's members costs more than the command itself.
         self._begin = link.begin if isinstance(link, QuickLink) else None
 
+    def found(self, places: Sequence[ModelPlace]) -> None:
+        """Where the models that are used lie, as just read on this connection; none: it is being found out.
+
+        From then on nothing is asked on a new connection, or after a silence, before the last of them was seen there:
+        whatever is put in or left out before it moves it.
+        """
+        self._last = max(places, key=_address, default=None)
+        self._seen_on = self.connects
+
     @property
     def connects(self) -> int:
         """As `Link.connects`."""
         return 0 if self._link is None else self._link.connects
 
     async def exchange(self, requests: Sequence[Request]) -> list[Reply]:
-        """As `Link.exchange`, with errors that name the device."""
-        if self.link is None:
+        """As `Link.exchange`, with errors that name the device.
+
+        Raises:
+            DeviceForgot: its models do not lie any more where they were found; nothing was asked.
+        """
+        link = self._link
+        if link is None:
             raise DeviceGone("the driver is not open", device_id=self._id)
         try:
-            return await self.link.exchange(self._unit_id, requests, timeout_s=self._timeout_s)
+            if self._last is not None and not (link.connected and link.connects == self._seen_on):
+                await self._see_again(link, self._last)
+            return await link.exchange(self._unit_id, requests, timeout_s=self._timeout_s)
         except (DeviceTimeout, DeviceRejected) as error:
+            if isinstance(error, DeviceTimeout):
+                self._seen_on = _UNSEEN
             error.device_id = self._id
             raise
 
+    async def _see_again(self, link: Link, place: ModelPlace) -> None:
+        (head,) = await link.exchange(self._unit_id, [read_request(place.address, 2)], timeout_s=self._timeout_s)
+        if isinstance(head, ExceptionReply):
+            if head.code in PASSING:
+                raise self.refusal(head, f"reading model {place.id}")
+            raise DeviceForgot(f"model {place.id} is not at register {place.address} any more: {head.reason}")
+        self.require_at(place, head)
+        self._seen_on = link.connects
+
+    def require_at(self, place: ModelPlace, data: bytes) -> None:
+        """That registers which were read begin with the model that was found there.
+
+        Raises:
+            DeviceForgot: they do not: neither what was read nor what was written is what was meant.
+        """
+        if data[:2] != place.id.to_bytes(2, "big"):
+            self._seen_on = _UNSEEN
+            seen = int.from_bytes(data[:2], "big")
+            reason = f"the map has changed: register {place.address} has {seen}, where model {place.id} began"
+            raise DeviceForgot(reason, device_id=self._id)
+
     def begin(self, requests: Sequence[Request], done: Callable[[list[Reply] | DeviceError], None]) -> bool:
-        """As `QuickLink.begin`; False where the driver is closed or its link cannot."""
-        return self._begin is not None and self._begin(self._unit_id, requests, done, timeout_s=self._timeout_s)
+        """As `QuickLink.begin`; False where the driver is closed, its link cannot, or the map is to be seen first."""
+        if self._begin is None or self.connects != self._seen_on:
+            return False
+        return self._begin(self._unit_id, requests, partial(self._ended, done), timeout_s=self._timeout_s)
+
+    def _ended(self, done: Callable[[list[Reply] | DeviceError], None], result: list[Reply] | DeviceError) -> None:
+        if isinstance(result, DeviceTimeout):
+            self._seen_on = _UNSEEN
+        done(result)
 
     async def read(self, address: int, count: int) -> bytes:
         """`count` registers from `address`; a refusal raises."""
@@ -106,6 +158,7 @@ class Registers:
 
         Raises:
             DeviceBusy: one cannot be read for now, which says nothing of whether it is there.
+            DeviceForgot: another model lies in its place.
         """
         requests = [request for place in places for request in self.requests(place)]
         return self.collect(places, await self.exchange(requests), tolerant=True)
@@ -130,6 +183,7 @@ class Registers:
             if table is None or refusal is not None:
                 continue
             data = b"".join(part for part in parts if isinstance(part, bytes))
+            self.require_at(place, data)
             blocks[place.id] = Block(table, place.address, data)
         return blocks
 
@@ -140,7 +194,9 @@ class Registers:
         for reply in replies:
             if isinstance(reply, ExceptionReply):
                 raise self.refusal(reply, f"reading model {place.id}")
-        return Block(table, place.address, b"".join(reply for reply in replies if isinstance(reply, bytes)))
+        data = b"".join(reply for reply in replies if isinstance(reply, bytes))
+        self.require_at(place, data)
+        return Block(table, place.address, data)
 
     async def write(self, address: int, registers: bytes) -> None:
         """Write neighbours, by function 16 or register by register.
@@ -164,6 +220,10 @@ class Registers:
         """An exception of the device as the error to raise."""
         kind = DeviceBusy if reply.code in PASSING else DeviceRejected
         return kind(f"{what}: {reply.reason}", device_id=self._id)
+
+
+def _address(place: ModelPlace) -> int:
+    return place.address
 
 
 def place_of(block: Block) -> ModelPlace:

@@ -11,7 +11,7 @@ import pytest
 from tests.clocks import StandingClock
 
 from gridiface.domain.controls import Setpoint
-from gridiface.drivers.api import Ack, DeviceBusy
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_pdu import ExceptionReply, Request, reply_data
@@ -32,7 +32,7 @@ WSET_SF = 2 * (2 + 68 + 155 + 52 + 55)
 class MemoryLink:
     """Registers in memory; `fault` says what it does to a write: "" takes it, "ignore", "refuse", "rescale"."""
 
-    connects = 1
+    connected, connects = True, 1
 
     def __init__(self, blocks: Sequence[Any]) -> None:
         self.memory = bytearray(b"SunS" + b"".join(block.data for block in blocks) + b"\xff\xff\0\0")
@@ -208,3 +208,40 @@ async def test_what_is_not_the_short_way_does_not_begin(device: Any) -> None:
     assert len(first) == 1
     await driver.close()
     assert await begun(driver, told(1.0)) is None
+
+
+@pytest.mark.parametrize("quick", [True, False])
+async def test_a_map_that_moved_on_the_same_connection_is_never_acknowledged(device: Any, quick: bool) -> None:
+    """Behind a gateway no connection ends when a unit restarts: what is read back begins with another model."""
+    driver, link = await device()
+    at = WSET_SF - 2 * 55
+    link.memory[at:at] = bytes(2 * 10)
+    said: list[Any] = []
+    if quick:
+        assert driver.begin(told(500.0), said.append)
+        await asyncio.sleep(0)
+    else:
+        with pytest.raises(DeviceForgot, match="the map has changed") as problem:
+            await driver.write(told(500.0))
+        said.append(problem.value)
+    assert isinstance(said[0], DeviceForgot)
+    assert (said[0].device_id, driver.begin(told(600.0), said.append)) == ("d", False)
+    link.sent.clear()
+    with pytest.raises(DeviceForgot):
+        await driver.write(told(600.0))
+    with pytest.raises(DeviceForgot):
+        await driver.read()
+    assert {pdu[0] for pdu in link.sent} == {3}, "nothing is written any more before it is opened anew"
+
+
+async def test_after_a_silence_the_map_is_seen_before_anything_is_written(device: Any) -> None:
+    driver, link = await device()
+    link.fault, said = "silent", []
+    assert driver.begin(told(500.0), said.append)
+    await asyncio.sleep(0)
+    link.fault = ""
+    link.sent.clear()
+    assert not driver.begin(told(600.0), said.append)
+    assert (await driver.write(told(600.0))).active_power_w == 600
+    assert [pdu[0] for pdu in link.sent][:2] == [3, 16]
+    assert driver.begin(told(700.0), said.append)

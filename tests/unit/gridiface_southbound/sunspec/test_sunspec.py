@@ -33,7 +33,7 @@ POWER = {"WSetEna": 0, "WSetMod": 0, "WSet": 0, "WSetRvrt": 0, "WSet_SF": 0, "WS
 class MemoryLink:
     """Registers in memory behind the Link protocol; refuses function 16 or reads as told."""
 
-    connects = 1
+    connected, connects = True, 1
 
     def __init__(self, blocks: Sequence[Any]) -> None:
         self.memory = bytearray(b"SunS")
