@@ -14,7 +14,7 @@ from gridiface.domain.clock import Clock
 from gridiface.drivers.api import DeviceBusy, DeviceGone
 from gridiface.errors import DeviceRejected
 from gridiface_southbound.http.config import HttpConfig
-from gridiface_southbound.http.link import HttpLink
+from gridiface_southbound.http.link import HttpLink, Rest
 from gridiface_southbound.http.paging import whole
 from gridiface_southbound.http.render import render
 from gridiface_southbound.http.table import Point, Request
@@ -42,7 +42,8 @@ class HttpDriver(PointDriver[Point]):
     @classmethod
     def create(cls, device_id: str, config: HttpConfig, *, clock: Clock) -> HttpDriver:
         """A driver, not yet open."""
-        return cls(device_id, config, clock=clock, link=lambda: HttpLink(config))
+        rest = Rest()
+        return cls(device_id, config, clock=clock, link=lambda: HttpLink(config, rest))
 
     async def _connect(self) -> None:
         await self._disconnect()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -32,22 +33,32 @@ BUSY = frozenset({408, 409, 423, 425, 429, 500, 502, 503, 504})
 MAX_PAUSE_S = 300.0
 
 
+@dataclass(slots=True)
+class Rest:
+    """When a device may be asked again, in the loop's time; it outlasts the links that its driver makes."""
+
+    until: float = float("-inf")
+
+
 class HttpLink:
     """A session with one device; made in a running loop, closed once.
+
+    Args:
+        config: the driver's keys.
+        rest: what the device asked for with Retry-After, also on an earlier link.
 
     Raises:
         DeviceRejected: a file of the configuration cannot be used.
     """
 
-    def __init__(self, config: HttpConfig) -> None:
+    def __init__(self, config: HttpConfig, rest: Rest) -> None:
         self._config = config
+        self._rest = rest
         middlewares: tuple[Any, ...] = ()
         if config.password_file is not None and config.auth == "digest":
             middlewares = (aiohttp.DigestAuthMiddleware(config.user, secret_in(config.password_file)),)
         tls = _tls(config)
         self._credentials = credentials_for(config)
-        #: When the device may be asked again, in the loop's time.
-        self._rests_until = float("-inf")
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=1, ssl=tls, force_close=not config.keep_alive),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -69,7 +80,7 @@ class HttpLink:
             DeviceRejected: refused, or the answer is not what the table expects.
         """
         what = f"{rendered.method} {rendered.path}"
-        left = self._rests_until - asyncio.get_running_loop().time()
+        left = self._rest.until - asyncio.get_running_loop().time()
         if left > 0:
             raise DeviceBusy(f"{what}: not asked, the device wants to rest for {left:.0f} s more (Retry-After)")
         try:
@@ -114,7 +125,7 @@ class HttpLink:
         ) as response:
             if response.status in (429, 503):
                 pause = _pause(response.headers.get("Retry-After", ""))
-                self._rests_until = asyncio.get_running_loop().time() + pause
+                self._rest.until = asyncio.get_running_loop().time() + pause
             if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
                 response.close()
                 raise DeviceRejected(f"{rendered.path}: the answer is compressed, which was not asked for")

@@ -17,7 +17,7 @@ from functools import partial
 from gridiface.domain.clock import Clock
 from gridiface.domain.fleet import Nameplate, Settings
 from gridiface.domain.telemetry import Quality, Snapshot
-from gridiface.drivers.api import DeviceForgot, DeviceGone, Driver, ListeningDriver, TellingDriver
+from gridiface.drivers.api import DeviceBusy, DeviceForgot, DeviceGone, Driver, ListeningDriver, TellingDriver
 from gridiface.drivers.precedence import Precedence
 from gridiface.errors import DeviceError, DeviceTimeout
 
@@ -33,8 +33,9 @@ class PollSettings:
 
     `failures_to_reopen`: readings failed in a row after which the connection is made anew. `bad_after_s`: a device
     silent for so long is BAD, before that STALE. `max_backoff_s` is for attempts that take their time; a device that
-    was there and cannot be reached at once is tried after `refused_backoff_s` at the latest, or after so many times as
-    long as the attempt took. `look_s`: see `Poller.look`. `news_s`: least time between two readings that news of a
+    was there and cannot be reached, or is busy, is tried after `refused_backoff_s` at the latest, one that says no (it
+    starts, or does not know us any more) after `denied_backoff_s`, or after so many times as long as the attempt took.
+    `look_s`: see `Poller.look`. `news_s`: least time between two readings that news of a
     device brings about. `batch_s`: how long snapshots are gathered.
     """
 
@@ -43,6 +44,7 @@ class PollSettings:
     backoff_s: float = 1.0
     max_backoff_s: float = 60.0
     refused_backoff_s: float = 5.0
+    denied_backoff_s: float = 15.0
     bad_after_s: float = 60.0
     look_s: float = 2.0
     news_s: float = 1.0
@@ -80,17 +82,17 @@ class _Polled:
         "opened",
         "pause",
         "period_s",
+        "rests_s",
         "settings",
         "silent",
         "task",
-        "took_s",
     )
 
     def __init__(self, driver: Driver, period_s: float) -> None:
         self.driver = driver
         self.period_s = period_s
-        #: How long the last attempt took to reach it, where it was there before, s; None: it is another trouble.
-        self.took_s: float | None = None
+        #: The longest pause before it is opened again, s.
+        self.rests_s = float("inf")
         self.last: Snapshot | None = None
         self.nameplate: Nameplate | None = None
         self.settings: Settings | None = None
@@ -220,16 +222,17 @@ class Poller:
             await polled.driver.close()
             if forgot:
                 continue  # it is there: it is opened at once, so that it is told again
-            pause = min(self._most_backoff_s(polled), self._settings.backoff_s * 2 ** min(attempt, 16))
+            pause = min(polled.rests_s, self._settings.backoff_s * 2 ** min(attempt, 16))
             attempt += 1
             await self._rest(polled, pause * self._chance.uniform(0.5, 1.0))
 
-    def _most_backoff_s(self, polled: _Polled) -> float:
-        """The longest pause before a device is opened again; who tells of itself by then is opened at once."""
-        settings = self._settings
-        if polled.took_s is None or isinstance(polled.driver, TellingDriver):
-            return settings.max_backoff_s
-        return min(settings.max_backoff_s, max(settings.refused_backoff_s, _TIMES_AS_LONG * polled.took_s))
+    def _rest_after(self, polled: _Polled, error: DeviceError, took_s: float) -> float:
+        """The longest pause after this attempt to open it; who tells of itself is opened at once when it does."""
+        if polled.nameplate is None or isinstance(polled.driver, TellingDriver):
+            return polled.rests_s
+        passes = isinstance(error, DeviceTimeout | DeviceBusy)
+        least_s = self._settings.refused_backoff_s if passes else self._settings.denied_backoff_s
+        return min(self._settings.max_backoff_s, max(least_s, _TIMES_AS_LONG * took_s))
 
     def _begin(self, polled: _Polled) -> None:
         """The device is looked at: what it tells from now on is news."""
@@ -250,13 +253,11 @@ class Poller:
 
     async def _open(self, polled: _Polled) -> bool:
         async with self._opening:
-            began = asyncio.get_running_loop().time()
+            began, polled.rests_s = asyncio.get_running_loop().time(), self._settings.max_backoff_s
             try:
                 nameplate = await polled.driver.open()
             except DeviceError as error:
-                polled.took_s = None
-                if isinstance(error, DeviceTimeout) and polled.nameplate is not None:
-                    polled.took_s = asyncio.get_running_loop().time() - began
+                polled.rests_s = self._rest_after(polled, error, asyncio.get_running_loop().time() - began)
                 self.counters.open_failures += 1
                 self._failed(polled, error.reason)
                 return False

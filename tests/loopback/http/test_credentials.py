@@ -131,12 +131,16 @@ async def test_a_device_that_wants_to_rest_is_left_alone(
         with pytest.raises(DeviceBusy, match=f"status {status}"):
             await driver.read()
         peer.odd = lambda request: None
-        before = len(peer.seen)
+        before, rest = len(peer.seen), driver._link._rest
         for call in (driver.read(), driver.write(told(active_power_w=5))):
             with pytest.raises(DeviceBusy, match=r"wants to rest for (5\d|60) s more"):
                 await call
-        assert len(peer.seen) == before
-        driver._link._rests_until = asyncio.get_running_loop().time()
+        await driver.close()
+        with pytest.raises(DeviceBusy, match="wants to rest"):
+            await driver.open()
+        assert len(peer.seen) == before, "nor is it asked by opening it anew"
+        rest.until = asyncio.get_running_loop().time()
+        await driver.open()
         await driver.read()
         await driver.close()
 
@@ -149,6 +153,6 @@ async def test_odd_words_for_a_rest(said: str, simulate: Any, driver_for: Any) -
         peer.odd = lambda request: web.Response(status=429, headers={"Retry-After": said})
         with pytest.raises(DeviceBusy):
             await driver.read()
-        rest = driver._link._rests_until - asyncio.get_running_loop().time()
+        rest = driver._link._rest.until - asyncio.get_running_loop().time()
         assert rest <= (300 if said.startswith("9") else 0)
         await driver.close()

@@ -11,9 +11,9 @@ import pytest
 
 from gridiface.domain.fleet import Settings
 from gridiface.domain.telemetry import Quality, Snapshot
-from gridiface.drivers.api import DeviceForgot, DeviceGone
+from gridiface.drivers.api import DeviceBusy, DeviceForgot, DeviceGone
 from gridiface.drivers.poller import Poller, PollSettings
-from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 
 
 class Watch:
@@ -295,9 +295,19 @@ def test_changed_settings_are_told_at_the_next_reading(virtual: Any, virtual_clo
     virtual(tale())
 
 
-@pytest.mark.parametrize(("takes_s", "longest_s"), [(0.0, 5.0), (1.0, 20.0), (10.0, 60.0)])
+@pytest.mark.parametrize(
+    ("kind", "takes_s", "longest_s"),
+    [
+        (DeviceTimeout, 0.0, 5.0),
+        (DeviceTimeout, 1.0, 20.0),
+        (DeviceTimeout, 10.0, 60.0),
+        (DeviceBusy, 0.0, 5.0),
+        (DeviceRejected, 0.0, 15.0),
+        (DeviceRejected, 1.0, 20.0),
+    ],
+)
 def test_who_refuses_at_once_is_tried_again_soon_and_who_is_waited_for_seldom(
-    virtual: Any, virtual_clock: Any, scripted: Any, takes_s: float, longest_s: float
+    virtual: Any, virtual_clock: Any, scripted: Any, kind: type[DeviceError], takes_s: float, longest_s: float
 ) -> None:
     async def tale() -> None:
         watch, ends = Watch(virtual_clock), []
@@ -306,7 +316,7 @@ def test_who_refuses_at_once_is_tried_again_soon_and_who_is_waited_for_seldom(
         async def refuse() -> Any:
             await asyncio.sleep(takes_s)
             ends.append(asyncio.get_running_loop().time())
-            raise DeviceTimeout("connection refused")
+            raise kind("connection refused")
 
         device.read_failures = [DeviceTimeout("silent")] * 2
         watch.poller.add(device, period_s=1.0)
