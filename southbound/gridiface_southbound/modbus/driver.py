@@ -1,7 +1,8 @@
 """The generic Modbus driver: any device that a register table describes, as `gridiface.drivers.api.Driver`.
 
-Owned here: which optional points exist, reading by poll group, and the requests of one write with its read-back. Not
-owned: the order of a driver's work (points.driver), bytes (codec, plan), connections (carriers).
+Owned here: which optional points exist, reading by poll group, the requests of one write with its read-back, and that
+it is the table's device that answers on each connection. Not owned: the order of a driver's work (points.driver), bytes
+(codec, plan), connections (carriers).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import ClassVar
 
 from gridiface.domain.clock import Clock
 from gridiface.drivers.api import DeviceBusy, DeviceGone
-from gridiface.errors import DeviceRejected
+from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus.carriers import link_for
 from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus.image import RegisterImage, scale_points
@@ -24,6 +25,9 @@ from gridiface_southbound.modbus_pdu import ILLEGAL_FUNCTION, PASSING, Exception
 from gridiface_southbound.points.driver import PointDriver
 from gridiface_southbound.points.image import Write
 from gridiface_southbound.points.table import Poll
+
+#: The number of no connection.
+_UNSEEN = -1
 
 
 class ModbusDriver(PointDriver[Point]):
@@ -41,6 +45,10 @@ class ModbusDriver(PointDriver[Point]):
         self._blocks: dict[Poll, tuple[ReadBlock, ...]] = {}
         self._singly = False
         self._scales = plan_reads(config.table, scale_points(config.table))
+        named = dict.fromkeys(identity.point for identity in config.table.identity)
+        self._names = plan_reads(config.table, [config.table.by_name[name] for name in named])
+        #: The connection on which it was seen that it is the device that the table is for; None: it is being opened.
+        self._seen_on: int | None = None
 
     @classmethod
     def create(cls, device_id: str, config: ModbusConfig, *, clock: Clock) -> ModbusDriver:
@@ -56,7 +64,9 @@ class ModbusDriver(PointDriver[Point]):
         if self._link is None:
             self._link = self._make_link()
         self._image = RegisterImage(self._table)
+        self._seen_on = None
         await self._probe()
+        self._seen_on = self._link.connects
 
     async def _disconnect(self) -> None:
         link, self._link = self._link, None
@@ -170,7 +180,28 @@ class ModbusDriver(PointDriver[Point]):
         link = self._link
         if link is None:
             raise DeviceGone("the driver is not open", device_id=self._id)
-        return await link.exchange(self._config.unit_id, requests, timeout_s=self._config.timeout_s)
+        unit, timeout_s, seen_on = self._config.unit_id, self._config.timeout_s, self._seen_on
+        try:
+            if self._names and seen_on is not None and not (link.connected and link.connects == seen_on):
+                await self._see_again(link)
+            return await link.exchange(unit, requests, timeout_s=timeout_s)
+        except DeviceTimeout:
+            if seen_on is not None:
+                self._seen_on = _UNSEEN
+            raise
+
+    async def _see_again(self, link: Link) -> None:
+        """On a new connection, or after a silence, another device may be there: it is asked nothing else before.
+
+        Raises:
+            DeviceRejected: it is another one.
+        """
+        requests = [block.request() for block in self._names]
+        replies = await link.exchange(self._config.unit_id, requests, timeout_s=self._config.timeout_s)
+        self._image.data |= self._image_of(self._names, replies).data
+        for identity in self._table.identity:
+            self._check(identity)
+        self._seen_on = link.connects
 
     def _refusal(self, reply: ExceptionReply, what: str) -> DeviceRejected:
         kind = DeviceBusy if reply.code in PASSING else DeviceRejected

@@ -55,6 +55,7 @@ class OddDevice:
         self.written: list[tuple[int, int]] = []
         self.connections = 0
         self.before: bytes = b""
+        self._writers: set[asyncio.StreamWriter] = set()
         #: Functions that it does not know.
         self.unknown: set[int] = set()
 
@@ -87,6 +88,7 @@ class OddDevice:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._writers.add(writer)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 transaction, body = await self._request(reader)
@@ -99,7 +101,13 @@ class OddDevice:
                     else:
                         await asyncio.sleep(part)
                 self.before = good
+        self._writers.discard(writer)
         writer.close()
+
+    def cut(self) -> None:
+        """Its connections end, as when it restarts."""
+        for writer in self._writers:
+            writer.transport.abort()
 
     async def _request(self, reader: asyncio.StreamReader) -> tuple[int, bytes]:
         if not self.rtu:
@@ -123,7 +131,13 @@ class OddDevice:
     def config(self, port: int, **keys: Any) -> ModbusConfig:
         """A driver's keys for it."""
         carrier = "rtu_over_tcp" if self.rtu else "tcp"
-        keys = {"table": load_table(TABLE), "host": "127.0.0.1", "port": port, "carrier": carrier, **keys}
+        keys = {
+            "table": load_table(keys.pop("content", TABLE)),
+            "host": "127.0.0.1",
+            "port": port,
+            "carrier": carrier,
+            **keys,
+        }
         return ModbusConfig.model_validate({"timeout_s": 0.3, **keys})
 
 

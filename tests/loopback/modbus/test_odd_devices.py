@@ -150,3 +150,54 @@ async def test_a_busy_device_is_not_told_the_same_twice_by_the_driver(rtu: bool)
         with pytest.raises(DeviceTimeout):
             await driver.write(told(400))
         assert device.written == [(1, 400)]
+
+
+NAMED = {
+    **odd.TABLE,
+    "identity": [{"point": "make", "one_of": [7]}],
+    "points": [*odd.TABLE["points"], {"name": "make", "address": 2, "type": "uint16", "poll": "once"}],
+}
+
+
+async def restarted(device: OddDevice, driver: ModbusDriver) -> None:
+    device.cut()
+
+    async def away() -> bool:
+        return driver._link is not None and not driver._link.connected
+
+    await until(away)
+
+
+@BOTH
+@pytest.mark.parametrize("write_first", [True, False])
+async def test_another_device_at_the_address_is_asked_nothing(write_first: bool, rtu: bool) -> None:
+    """It is found out on the new connection, not first when the driver is opened anew."""
+    async with opened(rtu, content=NAMED) as (device, driver):
+        assert await taken(driver, 300) == 300
+        await restarted(device, driver)
+        assert await taken(driver, 400) == 400, "it is the same device"
+        device.registers |= {1: 0, 2: 8}
+        await restarted(device, driver)
+        device.written.clear()
+        device.requests.clear()
+        calls = [lambda: driver.write(told(500)), driver.read]
+        for call in calls if write_first else reversed(calls):
+            with pytest.raises(DeviceRejected, match="another device: make reads 8, the table is for 7"):
+                await call()
+        assert device.written == []
+        assert {(request[1], request[3]) for request in device.requests} == {(3, 2)}, "only its make was read"
+        device.registers[2] = 7
+        assert await taken(driver, 500) == 500
+
+
+@BOTH
+async def test_after_a_silence_it_is_seen_who_answers(rtu: bool) -> None:
+    async with opened(rtu, content=NAMED) as (device, driver):
+        device.manner = odd.silent
+        with pytest.raises(DeviceTimeout):
+            await driver.read()
+        device.manner = good
+        device.registers[2] = 8
+        with pytest.raises(DeviceRejected, match="another device"):
+            await driver.write(told(500))
+        assert device.written == []
