@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from gridiface.domain.clock import Clock
 from gridiface.errors import StoreUnavailable, cannot_listen
 from gridiface.httpname import name_ourselves
-from gridiface.operator.api.answers import Speaker, answer, no_http_log, refusal
+from gridiface.operator.api.answers import Speaker, answer_in_turns, no_http_log, refusal
 from gridiface.operator.api.bodies import MAX_BYTES, body_of, query_of
 from gridiface.operator.api.routing import Area, Call, Reply, Route, etag_of
 from gridiface.operator.areas.oauth import OAuthArea
@@ -234,7 +234,7 @@ class OperatorServer:
                     said = await handle(Call(request, caller, now, query, body))
                 if isinstance(said, web.StreamResponse):
                     return said
-                return _answered(request, route, said if isinstance(said, Reply) else Reply(said), tagged=tagged)
+                return await _answered(request, route, said if isinstance(said, Reply) else Reply(said), tagged=tagged)
 
             # Controls keep their own keys, in one transaction with themselves.
             if route.method != "POST" or not caller.id or route.name == "send_control":
@@ -327,7 +327,7 @@ async def _check_match(area: Area, route: Route, call: Call[Any, NoBody]) -> Non
     call.check_match(reply.etag or etag_of(reply.body), required=route.must_match)
 
 
-def _answered(request: web.Request, route: Route, reply: Reply[Any], *, tagged: bool) -> web.Response:
+async def _answered(request: web.Request, route: Route, reply: Reply[Any], *, tagged: bool) -> web.Response:
     """The answer of a handler; 304 where the reader has it already."""
     etag = reply.etag or (etag_of(reply.body) if tagged else "")
     headers = {**reply.headers, **({"ETag": etag} if etag else {})}
@@ -335,7 +335,8 @@ def _answered(request: web.Request, route: Route, reply: Reply[Any], *, tagged: 
     # A tag that an area gives is that of what can be edited, beside which its answer shows live values.
     if etag and not reply.etag and request.method in {"GET", "HEAD"} and known & {etag, "*"}:
         return web.Response(status=304, headers=headers)
-    return answer(reply.body, status=route.done if reply.status is None else reply.status, headers=headers)
+    status = route.done if reply.status is None else reply.status
+    return await answer_in_turns(reply.body, status=status, headers=headers)
 
 
 async def _harden(_: web.Request, response: web.StreamResponse) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -13,6 +14,7 @@ from gridiface.domain.ports import DecisionSearch
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import DeviceError, DeviceTimeout
 from gridiface.naming import following
+from gridiface.operator.api.answers import TURN
 from gridiface.operator.api.routing import Area, Call, get, post, unknown
 from gridiface.operator.auth.access import Caller
 from gridiface.operator.confined import sees_device, sees_target
@@ -112,7 +114,10 @@ class DevicesArea(Area):
         fitting = [device for device in fleet.devices() if fits(device)]
         left = following(fitting, query.after, lambda device: device.id)
         shown = left[: query.limit]
-        rows = [self._status.device_row(device) for device in shown]
+        rows: list[DeviceRow] = []
+        for at in range(0, len(shown), TURN):
+            rows += [self._status.device_row(device) for device in shown[at : at + TURN]]
+            await asyncio.sleep(0)
         more = shown[-1].id if len(left) > len(shown) else None
         return DeviceList(devices=rows, total=len(fitting), next=more)
 
