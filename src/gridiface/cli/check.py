@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gridiface.app.config import load_config
+from gridiface.app.fronts.checks import front_checks
 from gridiface.cli.showing import many
 from gridiface.errors import ConfigError
 
@@ -17,14 +18,14 @@ def check(
     config: Annotated[Path, typer.Argument(help="The configuration file (YAML).")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check a configuration file without starting anything.
+    """Check a configuration file, and the files that it names, without starting anything.
 
     Exit code 0: right; 2: every mistake is printed as file:line: place: what is wrong; the fix.
 
     Example: gridiface check gridiface.yaml
     """
     try:
-        loaded = load_config(config, drivers=True)
+        loaded = load_config(config, drivers=True, also=front_checks)
     except ConfigError as problem:
         if not as_json:
             raise

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 from gridiface.aggregation.allocate import names
 from gridiface.app.config.dnp3 import dnp3_targets
+from gridiface.app.config.dnp3_checks import dnp3_checks
+from gridiface.app.config.engine import EngineBlock
 from gridiface.app.config.listening import Listening, listening_in
-from gridiface.app.config.mistakes import dotted
+from gridiface.app.config.mistakes import dotted, nearest
 from gridiface.app.config.model import Config
 from gridiface.app.config.openadr import OpenAdrProgram, OpenAdrResource
 from gridiface.app.market_file import markets_of
@@ -35,6 +36,8 @@ def cross_checks(config: Config) -> Iterator[Mistake]:
         _strategies,
         _schedules,
         _upstreams,
+        _notices,
+        _engine,
         _ports,
     )
     for rule in rules:
@@ -93,13 +96,11 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def _hint(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known)[:12]) or 'none'}"
-
-
 def _database(config: Config) -> Iterator[Mistake]:
     family, separator, rest = config.database.partition("://")
+    if separator and family.partition("+")[0] == "sqlite" and not rest.startswith("/"):
+        yield ("database",), f"{config.database} names a host, which a file has none of; write sqlite:///{rest}"
+        return
     kind = family.partition("+")[0]
     if separator and (kind not in {"sqlite", "postgresql", "postgres"} or not rest.strip("/")):
         yield (
@@ -125,14 +126,16 @@ def _members(config: Config) -> Iterator[Mistake]:
     known = devices | groups
     for index, group in enumerate(config.groups):
         for position, member in enumerate(group.members):
+            if member in group.members[:position]:
+                yield ("groups", index, "members", position), f"{member!r} is named twice; keep one of the two"
             if member not in known:
-                yield ("groups", index, "members", position), f"no device or group {member!r}; {_hint(member, known)}"
+                yield ("groups", index, "members", position), f"no device or group {member!r}; {nearest(member, known)}"
         if group.meter is not None and group.meter not in devices:
-            yield ("groups", index, "meter"), f"no device {group.meter!r}; {_hint(group.meter, devices)}"
+            yield ("groups", index, "meter"), f"no device {group.meter!r}; {nearest(group.meter, devices)}"
     if config.sep2 is not None:
         for index, name in enumerate(config.sep2.in_band_groups):
             if name not in groups:
-                yield ("sep2", "in_band_groups", index), f"no group {name!r}; {_hint(name, groups)}"
+                yield ("sep2", "in_band_groups", index), f"no group {name!r}; {nearest(name, groups)}"
 
 
 def _tree(config: Config) -> Iterator[Mistake]:
@@ -173,22 +176,24 @@ def _clients(config: Config) -> Iterator[Mistake]:
     for index, client in enumerate(config.sep2.clients):
         place = ("sep2", "clients", index)
         if client.device is not None and client.device not in devices:
-            yield (*place, "device"), f"no device {client.device!r}; {_hint(client.device, devices)}"
+            yield (*place, "device"), f"no device {client.device!r}; {nearest(client.device, devices)}"
         for position, managed in enumerate(client.manages):
             if managed not in devices:
-                yield (*place, "manages", position), f"no device {managed!r}; {_hint(managed, devices)}"
+                yield (*place, "manages", position), f"no device {managed!r}; {nearest(managed, devices)}"
         if client.manages and client.role != "aggregator":
             yield (*place, "manages"), f"only role aggregator manages devices, this is {client.role}"
 
 
 def _points(config: Config) -> Iterator[Mistake]:
-    """Groups and devices that DNP3 points speak of."""
+    """Groups and devices that DNP3 points speak of, and what must differ there."""
     if config.dnp3 is None:
         return
     known = {"group": {group.id for group in config.groups}, "device": {device.id for device in config.devices}}
     for place, kind, name in dnp3_targets(config.dnp3):
         if name not in known[kind]:
-            yield ("dnp3", *place), f"no {kind} {name!r}; {_hint(name, known[kind])}"
+            yield ("dnp3", *place), f"no {kind} {name!r}; {nearest(name, known[kind])}"
+    for place, text in dnp3_checks(config.dnp3):
+        yield ("dnp3", *place), text
 
 
 def _programs(config: Config) -> Iterator[Mistake]:
@@ -205,7 +210,7 @@ def _programs(config: Config) -> Iterator[Mistake]:
             kind, name = ("group", holder.group) if holder.group is not None else ("device", holder.device)
             if name is not None and name not in known[kind]:
                 place = ("openadr", "vens", number, block, index, kind)
-                yield place, f"no {kind} {name!r}; {_hint(name, known[kind])}"
+                yield place, f"no {kind} {name!r}; {nearest(name, known[kind])}"
 
 
 def _vens(config: Config) -> Iterator[Mistake]:
@@ -220,7 +225,7 @@ def _vens(config: Config) -> Iterator[Mistake]:
                 yield (*place, "device"), f"{member.device!r} is in `devices` already; a VEN's device needs no driver"
             for position, name in enumerate(member.groups):
                 if name not in groups:
-                    yield (*place, "groups", position), f"no group {name!r}; {_hint(name, groups)}"
+                    yield (*place, "groups", position), f"no group {name!r}; {nearest(name, groups)}"
 
 
 def _strategies(config: Config) -> Iterator[Mistake]:
@@ -230,7 +235,7 @@ def _strategies(config: Config) -> Iterator[Mistake]:
     named += [(("groups", index, "strategy"), group.strategy) for index, group in enumerate(config.groups)]
     for place, name in named:
         if name and name not in known:
-            yield place, f"no allocation strategy {name!r}; {_hint(name, known)}"
+            yield place, f"no allocation strategy {name!r}; {nearest(name, known)}"
 
 
 def _schedules(config: Config) -> Iterator[Mistake]:
@@ -240,7 +245,7 @@ def _schedules(config: Config) -> Iterator[Mistake]:
     for index, entry in enumerate(config.schedules):
         kind, name = ("group", entry.group) if entry.group is not None else ("device", entry.device or "")
         if name not in known[kind]:
-            yield ("schedules", index, kind), f"no {kind} {name!r}; {_hint(name, known[kind])}"
+            yield ("schedules", index, kind), f"no {kind} {name!r}; {nearest(name, known[kind])}"
         if entry.id in seen:
             yield ("schedules", index, "id"), f"{entry.id!r} is used more than once; schedules need own ids"
         seen.add(entry.id)
@@ -255,14 +260,40 @@ def _upstreams(config: Config) -> Iterator[Mistake]:
         if names[upstream.name] > 1:
             yield (*place, "name"), f"{upstream.name!r} is used more than once; each upstream needs a name of its own"
         if upstream.own_group is not None and upstream.own_group not in known["group"]:
-            yield (*place, "own_group"), f"no group {upstream.own_group!r}; {_hint(upstream.own_group, known['group'])}"
+            yield (
+                (*place, "own_group"),
+                f"no group {upstream.own_group!r}; {nearest(upstream.own_group, known['group'])}",
+            )
         taken = Counter((member.device, member.group) for member in upstream.devices)
         for index, member in enumerate(upstream.devices):
             kind, name = ("group", member.group) if member.group is not None else ("device", member.device)
             if name is not None and name not in known[kind]:
-                yield (*place, "devices", index, kind), f"no {kind} {name!r}; {_hint(name, known[kind])}"
+                yield (*place, "devices", index, kind), f"no {kind} {name!r}; {nearest(name, known[kind])}"
             if taken[member.device, member.group] > 1:
                 yield (*place, "devices", index), f"{kind} {name!r} is named more than once"
+
+
+def _notices(config: Config) -> Iterator[Mistake]:
+    """Whoever is told of alarms has a name of its own."""
+    seen: set[str] = set()
+    for block, told in (
+        () if config.operator is None else (("webhooks", config.operator.webhooks), ("mails", config.operator.mails))
+    ):
+        for index, one in enumerate(told):
+            if one.name in seen:
+                text = f"{one.name!r} is used more than once; each webhook and mail needs a name of its own"
+                yield ("operator", block, index, "name"), text
+            seen.add(one.name)
+
+
+def _engine(config: Config) -> Iterator[Mistake]:
+    """Tuning that contradicts itself, which the engine knows."""
+    try:
+        config.engine.settings()
+    except ConfigError as problem:
+        text = str(problem).removeprefix("engine: ")
+        key = text.partition(" ")[0]
+        yield ("engine", key) if key in EngineBlock.model_fields else ("engine",), text
 
 
 def _ports(config: Config) -> Iterator[Mistake]:

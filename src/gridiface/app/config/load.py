@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -17,14 +17,17 @@ from gridiface.plainyaml import line_of, read_nodes
 
 _MAX_BYTES = 16 * 1024 * 1024
 
+Checks = Callable[[Config], Iterable[tuple[Place, str]]]
 
-def load_config(path: Path, *, drivers: bool = False) -> Config:
+
+def load_config(path: Path, *, drivers: bool = False, also: Checks | None = None) -> Config:
     """Read and check a configuration file.
 
     Args:
         path: the YAML file; relative paths inside it are resolved against its folder.
         drivers: also ask each device's driver about its `connection`, which imports the drivers that are named, and
             whether the extras that are needed are installed.
+        also: further checks of what is right so far; gives each mistake as (place, what is wrong; the fix).
 
     Raises:
         ConfigError: every mistake, one line each: `file:line: where: what is wrong; the fix`.
@@ -43,10 +46,10 @@ def load_config(path: Path, *, drivers: bool = False) -> Config:
         ) from problem
     except UnicodeDecodeError as problem:
         raise ConfigError(f"{path}: is no UTF-8 text: {problem}; save it as UTF-8") from problem
-    return parse_config(text, path, drivers=drivers)
+    return parse_config(text, path, drivers=drivers, also=also)
 
 
-def parse_config(text: str, path: Path, *, drivers: bool = False) -> Config:
+def parse_config(text: str, path: Path, *, drivers: bool = False, also: Checks | None = None) -> Config:
     """`load_config` on text that is already read; `path` is used for messages and relative paths.
 
     Raises:
@@ -55,7 +58,7 @@ def parse_config(text: str, path: Path, *, drivers: bool = False) -> Config:
     try:
         root, data = read_nodes(text)
     except yaml.YAMLError as problem:
-        raise refused([of_yaml(path, problem)]) from problem
+        raise refused([of_yaml(path, problem, text)]) from problem
     if not isinstance(data, dict):
         text = "the file must hold keys and values; `gridiface init` writes an example"
         raise refused([Wrong(path, 1, "", text)])
@@ -65,8 +68,11 @@ def parse_config(text: str, path: Path, *, drivers: bool = False) -> Config:
         raise refused(of_model(path, root, error) for error in telling(problem)) from problem
     config = _absolute(config, path.resolve().parent)
     beyond = (extra_checks(config), driver_checks(config), file_checks(config)) if drivers else ()
-    mistakes = chain(cross_checks(config), *beyond)
+    mistakes: Iterator[tuple[Place, str]] = chain(cross_checks(config), *beyond)
     first = next(mistakes, None)
+    if first is None and also is not None:
+        mistakes = iter(also(config))
+        first = next(mistakes, None)
     if first is not None:
         told = chain([first], mistakes)
         raise refused(Wrong(path, line_of(root, place), dotted(place), text) for place, text in told)
@@ -91,7 +97,8 @@ def _absolute(config: Config, folder: Path) -> Config:
     resolved = resolved.placed_in(folder)
     prefix = "sqlite:///"
     name = resolved.database.removeprefix(prefix)
-    if resolved.database.startswith(prefix) and name != ":memory:":
+    # A plain name is a file as well: wherever the command is started that opens it, it is the one beside this file.
+    if (resolved.database.startswith(prefix) or "://" not in name) and name != ":memory:":
         return resolved.model_copy(update={"database": prefix + str(folder / Path(name).expanduser())})
     return resolved
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,12 @@ Place = tuple[int | str, ...]
 
 #: What to do about what the YAML parser says, by words of it.
 _OF_YAML = {
-    "tab": "indent with spaces",
+    "tab character": "indent with spaces",
+    "escape": "write a backslash twice, or put the text in single quotes",
+    "another document": "keep one document: take out the line of ---",
+    "constructor for the tag": "take the tag out, or put text that begins with ! in quotes",
+    "unhashable": "write the key as plain text",
+    "control characters": "take the character out; no editor shows it",
     "cannot start any token": "indent with spaces, and put text that begins with such a sign in quotes",
     "stands twice": "keep one of the two",
     "mapping values are not allowed": "put text with a colon in quotes, and indent keys of one block alike",
@@ -43,10 +48,11 @@ _OF_TYPES = {
     "int_": "write a whole number without a unit",
     "float_": "write a number without a unit",
     "bool_": "write true or false",
-    "model_type": "write its keys and values below it",
+    "model_type": "write its keys and values below it, or take it out",
     "dict_type": "write keys and values below it",
     "tuple_type": "write a list: [one, other]",
     "list_type": "write a list: [one, other]",
+    "invalid_key": "write the key as text; in quotes where it is a number",
 }
 
 
@@ -81,13 +87,25 @@ def refused(mistakes: Iterable[Wrong]) -> ConfigError:
     return error
 
 
-def of_yaml(path: Path, problem: yaml.YAMLError) -> Wrong:
-    """What the YAML parser found."""
+def of_yaml(path: Path, problem: yaml.YAMLError, read: str) -> Wrong:
+    """What the YAML parser found in the text that it read."""
     mark = getattr(problem, "problem_mark", None)
-    text = str(getattr(problem, "problem", None) or problem)
+    line, text = mark.line + 1 if mark else 0, str(getattr(problem, "problem", None) or problem)
+    if isinstance(problem, yaml.reader.ReaderError):  # it knows the sign, and where in octets or characters it stands
+        sign = problem.character if isinstance(problem.character, str) else chr(problem.character)
+        line, text = (
+            read.partition(sign)[0].count("\n") + 1,
+            f"no text may hold U+{ord(sign):04X}, one of the control characters",
+        )
     said = f"{text} {getattr(problem, 'context', '')}"
     fix = next((fix for words, fix in _OF_YAML.items() if words in said), "look at this line and the one above")
-    return Wrong(path, mark.line + 1 if mark else 0, "", f"not valid YAML: {text}; {fix}")
+    return Wrong(path, line, "", f"not valid YAML: {text}; {fix}")
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """What somebody meant who wrote a name that nothing has."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known)[:12]) or 'none'}"
 
 
 def dotted(place: Iterable[int | str]) -> str:

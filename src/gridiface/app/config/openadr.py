@@ -7,7 +7,7 @@ a market context is an address that names a program and need not lead anywhere.
 from __future__ import annotations
 
 from datetime import time
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
@@ -26,6 +26,8 @@ from gridiface.domain.fleet import DeviceKind
 
 #: Recorded intervals of a resource: a year of five minutes, which is some 15 MiB of memory.
 MOST_RECORDED = 110_000
+
+_Part = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Target(Block):
@@ -79,7 +81,7 @@ class OpenAdrProgram(_Target):
     market_context: str = Field(default="", description="the program's URI; empty: any that is not named elsewhere")
     authority: float = Field(default=0.0, allow_inf_nan=False, description="against other sources; the larger wins")
     generation_positive: bool = Field(default=False, description="+ is delivered, against the usual + = consumption")
-    simple: tuple[float, ...] = Field(
+    simple: tuple[_Part, ...] = Field(
         default=(0.0, 0.33, 0.66, 1.0),
         max_length=4,
         description="SIMPLE levels 0, 1, 2, 3 as parts of what can be shed",
@@ -238,7 +240,7 @@ class OpenAdrMember(Block):
     max_w: float = Field(default=0.0, ge=0, description="most it delivers, W")
     rated_load_w: float = Field(default=0.0, ge=0, description="most it takes, W")
     baseline_w: float | None = Field(default=None, ge=0, description="its load without events, W; none: as reported")
-    levels: tuple[float, ...] = Field(
+    levels: tuple[_Part, ...] = Field(
         default=(0.0, 0.33, 0.66, 1.0), min_length=1, max_length=4, description="part shed by SIMPLE levels 0, 1, 2, 3"
     )
     offsets: dict[int, float] = Field(

@@ -72,6 +72,12 @@ class WebhookEntry(Told):
         default=False, description="whether addresses of private networks and of this machine may be notified"
     )
 
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        if self.url.startswith("http://") and not self.private_addresses:
+            raise ValueError("alarms would go out in the clear: write https://, or set `private_addresses: true`")
+        return self
+
 
 class MailEntry(Told):
     """People who get alarms by e-mail."""

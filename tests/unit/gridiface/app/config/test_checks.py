@@ -117,3 +117,11 @@ def test_a_port_that_is_listened_on_twice_is_told_with_the_other_place() -> None
     }
     blocks["operator"] = {"listen": "127.0.0.1:8445"}
     assert mistakes(**blocks) == []
+
+
+def test_whoever_is_told_of_alarms_has_a_name_of_its_own() -> None:
+    webhook = {"name": "ops", "url": "https://hooks.example/a"}
+    mail = {"name": "ops", "host": "mail.example", "sender": "a@b.example", "to": ["c@d.example"]}
+    operator = {"listen": "127.0.0.1:0", "webhooks": [webhook], "mails": [mail]}
+    found = [place for place, _ in cross_checks(Config.model_validate({"operator": operator}))]
+    assert found == [("operator", "mails", 0, "name")]

@@ -65,6 +65,19 @@ def test_mistake_is_named_with_place_and_fix(change: tuple[str, str], expected: 
     assert expected in str(caught.value)
 
 
+def test_a_database_by_a_plain_name_lies_beside_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    path = tmp_path / "g.yaml"
+    path.write_text("database: state.sqlite\n")
+    assert load_config(path).database == f"sqlite:///{tmp_path}/state.sqlite"
+    path.write_text("database: 'sqlite:///:memory:'\n")
+    assert load_config(path).database == "sqlite:///:memory:"
+    path.write_text("database: postgresql://me@here/it\n")
+    assert load_config(path).database == "postgresql://me@here/it"
+
+
 def test_missing_file_points_to_init(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="gridiface init"):
         load_config(tmp_path / "none.yaml")

@@ -27,6 +27,15 @@ WRITTEN = [
     ("groups:\n- {id: a, members: b}\n", 2, "write a list"),
     ("devices:\n- {id: a, driver: sunspec, conection: {}}\n", 2, "did you mean 'connection'?"),
     ("devices:\n- {id: a}\n", 2, "missing; add it: name of an installed driver"),
+    ("site: 'a\n  \a'\n", 2, "take the character out"),
+    ('site: "\\q"\n', 1, "write a backslash twice"),
+    ("site: a\n---\nsite: b\n", 2, "keep one document"),
+    ("site: !mine a\n", 1, "take the tag out"),
+    ("? [a]\n: b\n", 1, "write the key as plain text"),
+    ("1: a\n", 1, "write the key as text"),
+    ("database: sqlite://here.sqlite\n", 1, "write sqlite:///here.sqlite"),
+    ("groups:\n- {id: a, members: []}\n- {id: b, members: [a, a]}\n", 3, "named twice; keep one"),
+    ("engine:\n  stale_after_s: 50\n  lost_after_s: 5\n", 3, "must not be below stale_after_s"),
     ("database: mysql://here/it\n", 1, "write sqlite:///FILE or postgresql://USER@HOST/DB"),
 ]
 
