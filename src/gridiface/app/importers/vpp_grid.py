@@ -248,6 +248,7 @@ def _engine(document: Document, base: Place) -> dict[str, float]:
     slowest = _slowest_sensor(document, (*base, "assets"))
     if 2 * slowest > _STALE_S:
         engine["stale_after_s"] = 2 * slowest
+        engine["lost_after_s"] = 3 * slowest  # what is stale is not lost yet, which the engine insists on
     return engine
 
 

@@ -56,7 +56,9 @@ def test_golden_site() -> None:
     assert made.config.site == "depot-7"
     assert made.config.groups[0].members == ("bess-1",)
     engine = made.config.engine
-    assert (engine.period_s, engine.deadband_w, engine.stale_after_s) == (1.5, 500.0, 40.0)
+    assert (engine.period_s, engine.deadband_w) == (1.5, 500.0)
+    assert (engine.stale_after_s, engine.lost_after_s) == (40.0, 60.0)
+    assert engine.settings().lost_after_s == 60.0
     assert {finding.severity for finding in made.findings} == {Severity.NOTE}
     assert parse_config(made.text, Path("imported.yaml")) == made.config
 
