@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -21,10 +22,16 @@ from gridiface.app.config.checks import extra_checks
 from gridiface.app.config.listening import listening_in
 from gridiface.app.config.load import certificates_in, paths_of
 from gridiface.app.config.mistakes import dotted
+from gridiface.app.config.model import Sep2
 from gridiface.app.fronts.sep2_settings import tls_keeper
 from gridiface.cli.showing import many
 from gridiface.drivers.registry import DriverRegistry
 from gridiface.errors import ConfigError, GridifaceError
+from gridiface.pki.credentials import load_roots
+from gridiface.pki.inspection import read_chain
+from gridiface.pki.policy import check_chain
+from gridiface.pki.revocation import load_revocation
+from gridiface.pki.rules import SERVER_AUTH, sep2_rules
 from gridiface.store.repository import Store
 
 #: Less room than the first is told of; with less than the second the first start would not come to its end.
@@ -32,6 +39,16 @@ _LEAST_DISK_BYTES, _NO_ROOM_BYTES = 1_000_000_000, 20_000_000
 
 #: A certificate that ends sooner is told of, s.
 _SOON_S = 30 * 86_400.0
+
+#: Checks of a chain that the look at dates tells in its own words.
+_OF_DATES = frozenset({"expired", "not-yet-valid"})
+
+_PORT_FIXES = {
+    errno.EADDRINUSE: "stop what uses it (a running gridiface?) or choose another",
+    errno.EACCES: "choose a port from 1024 on, or give gridiface's service the right to this one "
+    "(AmbientCapabilities=CAP_NET_BIND_SERVICE)",
+    errno.EAFNOSUPPORT: "this machine has no such addresses: name one of the other family",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,26 @@ def _certificates(config: Config) -> Iterator[Finding]:
         except (GridifaceError, OSError) as problem:
             fix = "`gridiface pki inspect` shows each check of a certificate"
             yield Finding("certificates", "error", str(problem), fix)
+        else:
+            yield from _chain(config.sep2)
+
+
+def _chain(sep2: Sep2) -> Iterator[Finding]:
+    """Whether clients that trust what we trust would take our own certificate."""
+    tls = sep2.tls
+    verdict = check_chain(
+        [one.der for one in read_chain(tls.certificate)],
+        now=time.time(),
+        rules=sep2_rules(purpose=SERVER_AUTH),
+        roots=load_roots(tls.roots),
+        revocation=load_revocation(tls.revoked, ()),
+    )
+    refused = [one for one in verdict.checks if one.refuses and not one.passed and one.name not in _OF_DATES]
+    if refused:
+        told = "; ".join(f"{check.name}: {check.detail}" for check in refused[:2])
+        text = f"{tls.certificate}: clients that trust sep2.tls.roots refuse it: {told}"
+        fix = "have one issued below that root (`gridiface pki issue` for trials); `gridiface pki inspect --server`"
+        yield Finding("certificates", "warning", text, fix)
 
 
 def _pairs(config: Config) -> Iterator[tuple[Path, Path]]:
@@ -147,8 +184,10 @@ def _ports(config: Config) -> Iterator[Finding]:
             try:
                 probe.bind((host, port))
             except OSError as problem:
-                fix = "stop what uses it (a running gridiface?) or choose another"
-                yield Finding("ports", "warning", f"{name} {listen}: {problem.strerror}", fix)
+                # A port that is taken may be by a server that runs already; all else lets none start.
+                level = "warning" if problem.errno == errno.EADDRINUSE else "error"
+                fix = _PORT_FIXES.get(problem.errno or 0, "name an address of this machine, or 0.0.0.0 or [::] for all")
+                yield Finding("ports", level, f"{name} {listen}: {problem.strerror}", fix)
             else:
                 yield Finding("ports", "ok", f"{name} {listen} is free")
 
@@ -209,7 +248,8 @@ def _database(config: Config) -> Iterator[Finding]:
     try:
         asyncio.run(_open(config.database))
     except GridifaceError as problem:
-        yield Finding("database", "error", str(problem), "`gridiface db check` tells more")
+        told, _, fix = str(problem).partition("; ")
+        yield Finding("database", "error", told, fix or "`gridiface db check` tells more")
     else:
         yield Finding("database", "ok", "opens, and its schema is current")
 

@@ -102,6 +102,8 @@ class Database:
             fix = "make room on its disk, or name a file on another"
         elif "not a database" in str(problem):
             fix = "name another file; a backup is brought back by `gridiface db restore`"
+        elif "malformed" in str(problem):
+            fix = "the file is damaged: keep a copy of it, and bring a backup back by `gridiface db restore`"
         else:
             fix = "look at the rights of the file, its folder and the files beside it, and at the room on its disk"
         return StoreUnavailable(f"{self.shown}: {problem}; {fix}")

@@ -93,10 +93,12 @@ async def require_head(engine: AsyncEngine) -> None:
     """Pass where the database has exactly the schema that this version needs.
 
     Raises:
-        ConfigError: it has none, or another; the text says what to do.
+        ConfigError: it has none, or another, or is another program's; the text says what to do.
     """
     async with engine.connect() as connection:
         present = await current(connection)
+        if present is None:
+            await connection.run_sync(_refuse_strangers)
     if present is not None and present not in revisions():
         raise _newer(present)
     if present != HEAD:

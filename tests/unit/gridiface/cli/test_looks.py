@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.certificates import self_signed
+from typer.testing import CliRunner
 
 from gridiface.app.config import checks
 from gridiface.cli import doctor
 from gridiface.cli.looks import Finding, looks_at
+from gridiface.cli.main import app
 
 DAY_S = 86_400.0
 
@@ -179,3 +183,56 @@ def test_a_disk_without_room_is_told(config: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12 - free, free))
     (one,) = found(config, "disk")
     assert (one.level, one.fix) == (level, "make room, or move the database")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A fresh site with a test PKI; any free ports."""
+    made = CliRunner().invoke(app, ["init", str(tmp_path / "site"), "--listen", "127.0.0.1:0", "--page", "127.0.0.1:0"])
+    assert made.exit_code == 0
+    return tmp_path / "site" / "gridiface.yaml"
+
+
+def test_clients_trust_the_certificate_of_a_fresh_site(site: Path) -> None:
+    assert found(site, "certificates") == []
+
+
+def test_a_server_whose_certificate_no_client_trusts_is_told_so(site: Path) -> None:
+    self_signed(site.parent / "pki", "server", 400 * DAY_S)
+    (one,) = found(site, "certificates")
+    assert one.level == "warning"
+    assert "server.pem: clients that trust sep2.tls.roots refuse it: " in one.text
+    assert "gridiface pki inspect" in one.fix
+
+
+@pytest.mark.parametrize(
+    ("number", "level", "fix"),
+    [
+        (errno.EADDRINUSE, "warning", "stop what uses it"),
+        (errno.EADDRNOTAVAIL, "error", "name an address of this machine"),
+        (errno.EACCES, "error", "choose a port from 1024 on"),
+        (errno.EAFNOSUPPORT, "error", "name one of the other family"),
+    ],
+)
+def test_why_a_place_cannot_be_listened_on_decides_what_to_do(
+    config: Path, monkeypatch: pytest.MonkeyPatch, number: int, level: str, fix: str
+) -> None:
+    def refused(self: socket.socket, address: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket.socket, "bind", refused)
+    (one,) = found(config, "ports")
+    assert one.level == level
+    assert fix in one.fix
+
+
+def test_a_database_of_another_program_or_a_damaged_one_is_told_as_such(config: Path) -> None:
+    file = config.parent / "gridiface.sqlite"
+    with contextlib.closing(sqlite3.connect(file)) as other:
+        other.execute("CREATE TABLE customers (a INTEGER)")
+    (one,) = found(config, "database")
+    assert "is not gridiface's" in one.text
+    assert one.fix.startswith("name another in `database`")
+    file.write_bytes(file.read_bytes()[:100] + b"x" * 8000)
+    (one,) = found(config, "database")
+    assert "db restore" in one.fix

@@ -42,8 +42,9 @@ async def test_another_programs_file_is_left_alone(tmp_path: Path) -> None:
     engine = Database.parse(str(tmp_path / "g.db")).engine()
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE customers (a INTEGER)"))
-    with pytest.raises(ConfigError, match=r"is not gridiface's: .* the tables customers; name another"):
-        await schema.upgrade(engine)
+    for asked in (schema.upgrade, schema.require_head):
+        with pytest.raises(ConfigError, match=r"is not gridiface's: .* the tables customers; name another"):
+            await asked(engine)
     async with engine.connect() as connection:
         found = await connection.execute(text("SELECT name FROM sqlite_master"))
         assert [row[0] for row in found] == ["customers"]
