@@ -361,3 +361,16 @@ async def test_a_form_that_nobody_answers_says_so_and_its_preview_counts_no_more
     await page.get_by_role("button", name="Send").click()
     await expect(page.get_by_role("alert")).to_contain_text("not known whether this was done", timeout=STEP)
     del rest.problems[before:]  # what the browser says of the connections that were refused
+
+
+async def test_what_is_refused_before_a_page_is_asked_is_told_in_words(rest: Any) -> None:
+    page = await rest.page(signed_in=rest.reader)
+    await page.goto(rest.home + "/controls/new?group=fleet")
+    await page.get_by_label("How much").fill("1")
+    await expect(page.locator("#preview")).to_contain_text("kW", timeout=STEP)
+    before = len(rest.problems)
+    await page.evaluate("""document.body.setAttribute("hx-headers", '{"X-CSRF-Token": "of another session"}')""")
+    await page.get_by_label("How much").fill("2")
+    await expect(page.locator("#preview .notice")).to_contain_text("load the page anew", timeout=STEP)
+    assert "{" not in await page.locator("#preview").inner_text()
+    del rest.problems[before:]  # what the browser says of the answer 403

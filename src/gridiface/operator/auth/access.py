@@ -281,8 +281,11 @@ def _check_scope(caller: Caller, needs: Needs) -> None:
         raise Refused(401, "this needs a token or a signed-in user", _MAKE_ONE, headers={"WWW-Authenticate": _BEARER})
     if not caller.allows(scope):
         headers = {"WWW-Authenticate": f'{_BEARER}, error="insufficient_scope", scope="{scope}"'}
-        text = f"{caller.name!r} lacks the scope {scope}"
-        raise Refused(403, text, f"use a token or user with the scope {scope}", headers=headers)
+        text = f"{caller.name!r} may not do this: it needs the scope {scope}"
+        roles = [role for role, own in ROLES.items() if scope in allowed(own)]
+        named = roles[0] if len(roles) == 1 else f"{', '.join(roles[:-1])} or {roles[-1]}"
+        fix = f"sign in as a user with the role {named}, or use a token with that scope"
+        raise Refused(403, text, fix, headers=headers)
     if caller.groups is not None and not needs.confined:
         text = f"{caller.name!r} is confined to groups, and this is about the whole fleet"
         raise Refused(403, text, "use a token or user without groups")

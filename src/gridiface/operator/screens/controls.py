@@ -46,7 +46,7 @@ class ControlsScreen:
         return [
             page("/controls", self.show, confined=True),
             page("/parts/controls", self.renew, confined=True),
-            page("/controls/new", self.ask, confined=True),
+            page("/controls/new", self.ask, scope="control", confined=True),
             page("/controls/new", self.send, scope="control", method="POST", confined=True),
             page("/controls/preview", self.preview, scope="control", method="POST", confined=True),
             page("/controls/{id}", self.show_one, confined=True),

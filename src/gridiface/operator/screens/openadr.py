@@ -49,11 +49,11 @@ class OpenAdrScreens:
         page = self._house.page
         return [
             page("/openadr", self.events),
-            page("/openadr/events/new", self.ask),
+            page("/openadr/events/new", self.ask, scope="control"),
             page("/openadr/events/new", self.send, scope="control", method="POST"),
             page("/openadr/events/{id}", self.event),
             page("/parts/openadr/events/{id}", self.renew_event),
-            page("/openadr/events/{id}/change", self.ask_change),
+            page("/openadr/events/{id}/change", self.ask_change, scope="control"),
             page("/openadr/events/{id}/change", self.change, scope="control", method="POST"),
             page("/openadr/vens", self.vens),
             page("/openadr/vens/{id}", self.ven),

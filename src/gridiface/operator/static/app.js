@@ -116,6 +116,13 @@ body.addEventListener("htmx:beforeSwap", (event) => {
   if ([400, 403, 404, 409, 422, 429].includes(event.detail.xhr.status)) {
     event.detail.shouldSwap = true;
     event.detail.isError = false;
+    // What was refused before any page was asked comes as data.
+    if (event.detail.xhr.getResponseHeader("Content-Type")?.startsWith("application/problem+json")) {
+      const notice = document.createElement("p"), problem = JSON.parse(event.detail.xhr.responseText);
+      notice.className = "notice bad";
+      notice.textContent = `${problem.detail}${problem.fix ? `: ${problem.fix}` : ""}.`;
+      event.detail.serverResponse = notice.outerHTML;
+    }
   }
 });
 

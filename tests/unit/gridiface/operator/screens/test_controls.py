@@ -141,3 +141,15 @@ async def test_the_page_of_a_control_says_how_its_limit_was_kept(house: Any, mon
         _, text, _ = await house.ask("GET", "/controls/c1")
         assert ("Limit" in text) == (said is not None)
         assert said is None or said in text
+
+
+async def test_who_may_not_send_is_offered_nothing_and_told_which_role_may(house: Any, signed_in: Any) -> None:
+    viewer, operator = await signed_in(house, "viewer"), await signed_in(house, "operator")
+    for path in ("/", "/controls", "/controls/c1", "/groups/fleet"):
+        offered = [(await one.ask("GET", path))[1] for one in (viewer, operator)]
+        assert ["/controls/new" in text for text in offered] == [False, True], path
+        assert "Cancel this control" not in offered[0]
+    status, text, _ = await viewer.ask("GET", "/controls/new", headers={"Accept": "text/html"})
+    assert status == 403
+    assert "Sign in as a user with the role operator, engineer or admin" in text
+    assert (await operator.ask("GET", "/controls/new"))[0] == 200
