@@ -94,7 +94,7 @@ class Sending:
             raise Refused(403, f"{pending.by} asked for this control", "a second person has to approve it")
         async with self._desk.one_by_one:
             if await self._desk.pending.get(pending.id, now) is None:
-                raise unknown("waiting control", pending.id, "GET /api/v1/approvals lists them")
+                raise waits_no_more(pending.id)
             what = {"asked_by": pending.by, "asked_at": pending.at}
             entry = Entry(at=now, who=caller.name, what="control.approve", subject=pending.id, before=what)
             gone = self._desk.pending.gone(pending)
@@ -251,6 +251,12 @@ class Sending:
             "authority": control.source.authority,
             "overlaps": overlaps(control, self._desk.status, now),
         }
+
+
+def waits_no_more(control_id: str) -> Refused:
+    """To who decides about a control that somebody else has decided about meanwhile, or that never was."""
+    text = f"no control {control_id!r} waits: somebody has decided it, its time ran out, or there is none"
+    return Refused(404, text, "load the page anew; GET /api/v1/approvals lists what waits")
 
 
 def _over(control_id: str, state: str) -> Refused:

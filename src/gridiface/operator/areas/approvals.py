@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import TypedDict
 
-from gridiface.operator.api.routing import Area, Call, get, post, unknown
+from gridiface.operator.api.routing import Area, Call, get, post
 from gridiface.operator.auth.access import Caller
 from gridiface.operator.auth.approvals import Pending
 from gridiface.operator.desk import Desk
@@ -15,7 +15,7 @@ from gridiface.operator.rows.control_schema import ControlAnswer, NewControl
 from gridiface.operator.rows.present import covers
 from gridiface.operator.rows.translate import target_of
 from gridiface.operator.schema import NoBody, NoQuery, Reason
-from gridiface.operator.sending import Sending
+from gridiface.operator.sending import Sending, waits_no_more
 
 
 class ApprovalRow(TypedDict):
@@ -97,7 +97,7 @@ class ApprovalsArea(Area):
     async def _pending(self, call: Call[NoQuery, Any]) -> Pending:
         found = await self._desk.pending.get(call.id, call.now)
         if found is None or not self._shows(found, call.caller):
-            raise unknown("waiting control", call.id, "GET /api/v1/approvals lists them")
+            raise waits_no_more(call.id)
         return found
 
     def _shows(self, pending: Pending, caller: Caller) -> bool:

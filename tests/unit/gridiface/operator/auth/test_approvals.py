@@ -40,7 +40,8 @@ async def test_a_second_person_sends_it(strict: Any, signed_in: Any) -> None:
     assert (status, said["verdict"]) == (201, "accepted")
     sent = strict.inbox.controls[-1]
     assert (sent.id, sent.source.identity) == (row["control"], "ann")
-    assert (await second.ask("POST", f"{path}/approve", json={}))[0] == 404, "once"
+    status, body, _ = await second.ask("POST", f"{path}/approve", json={})
+    assert (status, "somebody has decided it" in body["detail"]) == (404, True), "once"
     entries = (await strict.ask("GET", "/api/v1/audit", scope="audit"))[1]["entries"]
     told = {entry["what"]: entry["who"] for entry in entries}
     assert (told["control.ask"], told["control.approve"], told["control.send"]) == ("ann", "bob", "ann")
