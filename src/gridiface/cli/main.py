@@ -31,7 +31,11 @@ class Verbs(LazyGroup):
             "gridiface.cli.init:init",
             "Write a commented configuration and a test PKI, ready for `gridiface serve`.",
         ),
-        Verb("check", "gridiface.cli.check:check", "Check a configuration file without starting anything."),
+        Verb(
+            "check",
+            "gridiface.cli.check:check",
+            "Check a configuration file, and the files that it names, without starting anything.",
+        ),
         Verb(
             "doctor",
             "gridiface.cli.doctor:doctor",
