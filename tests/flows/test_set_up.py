@@ -56,6 +56,13 @@ def set_up(clone: Path) -> ModuleType:
     return module
 
 
+@pytest.fixture(autouse=True)
+def _as_one_types_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A make that was begun by another one, as `make test`, says so, and takes its flags."""
+    for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """What of a clone the set-up needs, below a folder with blanks and letters of other languages."""

@@ -61,7 +61,11 @@ class Rounds:
         return self._judge(now) or changed
 
     def restarted(self, now: Instant) -> None:
-        """The process has just begun over a known fleet: devices that tell by themselves have to find it again."""
+        """The process has just begun over a known fleet: devices that tell by themselves have to find it again.
+
+        Who registers later has found it.
+        """
+        self._c.reconnects[:] = self._c.answers
         self._reconnecting_until = now + health.RECONNECTING_S
 
     def shift_time(self, seconds: float) -> None:

@@ -20,6 +20,8 @@ FORGIVE = 10.0
 #: For so long after a restart who tells by itself may be silent so much longer, s: peers that found nobody there wait
 #: 8 s and more before they try again, for each of their messages anew.
 RECONNECTING_S, RECONNECT_S = 60.0, 20.0
+#: Who was heard so often has found us with all of its messages.
+RECONNECTED = 5
 
 
 def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: float, relapse: bool = True) -> bool:
@@ -81,11 +83,14 @@ def allowed_silence(columns: Columns, *, lost_after_s: float, reconnecting: bool
     Args:
         columns: the fleet.
         lost_after_s: at least; three times its own period where that is more.
-        reconnecting: this process has just begun: who tells by itself found nobody, and tries again in its own time,
-            each of its messages apart.
+        reconnecting: this process has just begun: who told by itself before found nobody, and tries again in its own
+            time, each of its messages apart.
     """
     usual = np.maximum(lost_after_s, 3.0 * columns.period_s)
-    return np.where(columns.answers, np.maximum(usual, RECONNECT_S), usual) if reconnecting else usual
+    if not reconnecting:
+        return usual
+    searching = columns.reconnects & (columns.seen < RECONNECTED)
+    return np.where(searching, np.maximum(usual, RECONNECT_S), usual)
 
 
 def watch(columns: Columns, now: Instant, allowed_s: FloatArray) -> IntArray:

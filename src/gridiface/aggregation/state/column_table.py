@@ -127,6 +127,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     # operator
     "blocked": (np.bool_, 0),
     # health
+    "reconnects": (np.bool_, 0),  # it was known when this process began, and tells by itself
     "down": (np.bool_, 0),
     "trial": (np.bool_, 0),  # it is back, and has not taken anything since it failed
     "down_at": (np.float64, -np.inf),

@@ -122,6 +122,7 @@ class Columns:
     soc_moved: FloatArray
     lasts_s: FloatArray
     blocked: BoolArray
+    reconnects: BoolArray
     down: BoolArray
     trial: BoolArray
     down_at: FloatArray

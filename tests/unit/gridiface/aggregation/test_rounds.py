@@ -49,10 +49,21 @@ def test_after_a_restart_who_tells_by_itself_is_not_lost_while_it_reconnects(ben
     assert sorted(world.verdicts("availability")) == [("lost", "read"), ("lost", "told")], "later they are alike"
 
 
+def test_who_registers_after_the_restart_has_found_us_and_is_lost_as_ever(bench):
+    traits = DriverTraits(answers_itself=True, report_period_s=1.0)
+    world = bench(battery("before", traits=traits), lost_after_s=4.0)
+    world.engine.restore((), (), world.now)
+    world.engine.add_device(battery("after", traits=traits), world.now)
+    world.step(1, steps=3)
+    world.silent = {"before", "after"}
+    world.step(1, steps=6)
+    assert world.verdicts("availability") == [("lost", "after")]
+
+
 def test_that_time_goes_on_with_a_clock_that_is_set(bench):
     world = bench(battery("told", traits=DriverTraits(answers_itself=True, report_period_s=1.0)), lost_after_s=4.0)
     world.engine.restore((), (), world.now)
-    world.step(1, steps=3)
+    world.step(1, steps=2)
     world.now += 3_600.0
     world.step(1)
     world.silent = {"told"}

@@ -56,11 +56,13 @@ def test_silence_is_found_at_three_periods_and_never_for_who_never_spoke(columns
 
 
 def test_who_tells_by_itself_has_time_to_find_us_again(columns):
-    columns.answers[0] = True
+    columns.reconnects[0], columns.seen[:] = True, 1
     assert health.allowed_silence(columns, lost_after_s=4.0, reconnecting=False).tolist() == [4.0, 4.0]
     assert health.allowed_silence(columns, lost_after_s=4.0, reconnecting=True).tolist() == [20.0, 4.0]
     columns.period_s[:] = 10.0
     assert health.allowed_silence(columns, lost_after_s=4.0, reconnecting=True).tolist() == [30.0, 30.0]
+    columns.period_s[:], columns.seen[0] = 1.0, health.RECONNECTED
+    assert health.allowed_silence(columns, lost_after_s=4.0, reconnecting=True).tolist() == [4.0, 4.0]
 
 
 def test_who_was_not_asked_behind_its_open_breaker_waits_as_long_as_before_and_not_twice_as_long(columns):
