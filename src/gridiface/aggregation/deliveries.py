@@ -93,9 +93,11 @@ class Deliveries:
         return False
 
     def _passed(self, row: int) -> bool:
-        """It answers: whether it was on trial until now, so that it is counted on from the next step on."""
-        tried, self._c.trial[row] = bool(self._c.trial[row]), False
-        return tried
+        """It answers: whether that ends its trial, so that it is counted on from the next step on."""
+        c = self._c
+        passed = bool(c.trial[row] and not c.unmoved[row])
+        c.trial[row] &= not passed
+        return passed
 
     def _undone(self, control_id: str, delivery: Delivery) -> bool:
         """Whether the device did nothing of what a control asks, though it did other things that it was told."""

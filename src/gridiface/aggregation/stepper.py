@@ -31,7 +31,7 @@ from gridiface.aggregation.splitting.quickness import Quickness
 from gridiface.aggregation.splitting.solution import NodeResult, Settings, Solution, Step
 from gridiface.aggregation.splitting.solver import Solver
 from gridiface.aggregation.splitting.to_the_end import note_lasts
-from gridiface.aggregation.splitting.trying import held_on_trial
+from gridiface.aggregation.splitting.trying import held_on_trial, try_to_move
 from gridiface.aggregation.splitting.vars import split_vars
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, device_target, group_target
@@ -146,6 +146,7 @@ class Stepper:
         vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts)
         self._explain_vars(plan, demands, vars_, now)
         above = probing.margins(self._c, plan, bounds, solution, residuals, on_top)
+        try_to_move(self._c, plan, bounds, solution, solver.leeway, on_top, above)
         self._renewed |= probing.found_more(self._c, bounds, solution)
         return self._emit(plan, solution, vars_, above, bounds, hail, now)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import FloatArray, IntArray
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.envelope.doubt import keep
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, device_target
@@ -22,6 +22,13 @@ FORGIVE = 10.0
 RECONNECTING_S, RECONNECT_S = 60.0, 20.0
 #: Who was heard so often has found us with all of its messages.
 RECONNECTED = 5
+
+#: A way of less than this part of a device's rating shows nothing, nor one of less than so much, W.
+SHOWS, SHOWS_W = 0.02, 1e-3
+
+#: A device moved as it was told when it came so much of its way at least, and at most: who goes far beyond does not
+#: follow.
+WAY = (0.5, 2.0)
 
 
 def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: float, relapse: bool = True) -> bool:
@@ -62,7 +69,7 @@ def recover(columns: Columns, now: Instant) -> IntArray:
     """Let those come back whose waiting time is over and who have been heard of since; their rows.
 
     A device that never sends telemetry is tried again when its time is over. All are on trial until they take what
-    they are told.
+    they are told; who took it and did not follow until it moves.
     """
     c = columns
     if not c.down.any():
@@ -70,11 +77,27 @@ def recover(columns: Columns, now: Instant) -> IntArray:
     heard = (c.received > c.down_at) | (c.seen == 0)
     back = np.flatnonzero(c.down & ~c.lost & heard & (now >= c.back_at))
     c.down[back] = False
-    c.trial[back] = ~c.answers[back]  # who fetches what it is told takes its time, and is handed over to
+    # Who fetches what it is told takes its time, and is handed over to.
+    c.trial[back] = ~c.answers[back] | c.unmoved[back]
     c.back_at[back] = now
     c.told_w[back], c.told_order[back] = np.nan, -1  # what they hold by now is not known: they are told at once
     c.touched[back] = True
     return back
+
+
+def has_moved(start: FloatArray, target: FloatArray, shown: FloatArray, rating: FloatArray) -> BoolArray:
+    """Who has moved as it was told, far enough to be seen.
+
+    Args:
+        start, target: from where to where it was told to move, W, + delivered; NaN: it was told nothing.
+        shown: what it was measured to do since, W.
+        rating: of each, W, >= 0.
+    """
+    way, come = target - start, shown - start
+    with np.errstate(invalid="ignore"):
+        found: BoolArray = np.abs(way) >= np.maximum(SHOWS * rating, SHOWS_W)
+        found &= (come * np.sign(way) >= WAY[0] * np.abs(way)) & (come * np.sign(way) <= WAY[1] * np.abs(way))
+    return found
 
 
 def allowed_silence(columns: Columns, *, lost_after_s: float, reconnecting: bool) -> FloatArray:

@@ -88,29 +88,46 @@ class Plausibility:
     def _following(self, now: Instant) -> bool:
         """Devices that acknowledge and do something else: their share goes to the others.
 
-        Sun and people are not judged: that they do less is no contradiction.
+        Who did so before is on trial until it has come half of a way that it was told. Sun and people are not judged:
+        that they do less is no contradiction. Whether somebody is counted on, or not any more.
         """
         c, config = self._c, self._config
         if config.follow_after_s <= 0 or not c.acknowledged.any():
             return False
         lag = c.latency_s + config.response_s
-        lack = twin.lack_of(c.w, c.from_w, c.told_w, c.ramp_w_per_s, lag, c.received - c.from_at)
         judged = c.acknowledged & ~(c.natural | c.down | c.lost | c.quarantined | c.odd) & (c.modes < 0)
-        off = np.abs(lack) > config.follow_rel * np.maximum(c.export_w, c.import_w)  # NaN: not off
-        stray = judged & off & (c.received > c.from_at)
+        judged &= c.received > c.from_at
+        tried, target, rating = judged & c.trial & c.unmoved, c.told_w, np.maximum(c.export_w, c.import_w)
+        most = config.follow_rel * rating
+        if tried.any():
+            target, most = np.where(tried, c.last_w, target), np.where(tried, 0.5 * np.abs(c.last_w - c.from_w), most)
+        lack = twin.lack_of(c.w, c.from_w, target, c.ramp_w_per_s, lag, c.received - c.from_at)
+        stray = judged & (np.abs(lack) > most)  # NaN: not off
+        moved = tried & health.has_moved(c.from_w, c.last_w, c.w, rating)
+        stray &= ~moved
         c.stray_since[stray & np.isnan(c.stray_since)] = now
-        c.stray_since[~stray] = NAN
+        c.stray_since[~(stray | tried) | moved] = NAN
+        self._counted_again(np.flatnonzero(moved), now)
         gone = np.flatnonzero(now - c.stray_since >= config.follow_after_s)
         for row in gone.tolist():
             missing = float(lack[row])
-            reason = f"it acknowledged {c.told_w[row]:.0f} W and has not followed for {config.follow_after_s:g} s"
+            reason = f"it acknowledged {target[row]:.0f} W and has not followed for {config.follow_after_s:g} s"
             wait = max(config.return_after_s, config.follow_after_s)
             health.fail(c, row, now, wait_s=wait, longest_s=max(wait, config.return_after_max_s))
-            target = device_target(c.ids[row])
-            self._log.add(now, target, "availability", "failing", reason, value=missing)
-            self._log.add(now, target, "allocation", "re-allocated", "its share goes to the others", value=missing)
-            c.told_w[row], c.told_order[row], c.stray_since[row] = NAN, -1, NAN
-        return bool(gone.size)
+            device = device_target(c.ids[row])
+            self._log.add(now, device, "availability", "failing", reason, value=missing)
+            if not tried[row]:  # nothing was counted on from who was tried
+                self._log.add(now, device, "allocation", "re-allocated", "its share goes to the others", value=missing)
+            c.told_w[row], c.told_order[row], c.stray_since[row], c.unmoved[row] = NAN, -1, NAN, True
+        return bool(gone.size) or bool(moved.any())
+
+    def _counted_again(self, rows: IntArray, now: Instant) -> None:
+        """These did not follow before, and were seen to move as they were told."""
+        c = self._c
+        c.trial[rows] = c.unmoved[rows] = False
+        for row in rows.tolist():
+            reason = "it moved as it was told: it is counted on again"
+            self._log.add(now, device_target(c.ids[row]), "availability", "trusted", reason, value=float(c.w[row]))
 
     def _meter(self, node: Node, now: Instant) -> bool:
         """A step that one member reports and its group's meter does not see: that member lies.

@@ -49,7 +49,7 @@ class Handover:
         self._strategies: dict[str, str] = {}
         self._under_way: set[str] = set()
         self._version = -1
-        self._free: BoolArray = np.empty(0, dtype=np.bool_)
+        self._able_before: BoolArray = np.empty(0, dtype=np.bool_)
 
     @property
     def active(self) -> bool:
@@ -71,11 +71,12 @@ class Handover:
         held = set(known)
         changed = {name for name, one in self._strategies.items() if before.get(name, one) != one and name in held}
         changed |= self._strategies.keys() & set(resumed)
+        able = bounds.free & ~self._c.trial  # who is on trial is handed over to when that is over
         if self._version == self._c.version:
-            back = bounds.free & ~self._free & (self._c.slow > 0)
+            back = able & ~self._able_before & (self._c.slow > 0)
             if back.any():
                 changed |= {node.id for node in nodes if node.id in held and back[node.loose].any()}
-        self._version, self._free = self._c.version, bounds.free.copy()
+        self._version, self._able_before = self._c.version, able
         self._under_way = (self._under_way & held & self._strategies.keys()) | changed
 
     def hold_back(

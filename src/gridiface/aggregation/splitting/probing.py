@@ -96,7 +96,7 @@ def news(columns: Columns, wanted: FloatArray, deadband: FloatArray) -> BoolArra
 
 def found_more(columns: Columns, bounds: Envelope, solution: Solution) -> bool:
     """Whether a margin has shown more sun than shares make use of: the last split is worth no more then."""
-    rows = np.flatnonzero(columns.margin_w > 0.0)
+    rows = np.flatnonzero(columns.natural & (columns.margin_w > 0.0))
     more = bounds.hi[rows] - shares(solution)[rows]
     return bool((more > _WORTH * columns.margin_w[rows]).any())
 

@@ -125,6 +125,7 @@ class Columns:
     reconnects: BoolArray
     down: BoolArray
     trial: BoolArray
+    unmoved: BoolArray
     down_at: FloatArray
     back_at: FloatArray
     relapses: IntArray

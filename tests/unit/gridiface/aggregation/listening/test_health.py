@@ -85,3 +85,23 @@ def test_who_is_tried_again_in_vain_goes_on_as_its_readings_showed_since_it_fail
     columns.down[0] = False
     health.fail(columns, 0, 40.0, wait_s=10.0, longest_s=300.0)
     assert columns.down_at[0] == 40.0
+
+
+@pytest.mark.parametrize(
+    ("told", "shown", "moved"),
+    [
+        (1_200.0, 1_200.0, True),
+        (1_200.0, 1_100.0, True),
+        (1_200.0, 1_090.0, False),
+        (1_200.0, 1_400.0, True),
+        (1_200.0, 1_410.0, False),
+        (800.0, 900.0, True),
+        (800.0, 1_200.0, False),
+        (1_090.0, 1_090.0, False),
+        (float("nan"), 1_200.0, False),
+        (1_200.0, float("nan"), False),
+    ],
+)
+def test_who_has_moved_came_half_of_a_way_that_can_be_seen(told, shown, moved):
+    found = health.has_moved(*(np.array([value]) for value in (1_000.0, told, shown, 5_000.0)))
+    assert found.tolist() == [moved]
