@@ -18,12 +18,11 @@ from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.deciding.demands import Demands
 from gridiface.aggregation.deciding.plan import Node, Plan
 from gridiface.aggregation.deciding.setpoints import RECONNECT, SWITCHES, Orders, Wanted, differs, order_news, send
-from gridiface.aggregation.envelope import twin
 from gridiface.aggregation.envelope.limits import Envelope, envelope, known_or_zero
 from gridiface.aggregation.hailing import Hail, Hailing, hailed
 from gridiface.aggregation.listening.metering import Metering
 from gridiface.aggregation.splitting import probing
-from gridiface.aggregation.splitting.closed_loop import Pace, Trim
+from gridiface.aggregation.splitting.closed_loop import Pace, Trim, judge_lack
 from gridiface.aggregation.splitting.fast_ramp import FastRamp
 from gridiface.aggregation.splitting.handover import FETCHED_S, FETCHES, Handover
 from gridiface.aggregation.splitting.look_ahead import look_ahead
@@ -230,11 +229,8 @@ class Stepper:
         if not seen.any():
             return None
         mine = rows[seen]
-        here = span(mine)
-        lag, since = c.latency_s[here] + self._config.response_s, c.received[here] - c.from_at[here]
-        lack = twin.lack_of(c.w[here], c.from_w[here], c.told_w[here], c.ramp_w_per_s[here], lag, since)
-        c.lack_w[here] = lack
-        lasting = self._pace.lasting(mine, lack, 0.5 * bounds.weight[here], 1.0 / self._config.trim_gain)
+        lack = judge_lack(c, mine, self._config.response_s)
+        lasting = self._pace.lasting(mine, lack, 0.5 * bounds.weight[span(mine)], 1.0 / self._config.trim_gain)
         return float(lasting.sum()) + float(c.lack_w[rows[waits]].sum())
 
     # The record.

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gridiface.aggregation.allocate import IntArray
+from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.deciding.plan import Node
 from gridiface.aggregation.envelope import twin
@@ -94,19 +94,19 @@ class Plausibility:
         c, config = self._c, self._config
         if config.follow_after_s <= 0 or not c.acknowledged.any():
             return False
-        lag = c.latency_s + config.response_s
-        judged = c.acknowledged & ~(c.natural | c.down | c.lost | c.quarantined | c.odd) & (c.modes < 0)
-        judged &= c.received > c.from_at
-        tried, target, rating = judged & c.trial & c.unmoved, c.told_w, np.maximum(c.export_w, c.import_w)
-        most = config.follow_rel * rating
+        lag, rating = c.latency_s + config.response_s, np.maximum(c.export_w, c.import_w)
+        able = ~(c.natural | c.down | c.lost | c.quarantined | c.odd) & (c.modes < 0)
+        judged = able & c.acknowledged & (c.received > c.from_at)
+        tried, target, most = judged & c.trial & c.unmoved, c.told_w, config.follow_rel * rating
         if tried.any():
             target, most = np.where(tried, c.last_w, target), np.where(tried, 0.5 * np.abs(c.last_w - c.from_w), most)
         lack = twin.lack_of(c.w, c.from_w, target, c.ramp_w_per_s, lag, c.received - c.from_at)
-        stray = judged & (np.abs(lack) > most)  # NaN: not off
         moved = tried & health.has_moved(c.from_w, c.last_w, c.w, rating)
-        stray &= ~moved
-        c.stray_since[stray & np.isnan(c.stray_since)] = now
-        c.stray_since[~(stray | tried) | moved] = NAN
+        stray, away = judged & ~moved & (np.abs(lack) > most), np.abs(target - c.w) > most  # NaN: neither
+        self._suspect(stray, judged & away & ~moved, c.from_at + lag + np.abs(target - c.from_w) / c.ramp_w_per_s, now)
+        # Being told anew clears nobody: who is told something every few seconds would never be found.
+        follows = ~(c.trial & c.unmoved) & ~stray & (~away | (np.abs(c.w - c.stray_w) > most))
+        c.stray_since[~able | moved | follows] = NAN
         self._counted_again(np.flatnonzero(moved), now)
         gone = np.flatnonzero(now - c.stray_since >= config.follow_after_s)
         for row in gone.tolist():
@@ -120,6 +120,21 @@ class Plausibility:
                 self._log.add(now, device, "allocation", "re-allocated", "its share goes to the others", value=missing)
             c.told_w[row], c.told_order[row], c.stray_since[row], c.unmoved[row] = NAN, -1, NAN, True
         return bool(gone.size) or bool(moved.any())
+
+    def _suspect(self, stray: BoolArray, away: BoolArray, due: FloatArray, now: Instant) -> None:
+        """Since when devices do not follow: from now on, or from when they should be where they were told.
+
+        Args:
+            stray: who is off the way there.
+            away: who is not there, whether or not it should be by now.
+            due: when each should be there, s.
+            now: when.
+        """
+        c = self._c
+        fresh = (stray | away) & np.isnan(c.stray_since)
+        c.stray_w[fresh] = c.w[fresh]
+        c.stray_since[fresh] = np.maximum(due[fresh], now)
+        c.stray_since[stray] = np.minimum(c.stray_since[stray], now)
 
     def _counted_again(self, rows: IntArray, now: Instant) -> None:
         """These did not follow before, and were seen to move as they were told."""
@@ -157,7 +172,7 @@ class Plausibility:
         seen = "it reported a step that the meter of its group did not see"
         return self.quarantine(int(rows[liar]), now, seen, value=float(steps[liar]))
 
-    def _who(self, rows: IntArray, steps: np.typing.NDArray[np.float64], unseen: float) -> int | None:
+    def _who(self, rows: IntArray, steps: FloatArray, unseen: float) -> int | None:
         """The place of the one member whose step is what the meter did not see."""
         c = self._c
         rated = np.maximum(c.export_w[rows], c.import_w[rows])

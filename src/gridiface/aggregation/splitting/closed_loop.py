@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridiface.aggregation.allocate import FloatArray, IntArray
+from gridiface.aggregation.allocate.problem import span
+from gridiface.aggregation.envelope import twin
 from gridiface.aggregation.state.columns import Columns
 from gridiface.domain.clock import Instant
 
@@ -55,6 +57,29 @@ class Trim:
     def give_up(self, lacked_w: float) -> None:
         """So much of what it makes up for is told to others from now on, W: it is not to be told twice."""
         self.watts -= min(max(lacked_w, min(self.watts, 0.0)), max(self.watts, 0.0))
+
+
+def judge_lack(columns: Columns, rows: IntArray, response_s: float) -> FloatArray:
+    """What each should show more than it does, W, + delivered; negative: less. Kept in `lack_w`.
+
+    Who fetches what it is told has its dead time from then on. What it lacks is not known before that is over: told
+    anew every few seconds, a device that does not follow would lack nothing each time, and the total go to and fro. So
+    it lacks what it lacked before, as far as it is not where it was told.
+
+    Args:
+        columns: the fleet.
+        rows: whose; told a power, and read since.
+        response_s: time constant of devices, s.
+    """
+    c, here = columns, span(rows)
+    lag, since = c.latency_s[here] + response_s, c.received[here] - c.from_at[here]
+    lack = twin.lack_of(c.w[here], c.from_w[here], c.told_w[here], c.ramp_w_per_s[here], lag, since)
+    dead = c.answers[here] & (since < lag)
+    if dead.any():
+        left = c.told_w[here] - c.w[here]
+        lack = np.where(dead, np.clip(c.lack_w[here], np.minimum(left, 0.0), np.maximum(left, 0.0)), lack)
+    c.lack_w[here] = lack
+    return lack
 
 
 class Pace:

@@ -108,7 +108,8 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "odd": (np.bool_, 0),  # its power is not believed
     "odd_since": (np.float64, NAN),  # when that began; NaN: it is believed
     "quarantined": (np.bool_, 0),  # nothing it says is believed, it is left out
-    "stray_since": (np.float64, NAN),  # since when it has not followed what it acknowledged
+    "stray_since": (np.float64, NAN),  # since when it has not followed what it acknowledged; ahead: from then on
+    "stray_w": (np.float64, NAN),  # its power when that was noticed
     "metered_w": (np.float64, NAN),  # its power when its group's meter was compared last
     "day_wh": (np.float64, 0.0),  # Wh through it today
     "counted_at": (np.float64, NAN),  # up to when that is counted

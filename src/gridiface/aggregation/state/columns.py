@@ -107,6 +107,7 @@ class Columns:
     odd_since: FloatArray
     quarantined: BoolArray
     stray_since: FloatArray
+    stray_w: FloatArray
     metered_w: FloatArray
     day_wh: FloatArray
     counted_at: FloatArray

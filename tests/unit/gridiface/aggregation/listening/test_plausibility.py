@@ -1,9 +1,11 @@
 """Who is not believed: physics, following, the group's meter; and how that ends."""
 
+import itertools
+
 import pytest
 from tests.unit.gridiface.aggregation.conftest import T0, ask, battery
 
-from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.controls import DeliveryOutcome, Outcome, OutcomeKind, Target, TargetKind
 from gridiface.domain.fleet import Device, DeviceKind, DriverTraits, Group, Nameplate
 from gridiface.errors import ConfigError
 
@@ -177,3 +179,59 @@ def test_who_is_there_sooner_than_it_may_be_follows(bench):
     world.step(steps=60)
     assert not world.verdicts("availability")
     assert world.told == pytest.approx({"a": 4_000.0, "b": 4_000.0})
+
+
+def polls(bench, follows):
+    """10 kW of a member that fetches what it is told every 5 s and always says that it does it, and two batteries.
+
+    Each time that its share changes its control is another one. Returns the world, what the three gave each second and
+    who was told what.
+    """
+    traits = DriverTraits(min_period_s=5.0, latency_s=5.0, answers_itself=True, polls=True)
+    world = bench(battery("v", 6_000.0, traits=traits), battery("a"), battery("b"), trim_gain=0.15)
+    world.outcome["v"] = DeliveryOutcome.PUBLISHED
+    world.deaf.add("v")
+    world.submit(ask(set_w=10_000.0))
+    fetched, totals = None, []
+    for second in range(1, 121):
+        world.step()
+        sent = [point for _, point in world.log if point.device_id == "v"]
+        if second % 5 == 0 and sent and sent[-1] is not fetched:
+            fetched = sent[-1]
+            for control_id in fetched.control_ids:
+                said = Outcome(control_id=control_id, kind=OutcomeKind.STARTED, at=world.now, device_id="v")
+                world.engine.report([said], world.now)
+            if follows:
+                world.told["v"] = fetched.active_power_w
+        totals.append(world.total)
+    return world, totals
+
+
+def test_who_is_told_anew_every_few_seconds_and_never_follows_is_found(bench):
+    world, totals = polls(bench, follows=False)
+    assert ("failing", "v") in world.verdicts("availability")
+    assert all(total == pytest.approx(10_000.0) for total in totals[80:])
+    # Until then the others make up for it step by step: the total does not go to and fro with what it is told.
+    assert all(later >= sooner - 50.0 for sooner, later in itertools.pairwise(totals))
+
+
+def test_who_fetches_and_follows_is_suspected_of_nothing(bench):
+    world, totals = polls(bench, follows=True)
+    assert not world.verdicts("availability")
+    assert all(total == pytest.approx(10_000.0, rel=0.01) for total in totals[10:])
+
+
+@pytest.mark.parametrize("every", [3, 7, 20, 50])
+def test_who_follows_late_what_goes_up_and_down_is_suspected_of_nothing(bench, every):
+    late = battery("v", traits=DriverTraits(latency_s=10.0))
+    world = bench(late, battery("a"), follow_after_s=20.0)
+    world.deaf.add("v")
+    for second in range(300):
+        if second % every == 0:
+            watts = 8_000.0 if second // every % 2 else 1_000.0
+            world.submit(ask(f"c{second}", start=second, created=T0 + second, set_w=watts))
+        world.step()
+        then = [point for at, point in world.log if point.device_id == "v" and at <= world.now - 10.0]
+        if then:
+            world.told["v"] = then[-1].active_power_w
+    assert not world.verdicts("availability")
