@@ -19,6 +19,10 @@ from gridiface.domain.clock import Instant
 #: A meter may be behind its members by so much, s, and by one reading of its own.
 BEHIND_S = 2.0
 
+#: A jump of the difference of at least so much, W, is a member's own when its next reading shows the same move but for
+#: this part of it.
+JUMP_W, SAME_MOVE = 100.0, 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Beside:
@@ -35,6 +39,11 @@ class Beside:
     def steady(cls, watts: float) -> Beside:
         """That of which nothing newer is known."""
         return cls(watts, watts, watts)
+
+    def within(self, low: float, high: float) -> Beside:
+        """The same where totals count with no more and no less than that, W; what limits count with stays."""
+        watts = min(max(self.watts, low), high)
+        return Beside(watts, max(self.high, watts), min(self.low, watts))
 
     def __add__(self, other: Beside) -> Beside:
         """That of two groups that have no member in common."""
@@ -68,13 +77,27 @@ class Residual:
     _most: float = math.inf
     _members: Members | None = None
     _others: bool = False  # others are read than at the meter's last reading
+    _jump: float = 0.0  # by how much the last difference was off what was counted with, W, where that may be a member
+    _taken: float = 0.0  # what part of it was taken over
     _walked: float = 0.0  # what the members moved by in all, W
     _path: list[tuple[Instant, float]] = field(default_factory=list)
 
     @property
     def beside(self) -> Beside:
-        """As it is counted with now."""
-        return Beside(self.watts, max(self.watts, self._least), min(self.watts, self._most))
+        """As it is counted with now.
+
+        Where somebody is back since the last reading of the meter, what was smoothed until then may be anything that
+        this reading leaves.
+        """
+        high, low = max(self.watts, self._least), min(self.watts, self._most)
+        if self._others and math.isfinite(self._most - self._least):
+            high, low = max(high, self._most), min(low, self._least)
+        return Beside(self.watts, high, low)
+
+    @property
+    def jumped(self) -> bool:
+        """Whether the last reading of the meter may have shown a move that members are still to be read to."""
+        return self._members is not None and abs(self._jump) >= JUMP_W
 
     def takes(self, read: Instant) -> bool:
         """Whether a reading of the meter that came then is new; an old one tells nothing of what members do now."""
@@ -96,6 +119,29 @@ class Residual:
         self._shift(float((last.watts - members.watts)[came].sum()))
         self._others = True
         self._members = Members(np.where(came, members.watts, last.watts), last.read | came)
+
+    def explained(self, members: Members, later: BoolArray) -> None:
+        """What the meter saw of members that moved by themselves is theirs as soon as they are read to it.
+
+        Until the meter's next reading it would be counted twice: as theirs, and beside them.
+
+        Args:
+            members: as they are counted now.
+            later: who is read for the first time since the meter was, and was told nothing in between.
+        """
+        last = self._members
+        if last is None or not self.jumped:
+            return
+        moves = np.where(later & members.read & last.read, members.watts - last.watts, 0.0)
+        moved = float(moves.sum())
+        if abs(moved - self._jump) > SAME_MOVE * abs(self._jump):
+            return
+        self._least -= moved
+        self._most -= moved
+        self.watts -= self._taken * moved
+        self._walked += moved
+        self._path[-1] = self._path[-1][0], self._walked
+        self._members, self._jump = Members(last.watts + moves, last.read), 0.0
 
     def update(
         self,
@@ -125,6 +171,7 @@ class Residual:
         difference = metered_w - total
         since, self.read, self._members = read - self.read, read, members
         part = 1.0 if filter_s <= 0 or math.isinf(since) else min(1.0, since / filter_s, usual_s / filter_s)
+        self._jump, self._taken = 0.0 if self._others or math.isinf(since) else difference - self.watts, part
         self.watts += part * (difference - self.watts)
         self._walk(read, moved)
         ahead = [self._walked - walked for _, walked in self._path]

@@ -15,7 +15,7 @@ from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArr
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.envelope.doubt import SETTLES_S
 from gridiface.aggregation.envelope.limits import known_or_zero
-from gridiface.aggregation.envelope.residual import NOTHING, Beside, Members, Residual
+from gridiface.aggregation.envelope.residual import BEHIND_S, NOTHING, Beside, Members, Residual
 from gridiface.aggregation.envelope.rollup import speaks
 from gridiface.aggregation.listening.fleet import Fleet
 from gridiface.aggregation.listening.health import quarantine
@@ -35,6 +35,8 @@ class Metering:
         #: By group and its meter.
         self._residuals: dict[tuple[str, str], Residual] = {}
         self._sights: dict[tuple[str, str], Sight] = {}
+        #: Between what values it is followed while it is doubted, W; see `Sight.leash`.
+        self._leashes: dict[tuple[str, str], tuple[float, float] | None] = {}
         #: What lay beside the members before their meter ceased to see them, W; until it is read and believed again.
         self._good: dict[tuple[str, str], float] = {}
         #: By group: its rows, and the version of the columns that they are of.
@@ -106,8 +108,11 @@ class Metering:
         if residual is None:
             return NOTHING
         rows = self._counted(group_id, residual)
-        residual.returned(Members(*self._shown(rows)))
-        return residual.beside
+        members = Members(*self._shown(rows))
+        residual.returned(members)
+        self._explain(residual, rows, members)
+        leash = self._leashes.get(key)
+        return residual.beside if leash is None else residual.beside.within(*leash)
 
     def _key(self, group_id: str) -> tuple[str, str]:
         group = self._fleet.tree.groups.get(group_id)
@@ -128,6 +133,7 @@ class Metering:
             return
         watts, heard = self._shown(rows)
         members = Members(watts, heard, self._coming(rows, heard))
+        self._explain(residual, rows, members)
         metered, beside, others = float(c.w[meter]), residual.watts, residual.others(heard)
         usual_s = max(float(c.period_s[meter]), self._config.stale_after_s)
         residual.update(metered, members, filter_s=self._config.meter_filter_s, read=read, usual_s=usual_s)
@@ -136,17 +142,27 @@ class Metering:
             self._good.pop(key, None)
             if others:
                 sight.forget()
+            rating_w = float(np.maximum(c.export_w, c.import_w)[span(rows)].sum())
             good = sight.look(
                 read,
                 metered,
                 float(watts.sum()),
                 beside,
-                rating_w=float(np.maximum(c.export_w, c.import_w)[span(rows)].sum()),
+                rating_w=rating_w,
                 period_s=float(c.period_s[meter]),
                 least_s=2.0 * self._config.meter_filter_s,
             )
+            self._leashes[key] = sight.leash(read, rating_w)
             if good is not None:
                 self._mistrust(key, meter, good, now)
+
+    def _explain(self, residual: Residual, rows: IntArray, members: Members) -> None:
+        """What the meter saw of members before they were read to it."""
+        if not residual.jumped:
+            return
+        c, here = self._c, span(rows)
+        after, soon = c.received[here] - residual.read, c.period_s[here] + BEHIND_S
+        residual.explained(members, (after >= 0.0) & (after <= soon) & (c.told_at[here] <= residual.read))
 
     def _mistrust(self, key: tuple[str, str], meter: int, good_w: float, now: Instant) -> None:
         """The meter does not see its members: it is quarantined, and what lay beside them before counts on."""

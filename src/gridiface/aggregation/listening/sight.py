@@ -41,6 +41,11 @@ LED = 0.15
 #: makes them move.
 BEFORE_S = 10.0
 
+#: While a move that was not seen is open, what lies beside the members is followed so far from what it was before, part
+#: of their ratings, and so much further each time that so much has passed without another word, s: the loop moves them
+#: by that, which a meter that is right shows, and one that is wrong does not.
+LEASH, LEASH_S = 0.1, 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Look:
@@ -67,6 +72,18 @@ class Sight:
         """Other members are counted than before, or the clock was set: what they move by from now on is compared."""
         self._looks, self._start = [], None
         self._seen()
+
+    def leash(self, at: Instant, rating_w: float) -> tuple[float, float] | None:
+        """Between what values what lies beside the members is to be followed, W; None: wherever it goes.
+
+        Args:
+            at: now.
+            rating_w: of the members together.
+        """
+        if self._first is None:
+            return None
+        far = LEASH * rating_w * (1.0 + max(at - self._first.at, 0.0) // LEASH_S)
+        return self._good - far, self._good + far
 
     def look(
         self,

@@ -126,3 +126,64 @@ def test_what_has_changed_in_a_long_silence_comes_smoothly():
     slow = taken((0.0, -3_000.0, members(1_000.0)))
     slow.update(-8_000.0, members(1_000.0), filter_s=FILTER_S, read=60.0, usual_s=60.0)
     assert slow.watts == -9_000.0
+
+
+def later(*rows):
+    return np.array([bool(one) for one in rows])
+
+
+def test_what_the_meter_saw_first_is_a_members_own_once_it_is_read():
+    residual = taken((0.0, 3_000.0, members(1_500.0, 1_500.0)), (1.0, 4_500.0, members(1_500.0, 1_500.0)))
+    assert (residual.watts, residual.beside.high) == (150.0, 1_500.0), "it may be beside them"
+    residual.explained(members(3_000.0, 1_500.0), later(1, 1))
+    assert residual.beside == Beside.steady(0.0), "it was the member that moved by itself"
+    residual.update(4_500.0, members(3_000.0, 1_500.0), filter_s=FILTER_S, read=2.0)
+    assert residual.beside == Beside.steady(0.0)
+
+
+@pytest.mark.parametrize(
+    ("shown", "fresh"),
+    [
+        ((3_500.0, 1_500.0), (1, 1)),
+        ((2_500.0, 1_500.0), (1, 1)),
+        ((0.0, 1_500.0), (1, 1)),
+        ((3_000.0, 1_500.0), (0, 1)),
+    ],
+)
+def test_another_move_or_that_of_who_was_told_something_explains_nothing(shown, fresh):
+    residual = taken((0.0, 3_000.0, members(1_500.0, 1_500.0)), (1.0, 4_500.0, members(1_500.0, 1_500.0)))
+    before = residual.beside
+    residual.explained(members(*shown), later(*fresh))
+    assert residual.beside == before
+
+
+def test_one_move_explains_one_jump():
+    residual = taken((0.0, 0.0, members(0.0, 0.0)), (1.0, 1_000.0, members(0.0, 0.0)))
+    assert residual.jumped
+    residual.explained(members(1_000.0, 0.0), later(1, 1))
+    assert not residual.jumped
+    residual.explained(members(1_000.0, 1_000.0), later(1, 1))
+    assert residual.beside == Beside.steady(0.0)
+
+
+def test_a_small_jump_is_left_to_the_smoothing():
+    residual = taken((0.0, 0.0, members(0.0)), (1.0, 90.0, members(0.0)))
+    assert not residual.jumped
+    residual.explained(members(90.0), later(1))
+    assert residual.watts == 9.0
+
+
+def test_until_the_meter_is_read_again_who_is_back_leaves_the_most_that_may_lie_beside():
+    told = members(1_500.0, 1_500.0, coming=(-1_500.0, 0.0))  # the other is on its way down, the meter may see it
+    residual = taken((0.0, 3_000.0, members(1_500.0, 1_500.0)), (5.0, 3_000.0, members(None, 1_500.0)))
+    residual.update(1_500.0, members(None, 1_500.0, coming=told.coming), filter_s=FILTER_S, read=10.0)
+    assert residual.watts == 750.0, "of the 1500 W of who is silent half are smoothed away"
+    residual.returned(members(1_500.0, 0.0))
+    assert residual.watts == -750.0
+    assert residual.beside.high == 0.0
+
+
+def test_within_bounds_what_totals_count_with_and_not_what_limits_do():
+    assert Beside(9.0, 12.0, -2.0).within(-5.0, 5.0) == Beside(5.0, 12.0, -2.0)
+    assert Beside(-9.0, -8.0, -12.0).within(-5.0, 5.0) == Beside(-5.0, -5.0, -12.0)
+    assert Beside.steady(1.0).within(-5.0, 5.0) == Beside.steady(1.0)

@@ -170,3 +170,42 @@ def test_it_is_not_looked_at_where_steps_are_not_checked():
     site.ask("c2", set_w=12_000.0)
     site.run(90)
     assert site.aside == []
+
+
+@pytest.mark.parametrize(("scale", "asked"), [(-1.0, 8_000.0), (-1.0, 3_000.0), (-1.0, -8_000.0), (0.1, 8_000.0)])
+def test_until_a_meter_is_doubted_the_loop_goes_so_far_and_no_further(scale, asked):
+    site = Site(load=0.0)
+    site.show = lambda total: scale * total
+    site.run(10)
+    site.ask("c1", set_w=asked)
+    site.run(90)
+    farthest = max(abs(total - asked) for total in site.totals[40:])
+    assert farthest <= 0.45 * RATING, "it ran to the end of the fleet"
+    assert site.aside == ["m"]
+    assert site.total == pytest.approx(asked, abs=0.01 * RATING)
+
+
+def test_a_meter_that_is_right_is_followed_though_a_load_hid_the_first_move():
+    site = Site(load=-2_000.0)
+    site.run(10)
+    site.ask("c1", set_w=8_000.0)
+    site.run(90, load=lambda seconds: -2_000.0 if seconds < 11.0 else -10_000.0)
+    assert site.aside == []
+    assert site.total == pytest.approx(8_000.0, abs=0.02 * RATING)
+
+
+def test_a_leash_is_let_out_step_by_step_and_is_none_while_moves_are_seen():
+    sight, values = Sight(), {"rating_w": 1_000.0, "period_s": 1.0, "least_s": 60.0}
+    assert sight.leash(0.0, 1_000.0) is None
+    for second in range(12):
+        sight.look(float(second), 500.0, 0.0, 500.0, **values)
+    for second in range(12, 20):
+        sight.look(float(second), 500.0, 300.0, 500.0, **values)  # they moved, and it stands
+    start = 11.0
+    assert sight.leash(start + 9.0, 1_000.0) == pytest.approx((400.0, 600.0))
+    assert sight.leash(start + 11.0, 1_000.0) == pytest.approx((300.0, 700.0))
+    for second in range(20, 32):
+        sight.look(float(second), 500.0, 300.0, 500.0, **values)
+    for second in range(32, 40):
+        sight.look(float(second), 800.0, 600.0, 500.0, **values)
+    assert sight.leash(40.0, 1_000.0) is None
