@@ -18,7 +18,7 @@ from gridiface.aggregation.running import Running
 from gridiface.aggregation.settlement.regulation_hours import scored
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Setpoint, Share, Target, TargetKind
-from gridiface.domain.envelope import EnvelopeSpan
+from gridiface.domain.envelope import EnvelopeSpan, Sure
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.performance_sums import RegulationFigures
@@ -108,6 +108,10 @@ class FleetViews:
     def envelope(self, target: Target, times: Sequence[Instant], now: Instant) -> Iterator[EnvelopeSpan]:
         """What a target can be counted on for, span by span."""
         return self._horizon.spans(target, times, now)
+
+    def sure(self, device_ids: Sequence[str], until: Instant, now: Instant) -> Iterator[Sure]:
+        """What each device can be counted on for until then, for each instant at which something begins or ends."""
+        return self._horizon.sure(device_ids, until, now)
 
     def _limits_w(self, group_id: str) -> tuple[float, float]:
         """(low, high) of a group's total now, W."""

@@ -108,6 +108,10 @@ def status(remote: Remote, *, as_json: bool, portfolio: NameArgument) -> None:
     sure, rated = found["dispatchable_capacity_kw"], found["nameplate_capacity_kw"]
     typer.echo(f"{found['name']}: {sure:.1f} kW sure of {rated:.1f} kW rated,")
     typer.echo(f"{found['observed_assets']} of {many(found['assets'], 'asset')} heard of lately")
+    left_out = [(one["cause"].replace("_", " "), f"{one['kw']:.1f}", one["assets"]) for one in found["withheld"]]
+    show_table(f"Not to be counted on for {found['hold_h']:g} h", ("why", "kW", "assets"), left_out)
+    twice = [(asset, ", ".join(others)) for asset, others in found["also_in"].items()]
+    show_table("In other portfolios, too: no market counts them", ("asset", "portfolios"), twice)
     programs = [(p["program"], p["assets"], f"{p['dispatchable_kw']:.1f}", p["active"]) for p in found["dr_programs"]]
     show_table("Programs", ("program", "assets", "sure, kW", "runs"), programs)
     markets = found["wholesale_market_eligibility"].values()

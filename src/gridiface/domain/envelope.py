@@ -5,6 +5,7 @@ Pure values. Active power + delivered to the grid, reactive power + injected; W,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -78,6 +79,19 @@ class EnvelopeSpan:
     reach_down_s: float
     held_up: tuple[Held, ...]
     held_down: tuple[Held, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sure:
+    """The most that devices can be counted on for, each by itself, whatever begins or ends at an instant to come.
+
+    `most_w`: W, + delivered, by device; who is none of the fleet's is not in it. `held`: what holds back who is held
+    back from its rating. `caps_w`: the most that groups' members may deliver together, W, where that is limited.
+    """
+
+    most_w: Mapping[str, float]
+    held: Mapping[str, Cause]
+    caps_w: Mapping[str, float]
 
 
 class FleetChanged(GridifaceError):

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Decision, Delivery, Outcome, Setpoint, Share, Target
-from gridiface.domain.envelope import EnvelopeSpan
+from gridiface.domain.envelope import EnvelopeSpan, Sure
 from gridiface.domain.fleet import Device, Group
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.performance_sums import Portion, RegulationFigures
@@ -338,6 +338,14 @@ class FleetSurvey(FleetView, Protocol):
 
     def envelope(self, target: Target, times: Sequence[Instant], now: Instant) -> Iterator[EnvelopeSpan]:
         """What a target that is there can be counted on for over [times[0], times[-1]), a piece of work at each step.
+
+        Raises:
+            FleetChanged: devices came or went meanwhile.
+        """
+        ...
+
+    def sure(self, device_ids: Sequence[str], until: Instant, now: Instant) -> Iterator[Sure]:
+        """What each device can be counted on for over [now, until), a piece of work at each step: the least counts.
 
         Raises:
             FleetChanged: devices came or went meanwhile.

@@ -21,8 +21,8 @@ from gridiface.aggregation.deciding.lifecycle import ControlBook
 from gridiface.aggregation.deciding.schedules import Schedules
 from gridiface.aggregation.envelope.doubt import unsure
 from gridiface.aggregation.envelope.limits import lasting_envelope
-from gridiface.aggregation.foreseeing.expected import Bounds, Expected
-from gridiface.aggregation.foreseeing.foresight import Foresight
+from gridiface.aggregation.foreseeing.expected import CAUSES, FREE, Bounds, Expected
+from gridiface.aggregation.foreseeing.foresight import Ahead, Foresight
 from gridiface.aggregation.foreseeing.horizon_rules import Rule, Rules
 from gridiface.aggregation.listening.fleet import Fleet
 from gridiface.aggregation.listening.metering import Metering
@@ -30,7 +30,7 @@ from gridiface.aggregation.splitting.nested import reachable
 from gridiface.aggregation.state.columns import Columns
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target, TargetKind
-from gridiface.domain.envelope import Cause, EnvelopeSpan, FleetChanged, Held
+from gridiface.domain.envelope import Cause, EnvelopeSpan, FleetChanged, Held, Sure
 from gridiface.domain.local_time import day_of
 
 #: Spans are no shorter than this, s.
@@ -72,10 +72,7 @@ class Horizon:
             FleetChanged: devices came or went meanwhile.
         """
         version, rows = self._c.version, self._members(target)
-        away = [self._c.devices[row].away for row in rows.tolist()]
-        expected = Expected(
-            self._c, rows, [[(one.start, one.end) for one in spans] for spans in away], self._config, now
-        )
+        expected = self._expected(rows, now)
         beside_w = self._metering.known(target)
         rules = Rules(self._c, self._fleet.tree, self._metering, target, rows, self._doubt(now))
         ruled = self._edges(now, times[-1])
@@ -86,7 +83,7 @@ class Horizon:
             if self._c.version != version:
                 raise FleetChanged("devices came or went")
             if rule is None or any(start - _LEAST_S < edge <= start for edge in ruled):
-                ahead = self._foresight.at(start, lambda group: self._metering.known(Target(TargetKind.GROUP, group)))
+                ahead = self._ahead(start)
                 if rule is not None:
                     expected.told(ahead.solution.watts[rows], start)
                 rule = rules.of(ahead)
@@ -94,6 +91,44 @@ class Horizon:
                 bounds = expected.bounds(start, end, rule)
                 yield _span(start, end, expected, bounds, rule, beside_w)
             expected.advance(start, end, rule, day_over=end in ends)
+
+    def sure(self, device_ids: Sequence[str], until: Instant, now: Instant) -> Iterator[Sure]:
+        """The most that each can be counted on for, who is asked for it from now on and holds it until then.
+
+        For now, and for each instant before the end at which a control, a window of the local schedule or an absence
+        begins or ends, or a vehicle departs: the least of all counts. Each by itself, with the charge that it has now.
+        Who has a set-point, alone or in a group, goes on with that.
+
+        Args:
+            device_ids: whose; who is not in the fleet, or does not count there, is left out.
+            until: the end.
+            now: when.
+
+        Raises:
+            FleetChanged: devices came or went meanwhile.
+        """
+        c, version = self._c, self._c.version
+        known = [c.row[name] for name in device_ids if name in c.row]
+        rows = np.array([row for row in known if c.counts[row]], dtype=np.int64)
+        names = [c.ids[row] for row in rows.tolist()]
+        expected = self._expected(rows, now)
+        rules = Rules(c, self._fleet.tree, self._metering, None, rows, self._doubt(now))
+        cuts = {now, *self._edges(now, until), *self._others(rows, now, until)}
+        for start in _spaced(sorted(cuts)):
+            if c.version != version:
+                raise FleetChanged("devices came or went")
+            ahead = self._ahead(start)
+            bounds = expected.bounds(start, until, rules.of(ahead))
+            most, causes = bounds.hi.tolist(), bounds.up.tolist()
+            held = {name: CAUSES[cause] for name, cause in zip(names, causes, strict=True) if cause != FREE}
+            yield Sure(dict(zip(names, most, strict=True)), held, dict(rules.caps(ahead)))
+
+    def _ahead(self, at: Instant) -> Ahead:
+        return self._foresight.at(at, lambda group: self._metering.known(Target(TargetKind.GROUP, group)))
+
+    def _expected(self, rows: IntArray, now: Instant) -> Expected:
+        away = [[(one.start, one.end) for one in self._c.devices[row].away] for row in rows.tolist()]
+        return Expected(self._c, rows, away, self._config, now)
 
     def _members(self, target: Target) -> IntArray:
         rows = self._fleet.rows_of(target)

@@ -54,7 +54,7 @@ class Rules:
 
     Args:
         columns, tree, metering: the fleet, its groups, its meters.
-        target: whose.
+        target: whose; None: nobody's in particular, of devices from all over the fleet.
         rows: its devices.
         doubt: how much more than they are counted with those may give, and take, who are not heard, W; per row.
     """
@@ -64,14 +64,15 @@ class Rules:
         columns: Columns,
         tree: GroupTree,
         metering: Metering,
-        target: Target,
+        target: Target | None,
         rows: IntArray,
         doubt: tuple[FloatArray, FloatArray],
     ) -> None:
         self._c, self._tree, self._metering = columns, tree, metering
-        self._target, self._rows, self._doubt = target, rows, doubt
-        self._of_group = target.kind is TargetKind.GROUP
-        self._above = frozenset(tree.ancestors(target.id) if self._of_group else tree.around(target.id))
+        self._rows, self._doubt = rows, doubt
+        self._name = "" if target is None else target.id
+        self._of_all, self._of_group = target is None, target is None or target.kind is TargetKind.GROUP
+        self._above = frozenset(tree.ancestors(self._name) if self._of_group else tree.around(self._name))
         self._place: IntArray = np.full(columns.count, -1, dtype=np.int64)
         self._place[rows] = np.arange(rows.size)
 
@@ -93,6 +94,13 @@ class Rules:
             outer=outer,
             limits=(*limits, *self._own(plan)),
         )
+
+    def caps(self, ahead: Ahead) -> Iterator[tuple[str, float]]:
+        """Each group whose members' net is limited, with the most that it may be, W, + delivered."""
+        for node in ahead.plan.nodes():
+            _, high, given, _ = self._left(node)
+            if min(high, given) < np.inf:
+                yield node.id, min(high, given)
 
     def _short(self, ahead: Ahead, node: Node) -> float:
         """What of a group's total is not there, W, + delivered."""
@@ -178,13 +186,14 @@ class Rules:
 
     def _within(self, node: Node) -> bool:
         """Whether a group is the target, or lies inside it."""
-        return self._of_group and (node.id == self._target.id or self._target.id in self._tree.ancestors(node.id))
+        inside = node.id == self._name or self._name in self._tree.ancestors(node.id)
+        return self._of_all or (self._of_group and inside)
 
     def _totals(self, plan: Plan, *, inside: bool) -> BoolArray:
         """Per row: who is in a group with a total of its own; `inside` the target, or beside it."""
         found = np.zeros(self._c.count, dtype=np.bool_)
         for node in plan.nodes():
-            if node.bound and node.id != self._target.id and node.id not in self._above:
+            if node.bound and (self._of_all or node.id != self._name) and node.id not in self._above:
                 found[node.rows] |= self._within(node) is inside
         return found
 
@@ -220,9 +229,9 @@ class Rules:
         """The target's own limits, with what they leave."""
         if self._of_group:
             return [
-                one for node in plan.nodes() if node.id == self._target.id for one in _named(node, self._left(node))
+                one for node in plan.nodes() if node.id == self._name for one in _named(node, self._left(node))
             ]
-        row = self._c.row[self._target.id]
+        row = self._c.row[self._name]
         ruling = plan.rulings.get(row)
         sides = float(plan.device_high[row]), float(plan.device_low[row])
         return [

@@ -76,7 +76,9 @@ class AssetState:
         observed: when, by our clock.
         online: whether it can be commanded.
         soc: state of charge, 0..1.
-        available_kw: for what stores nothing, the power it can add or shed now.
+        available_kw: for what stores nothing, the power it can deliver, or shed, now.
+        counted_kw: what the fleet's envelope counts on while the power must be held; below 0: it must take power.
+        held: why that is less than its rating, a word of `domain.envelope.Cause`; empty: it is not.
     """
 
     asset_id: str
@@ -84,6 +86,8 @@ class AssetState:
     online: bool = True
     soc: float | None = None
     available_kw: float | None = None
+    counted_kw: float | None = None
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,12 @@ class SocPolicy:
 
     def floor_kw(self, asset: Asset, state: AssetState | None, now: Instant) -> float:
         """The power that the asset can surely give for `hold_hours`, kW; 0 where nothing recent is known."""
+        power = self.alone_kw(asset, state, now)
+        counted = None if state is None else state.counted_kw
+        return power if counted is None else min(power, max(0.0, counted))
+
+    def alone_kw(self, asset: Asset, state: AssetState | None, now: Instant) -> float:
+        """The same by its size and charge alone, kW: nothing that begins or ends meanwhile is looked at."""
         if state is None or not state.online or now - state.observed > self.lost_after_s:
             return 0.0
         if asset.asset_type not in STORING:

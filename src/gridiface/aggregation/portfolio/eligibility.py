@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -128,7 +128,7 @@ class Eligibility:
         qualified_kw: of the assets that fit, the power held for the market's duration.
         gap_kw: what is missing to the least size, kW; 0 where it is met.
         incremental_assets: how many more assets of the present mean size close the gap; None where none fits yet.
-        left_out: assets that do not fit, by id.
+        left_out: assets that do not fit, or are in another portfolio, too, by id.
         checks: each threshold.
     """
 
@@ -155,6 +155,7 @@ def eligibility(
     now: Instant,
     *,
     let_through: Callable[[Mapping[str, float]], float] = _all,
+    elsewhere: Collection[str] = (),
     stale_after_days: int = 400,
 ) -> Eligibility:
     """Whether the assets together meet a market's thresholds, and what is lacking.
@@ -165,10 +166,13 @@ def eligibility(
         assets: the portfolio's.
         market: its thresholds.
         now: to tell an old entry.
+        elsewhere: ids of those that are in another aggregation, too: nobody can sell them twice, so neither counts
+            them.
         let_through: what interconnections let through of powers by asset id, kW.
         stale_after_days: age from which an entry counts as old.
     """
-    fitting = [asset for asset in assets if not _misfit(asset, market)]
+    alone = [asset for asset in assets if asset.id not in elsewhere]
+    fitting = [asset for asset in alone if not _misfit(asset, market)]
     held = {asset.id: asset.sustained_kw(market.duration_h) for asset in fitting}
     powers, qualified = list(held.values()), let_through(held)
     missing = market.min_aggregation_kw - qualified
@@ -176,7 +180,9 @@ def eligibility(
     mean = math.fsum(powers) / len(powers) if powers else 0.0
     more = 0 if gap <= 0 else math.ceil(gap / mean - 1e-9) if mean > 0 else None
     capped = gap > 0 and math.fsum(powers) > qualified + _EXACT_KW
-    checks = tuple(_checks(market, assets, qualified, gap, capped=capped))
+    checks = tuple(_checks(market, alone, qualified, gap, capped=capped))
+    if len(alone) < len(assets):
+        checks = (*checks, _twice(len(assets) - len(alone)))
     age = (datetime.fromtimestamp(now, UTC).date() - market.checked).days
     return Eligibility(
         market_id=market.id,
@@ -188,7 +194,7 @@ def eligibility(
         qualified_kw=qualified,
         gap_kw=gap,
         incremental_assets=None if capped else more,
-        left_out=tuple(asset.id for asset in assets if _misfit(asset, market)),
+        left_out=tuple(asset.id for asset in assets if asset.id in elsewhere or _misfit(asset, market)),
         checks=checks,
     )
 
@@ -209,6 +215,12 @@ def _misfit(asset: Asset, market: Market) -> str:
     ):
         return "metering_interval_s"
     return ""
+
+
+def _twice(count: int) -> Check:
+    who = "asset is" if count == 1 else "assets are"
+    fix = f"left out: {count} {who} enrolled in another portfolio, too; take each out of all but one"
+    return Check(rule="other_portfolio", wanted=None, found=float(count), unit="assets", ok=False, fix=fix)
 
 
 def _checks(market: Market, assets: Sequence[Asset], qualified: float, gap: float, *, capped: bool) -> list[Check]:

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.definitions import TITLE
+from gridiface.domain.envelope import FleetChanged
 from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.naming import following
@@ -49,8 +50,8 @@ class PortfolioPort(Protocol):
         """Take one away, durably."""
         ...
 
-    def status(self, name: str, now: Instant) -> Mapping[str, Any]:
-        """What it can surely give now."""
+    async def status(self, name: str, now: Instant) -> Mapping[str, Any]:
+        """What it can surely give now; raises FleetChanged where the fleet does not rest."""
         ...
 
     def qualification(self, name: str, now: Instant) -> Mapping[str, Any]:
@@ -128,25 +129,40 @@ class PortfolioList(TypedDict):
     next: str | None
 
 
+class WithheldPower(TypedDict):
+    """What so many assets would give by their charge, and cannot be counted on for."""
+
+    cause: str
+    kw: float
+    assets: int
+
+
 class PortfolioStatus(TypedDict):
     """What a portfolio can surely give, in kW.
 
-    `dispatchable_capacity_kw`: lower bound, from conservative states of charge and within the caps of its groups;
-    `observed_assets`: of how many something recent is known; `dr_programs`: the programs that have assets here;
-    `interconnect_constraints`: caps by group; `wholesale_market_eligibility`: markets by id, each with its checks,
-    source, date, the gap and the incremental enrolment that closes it.
+    `dispatchable_capacity_kw`: lower bound for the next `hold_h` hours, from conservative states of charge, within the
+    caps of its groups, and of each asset the least that the fleet's envelope counts on in that time; `withheld`: what
+    is left out for that, kW of so many assets by cause (a word of the envelope, or `rating`), before caps;
+    `observed_assets`: of how many something recent is known; `dr_programs`: the programs that have assets here, with
+    what is reserved to each (`committed_kw`; null: nothing) and what of that is not sure; `interconnect_constraints`:
+    caps by group; `wholesale_market_eligibility`: markets by id, each with its checks, source, date, the gap and the
+    incremental enrolment that closes it; `also_in`: assets that are in other portfolios, too, with the ids of these: no
+    market counts them.
     """
 
     id: str
     name: str
     computed: float
     dispatchable_capacity_kw: float
+    hold_h: float
+    withheld: list[WithheldPower]
     nameplate_capacity_kw: float
     assets: int
     observed_assets: int
     dr_programs: list[dict[str, Any]]
     interconnect_constraints: dict[str, dict[str, Any]]
     wholesale_market_eligibility: dict[str, dict[str, Any]]
+    also_in: dict[str, list[str]]
 
 
 class RefusedAsset(TypedDict):
@@ -243,7 +259,11 @@ class PortfoliosArea(Area):
     async def get_portfolio_status(self, call: Call[NoQuery, NoBody]) -> PortfolioStatus:
         """From the fleet as it is now."""
         self._one(call.id)
-        return cast("PortfolioStatus", dict(self._port.status(call.id, call.now)))
+        try:
+            found = await self._port.status(call.id, call.now)
+        except FleetChanged as problem:
+            raise Refused(503, "devices come and go while it is worked out", "ask again") from problem
+        return cast("PortfolioStatus", dict(found))
 
     @get(
         "/portfolios/{id}/qualification",

@@ -112,3 +112,68 @@ def test_a_departure_gives_way_to_a_limit_as_it_will(bench):
     world.submit(ask("l", start=600, duration=2_400, load_limit=1_600.0, program="dso"))
     due = at(series(world, hours=1), world, 1_500)
     assert (due.min_w, due.max_w) == (pytest.approx(-1_600.0), pytest.approx(-1_600.0))
+
+
+def sure(world, names, hours=1):
+    """The least of each, W, and what holds it back then; the least cap of each group."""
+    most, held, caps = {}, {}, {}
+    for each in world.engine.sure(names, world.now + hours * HOUR, world.now):
+        for name, watts in each.most_w.items():
+            if watts < most.get(name, float("inf")):
+                most[name], held[name] = watts, each.held.get(name)
+        for name, watts in each.caps_w.items():
+            caps[name] = min(watts, caps.get(name, watts))
+    return most, held, caps
+
+
+def test_what_devices_are_sure_of_until_then_is_the_least_of_whatever_begins_meanwhile(bench):
+    leaves = Departure(time=DailyTime(at_s=int((T0 + 1_800) % 86_400)), soc=0.2)
+    away = (Interval(T0 + 3_000, 600.0),)
+    members = [battery(name) for name in ("free", "limited", "asked", "late")]
+    members += [
+        battery("leaves", constraints=Constraints(departure=leaves)),
+        battery("away", away=away),
+        battery("blocked"),
+        battery("capped", constraints=Constraints(daily_wh=2_000.0)),
+    ]
+    names = [one.id for one in members]
+    world = bench(*members, socs=dict.fromkeys(names, 0.9)).step(steps=3)
+    world.engine.desk.block("blocked", True, world.now)
+    for name, values in (("limited", {"export_limit": 1_500.0}), ("asked", {"set_w": -2_000.0})):
+        control = ask(name, start=1_200, duration=600, **values)
+        world.submit(replace(control, target=Target(TargetKind.DEVICE, name)))
+    world.submit(replace(ask("late", start=7_200, duration=600, set_w=-2_000.0), target=Target(TargetKind.DEVICE, "late")))
+    world.submit(ask("feeder", start=600, duration=600, export_limit=9_000.0))
+    most, held, caps = sure(world, [*names, "nobody"])
+    assert most == {
+        "free": pytest.approx(5_000.0),
+        "limited": pytest.approx(1_500.0),
+        "asked": pytest.approx(-2_000.0),
+        "late": pytest.approx(5_000.0),
+        "leaves": pytest.approx(0.0),
+        "away": 0.0,
+        "blocked": 0.0,
+        "capped": pytest.approx(2_000.0, rel=0.01),
+    }
+    assert (held["limited"], held["asked"], held["capped"]) == (Cause.LIMIT, Cause.ASKED, Cause.DAY)
+    assert (held["leaves"], held["away"], held["blocked"]) == (Cause.GONE, Cause.AWAY, Cause.BLOCKED)
+    assert caps == {"all": pytest.approx(9_000.0)}
+
+
+def test_who_is_in_a_total_of_its_group_goes_on_with_its_part(bench):
+    world = bench(battery("a"), battery("b")).step(steps=3)
+    world.submit(ask("one", duration=7_200, set_w=3_000.0))
+    world.step(steps=3)
+    most, held, _ = sure(world, ["a", "b"])
+    assert most == {"a": pytest.approx(1_500.0), "b": pytest.approx(1_500.0)}
+    assert set(held.values()) == {Cause.ASKED}
+
+
+def test_a_fleet_that_changes_is_looked_at_anew(bench):
+    world = bench(battery("a"), battery("b")).step(steps=3)
+    world.submit(ask("one", start=600, duration=600, set_w=3_000.0))
+    found = world.engine.sure(["a"], world.now + HOUR, world.now)
+    next(found)
+    world.engine.remove_device("b", world.now)
+    with pytest.raises(FleetChanged):
+        next(found)

@@ -37,7 +37,7 @@ def test_golden_status() -> None:
     }
     caps = [ExportCap(name="feeder", asset_ids=frozenset({"a", "b", "elsewhere"}), max_export_kw=4.0)]
     programs = [
-        ProgramEnrolment(program="peak", asset_ids=frozenset({"b", "c"}), committed_kw=9.0, active=True),
+        ProgramEnrolment(program="peak", asset_ids=frozenset({"b", "c"}), parts={"b": 0.9, "c": 0.9, "e": 1.0}, active=True),
         ProgramEnrolment(program="other", asset_ids=frozenset({"elsewhere"})),
     ]
     status = portfolio_status(portfolio, states, bundled_markets(), NOW, caps=caps, programs=programs)
@@ -45,7 +45,8 @@ def test_golden_status() -> None:
     assert status.dispatchable_capacity_kw == pytest.approx(9.0)
     assert (status.nameplate_capacity_kw, status.assets, status.observed_assets) == (20.0, 4, 3)
     (peak,) = status.dr_programs
-    # 3 + 5 = 8 kW of the 9 promised.
+    # 0.9 x (5 + 5) = 9 kW are reserved, of which 3 + 5 = 8 are there.
+    assert peak.committed_kw == pytest.approx(9.0)
     assert (peak.assets, peak.dispatchable_kw, peak.shortfall_kw, peak.active) == (2, pytest.approx(8.0), 1.0, True)
     feeder = status.interconnect_constraints["feeder"]
     assert (feeder.assets, feeder.nameplate_kw, feeder.withheld_kw, feeder.binding) == (2, 10.0, 6.0, True)

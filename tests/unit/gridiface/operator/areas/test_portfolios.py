@@ -29,7 +29,7 @@ class Port:
         assert along
         del self.kept[name]
 
-    def status(self, name: str, now: float) -> Any:
+    async def status(self, name: str, now: float) -> Any:
         return {"id": name, "computed": now}
 
     def qualification(self, name: str, now: float) -> Any:

@@ -46,9 +46,10 @@ class Portfolios:
     def one(self, name: str) -> Any:
         return {"id": "p1", "name": "roofs", "assets": [ASSET]} if name == "p1" else None
 
-    def status(self, name: str, now: float) -> Any:
+    async def status(self, name: str, now: float) -> Any:
         market = {"name": "regulation", "eligible": False, "gap_kw": 95.0, "checks": [{"check": "size"}]}
-        return {"id": "p1", "name": "roofs", "computed": now, "dispatchable_capacity_kw": 4.5,
+        return {"id": "p1", "name": "roofs", "computed": now, "dispatchable_capacity_kw": 4.5, "hold_h": 1.0,
+                "withheld": [{"cause": "departed", "kw": 0.5, "assets": 1}], "also_in": {"b1": ["p 2"]},
                 "nameplate_capacity_kw": 5.0, "assets": 1, "observed_assets": 1, "dr_programs": [{"program": "dr"}],
                 "interconnect_constraints": {"fleet": {"max_export_kw": 100.0}},
                 "wholesale_market_eligibility": {"reg": market}}  # fmt: skip
@@ -92,6 +93,7 @@ async def test_portfolios_and_the_markets_they_are_ready_for(whole: Any) -> None
     _, text, _ = await whole.ask("GET", "/portfolios?q=roof")
     assert "/portfolios/p1" in text
     _, text, _ = await whole.ask("GET", "/portfolios/p1")
-    for said in ("4.50\u202fkW", "regulation", "missing, kW: 95", "13.5\u202fkWh", "15\u202fmin"):
+    for said in ("4.50\u202fkW", "regulation", "missing, kW: 95", "13.5\u202fkWh", "15\u202fmin", "departed, 1 asset",
+                 '/portfolios/p%202"'):  # fmt: skip
         assert said in text, said
     assert (await whole.ask("GET", "/portfolios/none"))[0] == 404
