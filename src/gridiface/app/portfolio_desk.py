@@ -180,7 +180,9 @@ class PortfolioDesk:
     def _caps(self, sure: Sure) -> Iterator[ExportCap]:
         """Those of the groups, and what controls and schedules limit them to while the power must be held."""
         for group in self._engine.groups():
-            most = min(math.inf if group.max_export_w is None else group.max_export_w, sure.caps_w.get(group.id, math.inf))
+            most = min(
+                math.inf if group.max_export_w is None else group.max_export_w, sure.caps_w.get(group.id, math.inf)
+            )
             if math.isfinite(most):
                 members = frozenset(self._engine.members(group.id))
                 yield ExportCap(name=group.id, asset_ids=members, max_export_kw=max(0.0, most) / 1000)

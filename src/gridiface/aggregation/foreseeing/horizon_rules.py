@@ -228,9 +228,7 @@ class Rules:
     def _own(self, plan: Plan) -> list[tuple[Bound, float]]:
         """The target's own limits, with what they leave."""
         if self._of_group:
-            return [
-                one for node in plan.nodes() if node.id == self._name for one in _named(node, self._left(node))
-            ]
+            return [one for node in plan.nodes() if node.id == self._name for one in _named(node, self._left(node))]
         row = self._c.row[self._name]
         ruling = plan.rulings.get(row)
         sides = float(plan.device_high[row]), float(plan.device_low[row])

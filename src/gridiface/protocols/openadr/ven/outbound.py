@@ -5,6 +5,8 @@ Owns the order of what is sent. Does not own when a step is due (registration.py
 
 from __future__ import annotations
 
+import math
+
 from gridiface.protocols.openadr.payloads import event
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.ven.registration import (
@@ -43,7 +45,7 @@ class Outbound:
     def _step(self, now: float) -> tuple[str, Payload] | None:
         step = self._registrar.link.steps[0]
         # An answer that is due goes first, whatever the steps are.
-        waiting = self._first_waiting() if self._state.registered else None
+        waiting = self._first_waiting(now) if self._state.registered else None
         if waiting and waiting.urgent:
             return waiting.kind, waiting.payload
         own = self._state.registration
@@ -63,9 +65,9 @@ class Outbound:
 
     def _of_both(self, now: float) -> tuple[str, Payload] | None:
         """Answers first; then what waits and polls in turns, or a VTN that is slow at reports could tell no event."""
-        waiting, poll = self._first_waiting(), self._poll(now)
+        waiting, poll = self._first_waiting(now), self._poll(now)
         if waiting is None:
-            return poll
+            return None if self._ending else poll
         if poll and self._registrar.polls_before(now) and not (waiting.urgent or self._ending):
             return poll
         return waiting.kind, waiting.payload
@@ -75,8 +77,13 @@ class Outbound:
         """A poll after the end of the registration, whose answer may have been lost, would hear that nobody is here."""
         return any(item.kind == CANCEL for item in self._state.outbox.values())
 
-    def _first_waiting(self) -> Waiting | None:
-        items = self._state.outbox.values()
+    def next_due(self) -> float:
+        """When the first of what waits may be sent; infinity where nothing waits, minus infinity: at any time."""
+        kinds = {item.kind for item in self._state.outbox.values()}
+        return min(map(self._registrar.free_at, kinds), default=math.inf)
+
+    def _first_waiting(self, now: float) -> Waiting | None:
+        items = [item for item in self._state.outbox.values() if self._registrar.free_at(item.kind) <= now]
         return next((item for item in items if item.urgent), None) or next(iter(items), None)
 
     def _poll(self, now: float) -> tuple[str, Payload] | None:

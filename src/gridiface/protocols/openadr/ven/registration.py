@@ -45,6 +45,7 @@ class Link:
     failures: int = 0
     steps: list[str] = field(default_factory=list)
     again_at: float = math.inf
+    held: dict[str, tuple[int, float]] = field(default_factory=dict)
 
 
 class Registrar:
@@ -68,8 +69,9 @@ class Registrar:
 
     # -- the link ------------------------------------------------------------------------------------------------
 
-    def worked(self) -> None:
-        """The VTN answered."""
+    def worked(self, kind: str = "") -> None:
+        """The VTN answered a payload of this kind."""
+        self.link.held.pop(kind, None)
         if self.link.failures:
             self.link.failures = 0
             self._state.notices.append(LinkChanged(up=True, failures=0))
@@ -79,13 +81,32 @@ class Registrar:
 
         `pause`: s that the VTN asks for; it is left alone so long, within the back-off's own most.
         """
-        link, config = self.link, self._state.config
+        link = self.link
         link.failures += 1
         if link.failures == 1:
             self._state.notices.append(LinkChanged(up=False, failures=1))
-        most = min(config.retry_most, max(self._period(), config.retry_first))
-        wait = min(most, config.retry_first * 2.0 ** min(link.failures - 1, 30))
-        link.retry_at = now + max(wait * (0.9 + 0.2 * self._state.draw()), min(pause, config.retry_most))
+        most = min(self._state.config.retry_most, max(self._period(), self._state.config.retry_first))
+        link.retry_at = now + self._wait(link.failures, most, pause)
+
+    def stuck(self, kind: str, now: float, pause: float = 0.0, *, busy: bool = False) -> None:
+        """It answered, and failed at a payload of this kind: these wait, other kinds and polls go on.
+
+        The wait doubles as in `failed`, up to its own most: nobody is missed meanwhile. `busy`: it has too much to do,
+        and is left alone altogether for a first wait, or as long as it asks for.
+        """
+        config, failures = self._state.config, self.link.held.get(kind, (0, 0.0))[0] + 1
+        self.link.held[kind] = (failures, now + self._wait(failures, config.retry_most, pause))
+        if busy:
+            self.link.retry_at = now + self._wait(1, config.retry_most, pause)
+
+    def _wait(self, failures: int, most: float, pause: float) -> float:
+        config = self._state.config
+        wait = min(most, config.retry_first * 2.0 ** min(failures - 1, 30))
+        return max(wait * (0.9 + 0.2 * self._state.draw()), min(pause, config.retry_most))
+
+    def free_at(self, kind: str) -> float:
+        """From when on a payload of this kind may be sent; minus infinity: at any time."""
+        return self.link.held.get(kind, (0, -math.inf))[1]
 
     def polled(self, now: float, *, empty: bool) -> None:
         """A poll was answered: poll on until the queue is empty, then wait for the frequency asked for."""
@@ -103,6 +124,7 @@ class Registrar:
         self.link.next_poll -= seconds
         self.link.retry_at -= seconds
         self.link.again_at -= seconds
+        self.link.held = {kind: (count, until - seconds) for kind, (count, until) in self.link.held.items()}
         self._lost_at -= seconds
 
     def tick(self, now: float) -> None:

@@ -48,6 +48,9 @@ from gridiface.protocols.openadr.ven.state import (
 
 #: HTTP statuses after which the same bytes must not be sent again.
 _HOPELESS = frozenset({400, 404, 406, 413, 501})
+#: Those of a VTN that is there and fails at what it was sent, or (503) has too much to do; 520: its answer is none.
+_BUSY = 503
+_FAILS_AT = frozenset({500, _BUSY, 505, 520})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ class Ven:
             LocalProtocolError: that request is not under way.
         """
         request = self._finish(request_id)
-        self._registrar.worked()
+        self._registrar.worked(request.kind)
         if request.kind == QUERY:
             self._registrar.queried(payload)
         elif request.kind == CREATE:
@@ -167,12 +170,17 @@ class Ven:
 
         `pause`: s that the VTN wants to be left alone for (Retry-After); heeded up to the longest back-off.
         """
-        request = self._finish(request_id)
+        request, link = self._finish(request_id), self._registrar.link
         if status in _HOPELESS:
             self._state.notices.append(Rejected(request.kind, 0, f"HTTP {status}"))
             if request.kind not in {CREATE, POLL}:
                 self._outbound.done(request.kind, request.payload)
+                if request.kind in link.held:  # given up after it failed again and again: so may the next one
+                    self._registrar.stuck(request.kind, now)
                 return
+        if status in _FAILS_AT and request.kind != POLL and request.kind not in link.steps[:1]:
+            self._registrar.stuck(request.kind, now, pause, busy=status == _BUSY)
+            return
         self._registrar.failed(now, pause)
 
     def abandon(self) -> None:
@@ -334,9 +342,9 @@ class Ven:
         clock = self._registrar.link
         times = [self._events.next_step(), self._reports.next_due(), self._opts.next_end(), clock.again_at]
         if self._under_way is None:
-            if clock.steps or self._state.outbox:
-                times.append(max(now, clock.retry_at))
-            elif self._state.registered and self._state.config.push_address is None:
+            due = -math.inf if clock.steps else self._outbound.next_due()
+            times.append(max(now, clock.retry_at, due))
+            if due > now and self._state.registered and self._state.config.push_address is None:
                 times.append(max(clock.next_poll, clock.retry_at))
         return min(times)
 

@@ -142,7 +142,9 @@ def test_what_devices_are_sure_of_until_then_is_the_least_of_whatever_begins_mea
     for name, values in (("limited", {"export_limit": 1_500.0}), ("asked", {"set_w": -2_000.0})):
         control = ask(name, start=1_200, duration=600, **values)
         world.submit(replace(control, target=Target(TargetKind.DEVICE, name)))
-    world.submit(replace(ask("late", start=7_200, duration=600, set_w=-2_000.0), target=Target(TargetKind.DEVICE, "late")))
+    world.submit(
+        replace(ask("late", start=7_200, duration=600, set_w=-2_000.0), target=Target(TargetKind.DEVICE, "late"))
+    )
     world.submit(ask("feeder", start=600, duration=600, export_limit=9_000.0))
     most, held, caps = sure(world, [*names, "nobody"])
     assert most == {

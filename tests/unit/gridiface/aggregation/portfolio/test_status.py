@@ -37,7 +37,9 @@ def test_golden_status() -> None:
     }
     caps = [ExportCap(name="feeder", asset_ids=frozenset({"a", "b", "elsewhere"}), max_export_kw=4.0)]
     programs = [
-        ProgramEnrolment(program="peak", asset_ids=frozenset({"b", "c"}), parts={"b": 0.9, "c": 0.9, "e": 1.0}, active=True),
+        ProgramEnrolment(
+            program="peak", asset_ids=frozenset({"b", "c"}), parts={"b": 0.9, "c": 0.9, "e": 1.0}, active=True
+        ),
         ProgramEnrolment(program="other", asset_ids=frozenset({"elsewhere"})),
     ]
     status = portfolio_status(portfolio, states, bundled_markets(), NOW, caps=caps, programs=programs)

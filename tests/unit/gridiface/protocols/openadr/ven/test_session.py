@@ -213,6 +213,49 @@ def test_overload_and_silence_are_tried_again(talk):
     assert made.ven.waiting == 0
 
 
+@pytest.mark.parametrize("status", [500, 503, 520])
+def test_a_vtn_that_fails_at_reports_alone_is_there_and_gets_them_ever_more_rarely(talk, status):
+    """Polls, which it answers, neither end the back-off of what it fails at nor make a link that comes and goes."""
+    made = talk(retry_first=1.0, retry_most=20.0, jitter=0.0)
+    made.run()
+    made.ven.registration.poll_frequency = 1.0
+    made.ven.add_opt_schedule("optOut", [(made.now, 3_600)], made.now)
+    start, tries, polls = made.now, [], 0
+    while made.now - start < 60:
+        while requests := made.ven.next_requests(made.now):
+            (request,) = requests
+            if request.kind == "poll":
+                polls += 1
+                made.ven.receive(request.id, made.kit.handle(request.payload, service=request.service), made.now)
+            else:
+                tries.append(made.now - start)
+                made.ven.failed(request.id, made.now, status=status)
+        assert made.ven.next_timer(made.now) > made.now
+        made.kit.now = made.now + 0.25
+        made.ven.handle_timer(made.now)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(tries)]
+    assert gaps == pytest.approx([1, 2, 4, 8, 16, 20], rel=0.1, abs=0.3)
+    assert polls > 10
+    assert made.told("LinkChanged") == []
+    made.run(25)
+    assert made.ven.waiting == 0
+
+
+def test_what_is_given_up_after_failing_again_and_again_leaves_the_next_one_waiting(talk):
+    made = talk(retry_first=1.0, retry_most=20.0)
+    made.run()
+    for number in range(2):
+        made.ven.add_opt_schedule("optOut", [(made.now + number, 3_600)], made.now)
+    (request,) = made.ven.next_requests(made.now)
+    made.ven.failed(request.id, made.now, status=500)
+    made.kit.now += 2
+    request = next(one for one in made.ven.next_requests(made.now) if one.kind != "poll")
+    made.ven.failed(request.id, made.now, status=400)
+    assert made.ven.waiting == 1
+    assert [one.kind for one in made.ven.next_requests(made.now)] in ([], ["poll"])
+    assert made.told("Rejected")[0].description == "HTTP 400"
+
+
 @pytest.mark.parametrize(("asked", "waited"), [(0.5, 1.0), (40.0, 40.0), (1e6, 300.0)])
 def test_a_vtn_that_wants_to_be_left_alone_is_within_the_longest_back_off(talk, asked, waited):
     made = talk(retry_first=1.0, retry_most=300.0)
