@@ -40,18 +40,24 @@ class Leave:
 
 
 def answered(outcomes: Iterable[Outcome], end: Instant) -> list[Leave]:
-    """Devices that said in mid-event, or before it, that they take no part: from then on they are out.
+    """Devices that said in mid-event, or before it, that they take no part: they are out, until they begin again.
 
     What is told at the end (no acknowledgement, silence) is no opt-out: it is a bad performance.
     """
-    found: dict[str, Leave] = {}
-    for one in outcomes:
-        blocked = one.kind is OutcomeKind.FAILED and one.reason == Verdict.BLOCKED.value
-        if one.device_id is None or one.at >= end or not (blocked or one.kind in _LEFT):
+    found: list[Leave] = []
+    out: dict[str, Leave] = {}
+    for one in sorted(outcomes, key=lambda one: one.at):
+        name = one.device_id
+        if name is None or one.at >= end:
             continue
-        why = "it opted out" if blocked or not one.reason else one.reason
-        found.setdefault(one.device_id, Leave(device_id=one.device_id, start=one.at, end=end, reason=why))
-    return list(found.values())
+        word = one.reason.partition(":")[0].strip()
+        blocked = one.kind is OutcomeKind.FAILED and word == Verdict.BLOCKED.value
+        if one.kind is OutcomeKind.STARTED and name in out:
+            found.append(replace(out.pop(name), end=one.at))
+        elif (blocked or one.kind in _LEFT) and name not in out:
+            why = "it opted out" if blocked or not one.reason else one.reason
+            out[name] = Leave(device_id=name, start=one.at, end=end, reason=why)
+    return sorted([*found, *out.values()], key=lambda one: one.start)
 
 
 _LEFT = frozenset({OutcomeKind.REFUSED, OutcomeKind.PARTIAL})
@@ -68,7 +74,7 @@ async def recorded(
     away = await _acts(records, devices, "enabled", end)
     back = {name: [one.at for one in acts if one.verdict == "enabled"] for name, acts in away.items()}
     found = [
-        replace(one, end=min((at for at in back.get(one.device_id, ()) if at > one.start), default=end))
+        replace(one, end=min((at for at in back.get(one.device_id, ()) if one.start < at < one.end), default=one.end))
         for one in answered(outcomes, end)
     ]
     for name in devices:

@@ -10,6 +10,7 @@ from gridiface.northbound.sep2.served.response_log import Respondable, ResponseL
 from gridiface.northbound.sep2.served.services import Call, Services, bad_value, still_there
 from gridiface.northbound.sep2.served.state_records import EndDeviceRecord, EventRecord, EventSet, Program, Publication
 from gridiface.northbound.sep2.translate.answers import response_fault, status_to_outcome
+from gridiface.protocols.sep2.enums import EventStatusCode, ResponseStatus
 from gridiface.protocols.sep2.exchange import Reply, created
 from gridiface.protocols.sep2.resources import Response
 
@@ -98,6 +99,8 @@ class Responses:
         """What the answer means for the domain's controls."""
         if record.device_id is None:
             return []
+        if status == ResponseStatus.OPTED_IN and self._out(event, record):
+            status = ResponseStatus.STARTED  # from now on it does what the event asks for, again
         if event.owner:
             return self._outcomes_beside(event, record, status, now)
         control_id = event.control_of(record.device_id)
@@ -107,6 +110,12 @@ class Responses:
         if step is None:
             return []
         return [Outcome(control_id=control_id, kind=step[0], at=now, device_id=record.device_id, reason=step[1])]
+
+    def _out(self, event: EventRecord, record: EndDeviceRecord) -> bool:
+        """Whether the event runs without the device, which opted out of it."""
+        if event.item.obj.eventStatus.currentStatus != EventStatusCode.ACTIVE:
+            return False
+        return self._log.has(event, record.lfdi, ResponseStatus.OPTED_OUT)
 
     @staticmethod
     def _outcomes_beside(event: EventRecord, record: EndDeviceRecord, status: int, now: float) -> list[Outcome]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gridiface.domain.controls import Decision, Outcome, OutcomeKind, Source, Target, TargetKind
+from gridiface.northbound.sep2.translate.answers import status_to_outcome
 from gridiface.operator.accounts.optouts import Leave, answered, left, recorded
 
 
@@ -35,11 +36,24 @@ def test_who_said_in_mid_event_that_it_takes_no_part_is_out_from_then_on() -> No
         100.0,
     )
     assert found == [
+        leave("before", -5.0, 100.0, "too hot"),
         leave("ven", 40.0, 100.0, "the VEN opted out (200)"),
         leave("inverter", 50.0, 100.0, "it opted out"),
-        leave("before", -5.0, 100.0, "too hot"),
         leave("partly", 60.0, 100.0, "it opted out"),
     ]
+
+
+def test_a_2030_5_device_that_answers_4_is_out_until_it_begins_again() -> None:
+    kind, reason = status_to_outcome(4) or (OutcomeKind.COMPLETED, "")
+    steps = [
+        told("a", OutcomeKind.STARTED, 10.0),
+        told("a", kind, 20.0, reason),
+        told("a", kind, 25.0, reason),
+        told("a", OutcomeKind.STARTED, 40.0),
+        told("a", OutcomeKind.STARTED, 50.0),
+        told("a", kind, 60.0, reason),
+    ]
+    assert answered(steps, 100.0) == [leave("a", 20.0, 40.0, "it opted out"), leave("a", 60.0, 100.0, "it opted out")]
 
 
 class Records:

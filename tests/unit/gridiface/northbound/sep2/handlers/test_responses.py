@@ -238,3 +238,17 @@ async def test_the_leading_zeros_of_an_mrid_do_not_count(kit: Any, named: str) -
     again = await kit.send("POST", target, kit.response(kit.lfdi["inv-1"], "D1", 1), by="inv-1")
     assert again.headers["Location"] == place
     assert (await kit.send("POST", target, kit.response(kit.lfdi["inv-1"], "D2", 1), by="inv-1")).status == 400
+
+
+async def test_who_opted_out_in_mid_event_and_in_again_takes_part_from_then_on(asked: Any) -> None:
+    asked.at(30.0)
+    for status in (1, 4, 5):
+        assert (await post(asked, status)).status == 201
+    assert [o.kind for o in asked.registry.outcomes] == [OutcomeKind.RECEIVED, OutcomeKind.FAILED], "nothing runs yet"
+
+
+async def test_an_opt_in_of_a_running_event_is_a_step_only_after_an_opt_out(asked: Any) -> None:
+    asked.at(90.0)
+    assert (await post(asked, 4)).status == 201
+    assert (await post(asked, 5)).status == 201
+    assert [o.kind for o in asked.registry.outcomes] == [OutcomeKind.FAILED, OutcomeKind.STARTED]
