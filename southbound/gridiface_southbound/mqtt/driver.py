@@ -46,6 +46,8 @@ class MqttDriver(EchoDriver[Point]):
         self._asked: dict[int, float] = {}
         self._owed: dict[str, int] = {}
         self._news: Callable[[], None] | None = None
+        #: The connection to the broker on which the device itself said something last; 0: none.
+        self._spoke_on = 0
 
     def on_news(self, tell: Callable[[], None]) -> None:
         """As `TellingDriver.on_news`: the device says that it goes."""
@@ -65,6 +67,7 @@ class MqttDriver(EchoDriver[Point]):
         self._heard = Heard(config.max_payload_bytes, self._clock)
         self._asked.clear()
         self._owed.clear()
+        self._spoke_on = 0
         self._broker = broker = broker_for(config.broker)
         try:
             broker.start()
@@ -120,6 +123,8 @@ class MqttDriver(EchoDriver[Point]):
     def _take_in(self, topic: str, payload: bytes, kept: bool) -> None:
         """A message for this device."""
         was = self._there()
+        if not kept and self._broker is not None:
+            self._spoke_on = self._broker.connections
         self._heard.take(topic, payload, kept)
         if self._news is not None and was and self._there() is False:
             self._news()
@@ -239,7 +244,12 @@ class MqttDriver(EchoDriver[Point]):
         return write.point.write is not None and write.point.write.answer is not None
 
     def _may_be_silent(self, write: Write[Point]) -> bool:
-        return write.point.write is not None and write.point.write.echo == "changes"
+        if write.point.write is None or write.point.write.echo != "changes":
+            return False
+        # What the broker kept, "online" too, may be from before its restart, of a device that is gone: silence is an
+        # answer only of a device that was heard since, or where the broker would say that nobody hears us.
+        spoke = self._broker is not None and 0 < self._spoke_on == self._broker.connections
+        return spoke or self._config.tells_refusals
 
     # Small things --------------------------------------------------------------------------------------------------
 

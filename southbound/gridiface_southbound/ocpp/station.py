@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from gridiface.domain.clock import Instant
@@ -73,6 +74,7 @@ class Connector:
 
     Attributes:
         ended: the session before.
+        ended_at: when it ended, by the station's own clock (1.6), as far as it said so.
         tells_power: whether power was ever told; else it follows from the currents.
         gives_w: the most that the vehicle says it gives back, W; None: it has not said.
     """
@@ -82,6 +84,7 @@ class Connector:
     error: str = ""
     transaction: int | str | None = None
     ended: int | str | None = None
+    ended_at: datetime | None = None
     gives_w: float | None = None
     tells_power: bool = False
     measured: Measured = field(default_factory=Measured)
@@ -223,14 +226,19 @@ class Station:
 
     def _on_MeterValues(self, payload: Json, now: Instant) -> Json:  # noqa: N802 - the action's name
         number = _number(payload, "evseId" if "evseId" in payload else "connectorId")
-        self._recognise(number, payload.get("transactionId"))
+        session, one = payload.get("transactionId"), self._connector(number)
+        self._recognise(number, session)
+        if session is not None and session == one.ended and one.ended_at is not None:
+            told, end = payload.get("meterValue"), one.ended_at
+            later = [one for one in told if not _is_before(one, end)] if isinstance(told, list) else []
+            payload = {**payload, "meterValue": later}
         self._measure(number, payload, now)
         return {}
 
     def _recognise(self, number: int, session: object) -> None:
         """In 1.6 meter values name their session: one that began before we were called, or before our restart.
 
-        Values that were queued may come after the end of theirs.
+        Values that were queued while it could not call may come after the end of theirs: they are no power of now.
         """
         one = self._connector(number)
         known = one.transaction is not None or session == one.ended or one.status in _FREE
@@ -259,6 +267,7 @@ class Station:
         for one in self.connectors.values():
             if one.transaction == number:
                 self._over(one, Measured(w=0.0), now)
+                one.ended_at = _moment(payload.get("timestamp"))
         return {"idTagInfo": {"status": self._judged(payload["idTag"])}} if "idTag" in payload else {}
 
     # Sessions of 2.x -----------------------------------------------------------------------------------------------
@@ -338,6 +347,21 @@ class Station:
             return "Accepted"
         self.refused_tags += 1
         return "Invalid"
+
+
+def _moment(text: object) -> datetime | None:
+    """A time of the station's clock; without a zone it is UTC. None: it is none."""
+    try:
+        said = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return said if said is None or said.tzinfo is not None else said.replace(tzinfo=UTC)
+
+
+def _is_before(value: object, end: datetime) -> bool:
+    """Whether a meter value was measured before a session ended, or then; both by the station's clock."""
+    at = _moment(value.get("timestamp")) if isinstance(value, dict) else None
+    return at is not None and at <= end
 
 
 def _text(told: Mapping[str, Any], *names: str) -> str:

@@ -263,6 +263,37 @@ async def test_the_esphome_template_and_echoes_of_changes_only(broker: Any, driv
         await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.mark.parametrize(
+    ("protocol", "words"), [("3.1.1", "no echo of target"), ("5", "nobody hears what is published")]
+)
+async def test_what_the_broker_kept_of_a_device_that_is_gone_confirms_nothing(
+    protocol: str, words: str, broker: Any, driver_for: Any
+) -> None:
+    """A broker that restarts while a device goes keeps its `online`: nobody was there to send its last will."""
+    base = f"gone-{protocol}/number/power_setpoint"
+    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+        kept = {"status": "online", "sensor/battery_power/state": "-310.5", "sensor/state_of_charge/state": "48"}
+        for topic, text in (kept | {"number/power_setpoint/state": "-2000"}).items():
+            await client.publish(f"gone-{protocol}/{topic}", text, qos=1, retain=True)
+        driver = driver_for(
+            broker.port,
+            "esphome-battery",
+            parameters={"prefix": f"gone-{protocol}"},
+            rating_w=5000,
+            max_charge_w=5000,
+            protocol=protocol,
+            timeout_s=0.5,
+        )
+        await driver.open()
+        with pytest.raises(DeviceTimeout, match=words):
+            await driver.write(told(active_power_w=-2000))
+        await client.subscribe(f"{base}/command")
+        await client.publish(f"gone-{protocol}/sensor/battery_power/state", "-400", qos=1, retain=True)
+        await _until(lambda: driver._spoke_on)
+        assert (await driver.write(told(active_power_w=-2000))).read_back == {"target": -2000}
+        await driver.close()
+
+
 async def test_no_broker_is_a_timeout(driver_for: Any, free_port: Any) -> None:
     driver = driver_for(free_port(), connect_timeout_s=0.3)
     with pytest.raises(DeviceTimeout, match="cannot be reached"):

@@ -399,6 +399,34 @@ def test_meter_values_of_a_session_that_began_before_us_name_it() -> None:
     assert one.at(1).transaction is None
 
 
+@pytest.mark.parametrize("zone", ["Z", "", "+02:00"])
+def test_meter_values_from_before_the_end_of_their_session_are_no_power_of_now(zone: str) -> None:
+    """Queued while the charging point could not call; its clock may be wrong, but it is the same for both."""
+    one = station()
+    stop = f"2019-01-01T10:00:00{zone}"
+
+    def measured(number: Any, at: Any) -> float | None:
+        values = [{"timestamp": at, "sampledValue": [sample(7000, "Power.Active.Import")]}]
+        one.handle("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": values}, NOW)
+        return one.power([1])[0]
+
+    def stopped(timestamp: Any) -> int:
+        number = one.handle("StartTransaction", {"connectorId": 1, "idTag": "A"}, NOW)["transactionId"]
+        assert measured(number, f"2019-01-01T09:59:00{zone}") == -7000
+        one.handle("StopTransaction", {"transactionId": number, "timestamp": timestamp}, NOW)
+        assert one.power([1])[0] == 0
+        return int(number)
+
+    number = stopped(stop)
+    for at in (f"2019-01-01T09:59:30{zone}", stop):
+        assert measured(number, at) == 0
+    one.handle("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": "none"}, NOW)
+    assert measured(number, f"2019-01-01T10:00:01{zone}") == -7000, "it goes on all the same"
+    for odd in ("soon", None, 5):
+        assert measured(stopped(odd), stop) == -7000, "when it ended is not known"
+        assert measured(stopped(stop), odd) == -7000, "nor when it was measured"
+
+
 @given(st.floats(0, 1e6), st.sampled_from(["W", "A"]))
 def test_a_limit_is_never_above_what_was_asked(watts: float, unit: Any) -> None:
     keys = config(unit=unit)
