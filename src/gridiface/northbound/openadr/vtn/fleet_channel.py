@@ -124,16 +124,18 @@ class FleetChannel:
         now = self._clock.now()
         before = {event_id: replace(told) for event_id, told in self._told.items()}
         changes: list[Change] = []
-        answers = [self._plan(setpoint, now, changes) for setpoint in setpoints]
+        standing: list[Outcome] = []
+        answers = [self._plan(setpoint, now, changes, standing) for setpoint in setpoints]
+        news = News(outcomes=standing)
         try:
-            await self._committer.save(changes, self._documents(before), lambda: self._restore(before))
+            await self._committer.save(changes, self._documents(before), lambda: self._restore(before), news=news)
         except StoreUnavailable as problem:
             lost = {DeliveryOutcome.PUBLISHED: DeliveryOutcome.REJECTED}
             return [replace(a, outcome=lost.get(a.outcome, a.outcome), detail=str(problem)) for a in answers]
         self._wake()
         return answers
 
-    def _plan(self, setpoint: Setpoint, now: Instant, changes: list[Change]) -> Delivery:
+    def _plan(self, setpoint: Setpoint, now: Instant, changes: list[Change], standing: list[Outcome]) -> Delivery:
         member = self._members.get(setpoint.device_id)
         if member is None or not self.serves(setpoint.device_id):
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "its VEN is not registered")
@@ -144,12 +146,19 @@ class FleetChannel:
                     return _delivery(setpoint, DeliveryOutcome.UNCHANGED, now)
                 self._end(event_id, now, changes)
                 return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now)
-            return self._tell(setpoint, member, event_id, told, now, changes)
+            return self._tell(setpoint, member, event_id, told, now, changes, standing)
         except (RefusedControl, ValueError) as problem:
             return _delivery(setpoint, DeliveryOutcome.REJECTED, now, str(problem))
 
     def _tell(
-        self, setpoint: Setpoint, member: Member, event_id: str, told: Told | None, now: Instant, changes: list[Change]
+        self,
+        setpoint: Setpoint,
+        member: Member,
+        event_id: str,
+        told: Told | None,
+        now: Instant,
+        changes: list[Change],
+        standing: list[Outcome],
     ) -> Delivery:
         start = float(int(now))
         length = None if setpoint.valid_until is None else max(1, math.ceil(setpoint.valid_until - start))
@@ -163,11 +172,14 @@ class FleetChannel:
         until = None if length is None else start + length
         record = self._vtn.events.get(event_id)
         # A VEN that refused an event is asked anew, by another one.
-        refused = self._vtn.said(member.ven_id, event_id, member.settings.resource or None) == "optOut"
-        if told is not None and record is not None and not refused and _says(record.event) == _says(event):
+        word = self._vtn.said(member.ven_id, event_id, member.settings.resource or None)
+        if told is not None and record is not None and word != "optOut" and _says(record.event) == _says(event):
             # The VEN's word on the event is from now on its word on this set-point.
+            fresh = replace(told, controls=[name for name in setpoint.control_ids if name not in told.controls])
             told.controls, told.watts, told.issued = list(setpoint.control_ids), setpoint.active_power_w, now
             if told.until is None or (until is not None and until <= told.until + _SAME_END_S):
+                if word == "optIn":  # it was given before these controls came, and is not given again
+                    standing += _steps(fresh, (OutcomeKind.RECEIVED, OutcomeKind.STARTED), now, "")
                 return _delivery(setpoint, DeliveryOutcome.UNCHANGED, now)
             self._lengthen(event_id, record.event, until, now, changes)
             told.until = until

@@ -35,6 +35,7 @@ class House:
     def __init__(self) -> None:
         self.time, self.down = NOW, False
         self.outcomes: list[OutcomeKind] = []
+        self.about: list[str] = []
         self.heard: list[Any] = []
         self.enabled: dict[str, bool] = {}
         self.along: list[str] = []
@@ -68,6 +69,7 @@ class House:
         await self.commit(along)
         self.along = [change.key for change in along]
         self.outcomes += [outcome.kind for outcome in outcomes]
+        self.about += [outcome.control_id for outcome in outcomes]
         self.reasons += [outcome.reason for outcome in outcomes]
         self.heard += deliveries
 
@@ -88,13 +90,20 @@ def vtn_of(house: House, *signals: tuple[str, str], **more: Any) -> OpenAdrVtn:
     return vtn
 
 
-async def tell(vtn: OpenAdrVtn, watts: float | None, *, seconds: float | None = 100.0, **more: Any) -> DeliveryOutcome:
+async def tell(
+    vtn: OpenAdrVtn,
+    watts: float | None,
+    *,
+    seconds: float | None = 100.0,
+    names: tuple[str, ...] = ("C",),
+    **more: Any,
+) -> DeliveryOutcome:
     setpoint = Setpoint(
         device_id="d",
         issued=NOW,
         active_power_w=watts,
         valid_until=None if more.get("release") or seconds is None else NOW + seconds,
-        control_ids=("C",),
+        control_ids=names,
         **more,
     )
     (delivery,) = await vtn.channel.apply([setpoint], deadline=NOW + 5)
@@ -177,6 +186,23 @@ async def test_the_word_of_a_ven_is_its_word_on_what_it_was_told_last() -> None:
     assert house.outcomes == [OutcomeKind.RECEIVED]  # on the event before
     await vtn._done(Result(notices=(opted_in(said(vtn)[1][0]),)), house.time)
     assert house.outcomes[1:] == [OutcomeKind.RECEIVED, OutcomeKind.STARTED]
+
+
+async def test_a_control_that_asks_what_its_ven_has_said_yes_to_already_has_that_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = House()
+    vtn = vtn_of(house, SETPOINT)
+    await tell(vtn, -500.0)
+    house.outcomes.clear()
+    assert await tell(vtn, -500.0, names=("C", "D")) is DeliveryOutcome.UNCHANGED
+    assert house.outcomes == []  # nothing was said yet; when it is, it is the word on both
+    monkeypatch.setattr(type(vtn.core), "said", lambda *_: "optIn")
+    assert await tell(vtn, -500.0, names=("D", "E")) is DeliveryOutcome.UNCHANGED
+    assert house.outcomes == [OutcomeKind.RECEIVED, OutcomeKind.STARTED]
+    assert house.about[-2:] == ["E", "E"]
+    assert await tell(vtn, -500.0, names=("E",)) is DeliveryOutcome.UNCHANGED
+    assert len(house.outcomes) == 2
 
 
 def cannot_end(event_id: str) -> EventAnswered:
