@@ -33,6 +33,9 @@ BINDING = 0.98
 #: that part, W, is not held by it.
 _SETTLED_S, _SHORT_W = 2.0, 20.0
 
+#: What an inverter that gives nothing may draw for itself, part of its rating.
+_OWN = 0.002
+
 #: A blocked device whose power moves by this part of its rating leaves something for others to do.
 _LET_GO = 0.01
 
@@ -222,8 +225,10 @@ class Intake:
             np.isnan(told) & ~there & (c.told_at[rows] > -np.inf) & (np.abs(watts - c.from_w[rows]) <= _LET_GO * rated)
         )
         there &= c.received[rows] >= c.from_at[rows] + np.abs(told - c.from_w[rows]) / c.ramp_w_per_s[rows]
-        short = c.natural[rows] & there & (watts * np.sign(told) < BINDING * np.abs(told) - _SHORT_W)
-        capped = watts >= BINDING * c.told_ceiling_w[rows]
+        # Who is told nothing, or nearly, and gives nothing, or draws what it needs itself, says nothing of the sun.
+        nothing = np.maximum(_SHORT_W, _OWN * c.export_w[rows])
+        short = c.natural[rows] & there & (watts * np.sign(told) < BINDING * np.abs(told) - nothing)
+        capped = watts >= BINDING * c.told_ceiling_w[rows] - nothing
         held = np.isfinite(told) & ~short | capped
         free = ~(c.told[rows] & held) & ~c.down[rows] & ~still
         c.natural_w[rows[free]] = watts[free]

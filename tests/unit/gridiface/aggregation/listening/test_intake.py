@@ -1,5 +1,6 @@
 """What telemetry teaches of devices."""
 
+import pytest
 from tests.unit.gridiface.aggregation.conftest import ask, battery
 
 from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Nameplate
@@ -40,3 +41,21 @@ def test_who_is_read_besides_its_period_is_not_lost_before_it_is_read_again(benc
         world.now += 10.0
         world.tick()
     assert ("lost", "asked") in world.verdicts("availability")
+
+
+@pytest.mark.parametrize("able", [{Capability.LIMIT_W}, {Capability.SET_W}])
+@pytest.mark.parametrize("draws_w", [0.0, 15.0, 150.0])
+def test_a_roof_that_is_held_at_nothing_says_nothing_of_the_sun(bench, draws_w, able):
+    """Or at nearly nothing, and draws what its inverter needs: what is known of the sun stays, and it is not tried."""
+    plate = Nameplate(max_w=100e3, capabilities=frozenset(able))
+    roof = Device(id="roof", kind=DeviceKind.PV, nameplate=plate)
+    world = bench(roof, battery("store"))
+    world.lies["roof"] = 60e3
+    world.step(1, 3)
+    world.submit(ask(set_w=-4_990.0))
+    world.step(1, 1)
+    world.lies["roof"] = -draws_w
+    world.step(1, 20)
+    told = [(p.active_power_w, p.ceiling_w) for _, p in world.log if p.device_id == "roof"]
+    assert told, "held by nobody"
+    assert all(watts is None or watts < 100.0 for point in told for watts in point), told
