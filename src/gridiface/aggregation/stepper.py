@@ -142,10 +142,10 @@ class Stepper:
         hail = Hailing(self._c, plan, solution, solver.leeway, self._deadband(), now).look()
         self._explain(plan, demands, solution, now)
         self.results, self._ran_at, self._carried = solution.results, now, {}
-        vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts)
-        self._explain_vars(plan, demands, vars_, now)
         above = probing.margins(self._c, plan, bounds, solution, residuals, on_top)
         try_to_move(self._c, plan, bounds, solution, solver.leeway, on_top, above)
+        vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts, above)
+        self._explain_vars(plan, demands, vars_, now)
         self._renewed |= probing.found_more(self._c, bounds, solution)
         return self._emit(plan, solution, vars_, above, bounds, hail, now)
 

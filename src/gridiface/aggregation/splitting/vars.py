@@ -23,19 +23,22 @@ def var_bounds(columns: Columns, rows: IntArray, watts: FloatArray) -> tuple[Flo
     return -np.minimum(c.var_absorb[rows], left), np.minimum(c.var_inject[rows], left)
 
 
-def split_vars(columns: Columns, plan: Plan, requested: Mapping[str, float], watts: FloatArray) -> FloatArray:
+def split_vars(
+    columns: Columns, plan: Plan, requested: Mapping[str, float], watts: FloatArray, above: FloatArray | float = 0.0
+) -> FloatArray:
     """Reactive power of every device, var; NaN where nothing is asked.
 
     Args:
         columns, plan: the fleet, who rules it.
         requested: var by group id.
         watts: active power that goes with it, NaN where none is told (then the measured one counts).
+        above: how much more than that each is told, W; see `probing.margins`.
     """
     result = np.full(columns.count, np.nan)
     single = np.isfinite(plan.device_var) & columns.can_set_var
     if not requested and not single.any():
         return result
-    active = np.where(np.isfinite(watts), watts, known_or_zero(columns.w))
+    active = np.where(np.isfinite(watts), watts, known_or_zero(columns.w)) + above
     everyone = np.arange(columns.count)
     low, high = var_bounds(columns, everyone, active)
     result[single] = np.clip(plan.device_var[single], low[single], high[single])

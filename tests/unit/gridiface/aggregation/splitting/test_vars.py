@@ -1,9 +1,11 @@
 """Reactive power inside the capability circle, and what is said of what does not fit into it."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.gridiface.aggregation.conftest import ask
 
-from gridiface.domain.fleet import Capability, Device, Nameplate
+from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate
 
 
 def inverter(name):
@@ -40,3 +42,17 @@ def test_it_is_said_how_much_reactive_power_fits_beside_the_active_power(bench):
     world.submit(ask("less", set_w=0.0, created=world.now))
     world.step(1, 3)
     assert said(world, "allocated")[1:] == [("more", pytest.approx(-9_000.0))]
+
+
+def test_a_roof_that_is_told_more_than_its_sun_has_its_vars_beside_that(bench):
+    roof = replace(inverter("roof"), kind=DeviceKind.PV)
+    roof = replace(roof, nameplate=replace(roof.nameplate, max_charge_w=0.0, energy_wh=None))
+    world = bench(roof)
+    world.lies["roof"] = 3_000.0
+    world.step(1, 3)
+    world.submit(ask("p", set_w=5_000.0))
+    world.submit(ask("q", set_var=5_000.0))
+    world.step(1, 10)
+    (_, last) = world.log[-1]
+    assert last.active_power_w == pytest.approx(3_250.0)
+    assert last.reactive_power_var == pytest.approx((5_000.0**2 - 3_250.0**2) ** 0.5)
