@@ -1,9 +1,9 @@
 """Phases that fine devices alone do not bring near each other: levels of coarse devices are changed for that, too.
 
-One device goes to another level that it knows, or two go to other ones against each other, and where that does not do
-three, and fine devices make up for the rest, so that the total and all limits stay; then these exchange again. Changes
-are tried in the order of what they could come to if no group had a limit, the one that brings the phases nearest is
-made, and so on, a few times.
+One device goes to another level that it knows, be it from giving to taking where that is not against what is asked, or
+two go to other ones against each other, and where that does not do three, and fine devices make up for the rest, so
+that the total and all limits stay; then these exchange again. Changes are tried in the order of what they could come to
+if no group had a limit, the one that brings the phases nearest is made, and so on, a few times.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from gridiface.aggregation.allocate import FloatArray, IntArray
 from gridiface.aggregation.allocate.phases import Shares, one_way, spread
 from gridiface.aggregation.allocate.problem import span
 from gridiface.aggregation.envelope.levels import COARSE, SLACK, is_coarse, known_levels, levels_around
+from gridiface.aggregation.envelope.limits import known_or_zero
 from gridiface.aggregation.splitting.nested import Nest
 from gridiface.aggregation.splitting.phase_exchange import Exchange, Spot
 from gridiface.aggregation.state.columns import Columns
@@ -30,6 +31,9 @@ _ROUNDS, _TRIED = 4, 48
 
 #: Of more coarse devices only the next levels are looked at, and of all moves so many.
 _FEW, _MOVES = 24, 48
+
+#: So many of those that go from giving to taking, or back, are looked at beside the others.
+_ACROSS = 12
 
 #: Of so many moves at most any three are made together.
 _THREES = 24
@@ -72,7 +76,7 @@ def evened(
     weight = np.concatenate([c.weight[here], none + 1.0])
     for _ in range(_TURNS):
         before = powers
-        lo, hi = one_way(*bounds, powers, asked)
+        lo, hi = _own_way(*bounds, c, here, one_way(*bounds, powers, asked))
         steps = Steps.of(c.part(here, COARSE), np.flatnonzero(coarse), lo, hi) if coarse.any() else None
         lo, hi = np.where(coarse, powers, lo), np.where(coarse, powers, hi)
         ends = np.concatenate([lo, stands]), np.concatenate([hi, stands])
@@ -83,6 +87,16 @@ def evened(
         if spread(powers, shares) <= limit or not np.any((powers == 0.0) & (before != 0.0)):
             break
     return powers
+
+
+def _own_way(
+    lo: FloatArray, hi: FloatArray, columns: Columns, rows: IntArray | slice, ways: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """The bounds that `ways` leave, with sun and demand let go as far as they go by themselves: that is no work."""
+    runs, alone = columns.natural[rows], known_or_zero(columns.natural_w[rows])
+    least = np.where(runs, np.maximum(lo, np.minimum(ways[0], alone)), ways[0])
+    most = np.where(runs, np.minimum(hi, np.maximum(ways[1], alone)), ways[1])
+    return least, most
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +128,13 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """Devices (places among the coarse ones) of one group and of the same phases that can all change by so much, W."""
+    """Devices (places among the coarse ones) of one group and of the same phases that can all change by so much, W.
+
+    `legs`: where power changes by how much, W: two where one that gives goes on to take, or the other way round.
+    """
 
     places: IntArray
-    spot: Spot
+    legs: tuple[tuple[Spot, float], ...]
     by: float
     share: FloatArray
 
@@ -145,11 +162,21 @@ class _Levels:
         self._share = np.stack([share[steps.rows] for share in shares], axis=1)
         gives = (self._at > 0.0) | ((self._at == 0.0) & (steps.hi > 0.0))
         self._gives = gives
-        self._lo = np.where(gives, np.maximum(steps.lo, 0.0), steps.lo)
-        self._hi = np.where(gives, steps.hi, np.minimum(steps.hi, 0.0))
         self._cells = exchange.cells[steps.rows]
-        #: Devices of one group, on the same phases, that all give, or all take.
-        self._kinds = exchange.places[steps.rows] * 2 + gives
+        #: By its group and its phases.
+        self._places = exchange.places[steps.rows]
+
+    @property
+    def _lo(self) -> FloatArray:
+        """The least that each comes to without going to the other side, W."""
+        found: FloatArray = np.where(self._gives, np.maximum(self._steps.lo, 0.0), self._steps.lo)
+        return found
+
+    @property
+    def _hi(self) -> FloatArray:
+        """And the most."""
+        found: FloatArray = np.where(self._gives, self._steps.hi, np.minimum(self._steps.hi, 0.0))
+        return found
 
     def made(self) -> FloatArray:
         """See `leveled`."""
@@ -178,20 +205,24 @@ class _Levels:
         if found is None:
             return False
         for move, count in found[0]:
-            self._at[move.places[:count]] += move.by
+            mine = move.places[:count]
+            self._at[mine] += move.by
+            if len(move.legs) > 1:
+                self._gives[mine] = move.legs[1][0][1]
         exchange.back(found[1])
         return True
 
     def _tried(self, change: _Change) -> bool:
         """Make a change, others make up for it, and exchange; False: limits do not let it be."""
         exchange = self._exchange
-        left = [move.by * count for move, count in change]
-        for (at, (low, _)), (to, (high, _)) in itertools.permutations(enumerate(change), 2):
+        legs = [(spot, by * count, move.share) for move, count in change for spot, by in move.legs]
+        left = [by for _, by, _ in legs]
+        for (at, low), (to, high) in itertools.permutations(enumerate(legs), 2):
             if left[at] < 0 < left[to]:
-                done = exchange.swap(low.spot, high.spot, min(-left[at], left[to]), (low.share, high.share))
+                done = exchange.swap(low[0], high[0], min(-left[at], left[to]), (low[2], high[2]))
                 left[at] += done
                 left[to] -= done
-        if not all(exchange.force(move.spot, by, move.share) for (move, _), by in zip(change, left, strict=True)):
+        if not all(exchange.force(spot, by, share) for (spot, _, share), by in zip(legs, left, strict=True)):
             return False
         exchange.settle()
         return True
@@ -246,28 +277,49 @@ class _Levels:
     def _moves(self) -> list[_Move]:
         """What coarse devices can do."""
         if self._at.size <= _FEW:
-            found = [(place, by) for place in range(self._at.size) for by in self._others(place)]
+            ends = self._lo, self._hi
+            found = [(place, by) for place in range(self._at.size) for by in self._others(place, *ends)]
             places, by = np.array([one[0] for one in found], dtype=np.int64), np.array([one[1] for one in found])
         else:
             places, by = self._next()
-        if not places.size:
-            return []
-        # One sort of whole numbers: kinds in front, changes in thousandths of a watt behind.
-        key = self._kinds[places] * _BY_MOST + np.rint(by * 1e3).astype(np.int64)
+        # Devices of one group, on the same phases, that all give, or all take. One sort of whole numbers: kinds in
+        # front, changes in thousandths of a watt behind.
+        kinds = self._places * 2 + self._gives
+        key = kinds[places] * _BY_MOST + np.rint(by * 1e3).astype(np.int64)
         order = np.argsort(key, kind="stable")
         ordered = np.split(order, np.flatnonzero(np.diff(key[order])) + 1)
         moves = []
-        for mine in ordered:
+        for mine in ordered if places.size else ():
             first = places[mine[0]]
-            spot = (int(self._cells[first]), bool(self._gives[first]))
-            moves.append(_Move(places[mine], spot, float(by[mine[0]]), self._share[first]))
-        centred = self._exchange.sums - self._exchange.sums.mean()
-        return sorted(moves, key=lambda move: move.by * float(move.share @ centred))[:_MOVES]
+            change = float(by[mine[0]])
+            moves.append(_Move(places[mine], ((self._spot(int(first)), change),), change, self._share[first]))
+        return [*self._best(moves)[:_MOVES], *self._best(self._across())[:_ACROSS]]
 
-    def _others(self, place: int) -> list[float]:
+    def _best(self, moves: list[_Move]) -> list[_Move]:
+        """The most promising first."""
+        centred = self._exchange.sums - self._exchange.sums.mean()
+        return sorted(moves, key=lambda move: move.by * float(move.share @ centred))
+
+    def _spot(self, place: int, *, over: bool = False) -> Spot:
+        """Where a device gives, or takes; `over`: on the other side."""
+        return int(self._cells[place]), bool(self._gives[place]) != over
+
+    def _across(self) -> list[_Move]:
+        """Who gives goes on to take, or the other way round: for few devices, each alone."""
+        moves = []
+        for place in range(self._at.size) if self._at.size <= _FEW else ():
+            now, gives = float(self._at[place]), bool(self._gives[place])
+            ends = (float(self._steps.lo[place]), 0.0) if gives else (0.0, float(self._steps.hi[place]))
+            for level in self._steps.known(place, *ends, now).tolist() if ends[0] < ends[1] else ():
+                if abs(level) > _LEAST_W and (level > 0) != gives:
+                    legs = (self._spot(place), -now), (self._spot(place, over=True), level)
+                    moves.append(_Move(np.array([place]), legs, level - now, self._share[place]))
+        return moves
+
+    def _others(self, place: int, lo: FloatArray, hi: FloatArray) -> list[float]:
         """What a device can change by to the levels that it knows, W."""
         now = float(self._at[place])
-        known = self._steps.known(place, float(self._lo[place]), float(self._hi[place]), now)
+        known = self._steps.known(place, float(lo[place]), float(hi[place]), now)
         return [level - now for level in known.tolist() if abs(level - now) > _LEAST_W]
 
     def _next(self) -> tuple[IntArray, FloatArray]:
@@ -275,9 +327,9 @@ class _Levels:
         at, sign = self._at, np.where(self._gives, 1.0, -1.0)
         towards = self._steps.around(np.where(np.abs(at) > _LEAST_W, at - sign * _LEAST_W / 2, at))[0]
         away = self._steps.around(np.where(at == 0.0, sign * SLACK / 2, at))[1]
-        places, changes = [], []
+        places, changes, lo, hi = [], [], self._lo, self._hi
         for level in (towards, away):
-            inside = (level >= self._lo - SLACK) & (level <= self._hi + SLACK) & (np.abs(level - at) > _LEAST_W)
+            inside = (level >= lo - SLACK) & (level <= hi + SLACK) & (np.abs(level - at) > _LEAST_W)
             places.append(np.flatnonzero(inside))
             changes.append((level - at)[inside])
         return np.concatenate(places), np.concatenate(changes)
@@ -289,7 +341,7 @@ def _several(moves: tuple[_Move, ...], centred: FloatArray) -> list[_Change]:
     most = min(move.places.size for move in moves)
     shift = sum(move.by * (move.share - move.share.mean()) for move in moves)
     size = float(np.sum(shift * shift))
-    if most == 1 or size <= 0 or len({(move.spot, *move.share) for move in moves}) < len(moves):
+    if most == 1 or size <= 0 or len({(move.legs[0][0], *move.share) for move in moves}) < len(moves):
         return found
     count = min(round(-float(np.sum(shift * centred)) / size), most)
     return [*found, *(tuple((move, often) for move in moves) for often in sorted({2, count}) if often > 1)]

@@ -20,16 +20,17 @@ INF = float("inf")
 A, B, C, ALL = (1, 0, 0), (0, 1, 0), (0, 0, 1), (1 / 3,) * 3
 
 
-def evened(nest, powers, most, step, on, limit=0.2):
-    """Devices that give up to `most`, with steps where `step` is not 0."""
-    powers, most, step = (np.array(values, dtype=float) for values in (powers, most, step))
+def evened(nest, powers, most, step, on, limit=0.2, least=None):
+    """Devices that give `least` (0) up to `most`, with steps where `step` is not 0."""
+    least = np.zeros(len(powers)) if least is None else least
+    powers, most, step, least = (np.array(values, dtype=float) for values in (powers, most, step, least))
     shares = tuple(np.array([share[at] for share in on], dtype=float) for at in range(3))
     coarse = np.flatnonzero(step > 0)
-    lo, hi = np.where(step > 0, powers, 0.0), np.where(step > 0, powers, most)
+    lo, hi = np.where(step > 0, powers, least), np.where(step > 0, powers, most)
     unit = step[coarse]
     steps = Steps(
         coarse,
-        np.zeros(coarse.size),
+        least[coarse],
         most[coarse],
         lambda at: (np.floor((at + 1e-6) / unit) * unit, np.floor((at + 1e-6) / unit) * unit + unit),
         lambda place, low, high, near: unit[place] * np.arange(np.ceil(low / unit[place]), high / unit[place] + 1e-9),
@@ -71,6 +72,19 @@ def test_limits_of_groups_forbid_levels():
     nest = Nest(np.arange(3), inside=(Nest(np.array([0, 1]), (-INF, 6.0)),))
     found, _ = evened(nest, [0.0, 6.0, 3.0], [8.0] * 3, [3.0, 0.0, 0.0], [A, B, C])
     assert found.tolist() == pytest.approx([3.0, 3.0, 3.0])
+
+
+def test_one_that_gives_goes_on_to_take_where_less_would_not_do():
+    on, least, most = [A, ALL, B, C], [-3.0] * 4, [0.0, 1.0, 0.0, 0.0]
+    powers = [-2.0, 1.0, -1.6, -1.6]
+    found, shares = evened(Nest(np.arange(4)), powers, most, [1.0, 1.0, 0.0, 0.0], on, least=least)
+    assert found == pytest.approx([-1.0, -1.0, -1.1, -1.1])
+    assert spread(found, shares) <= 0.2
+    # not where that is against what is asked, nor where a limit on what is taken is in the way
+    least[1] = 0.0
+    assert evened(Nest(np.arange(4)), powers, most, [1.0, 1.0, 0.0, 0.0], on, least=least)[0][1] >= 0.0
+    least[1], group = -3.0, Nest(np.array([1]), taken=0.5)
+    assert evened(Nest(np.arange(4), inside=(group,)), powers, most, [1.0, 1.0, 0.0, 0.0], on, least=least)[0][1] >= 0.0
 
 
 def test_nothing_changes_where_phases_are_near_or_no_level_helps():
