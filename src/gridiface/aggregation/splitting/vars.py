@@ -32,7 +32,7 @@ def split_vars(
         columns, plan: the fleet, who rules it.
         requested: var by group id.
         watts: active power that goes with it, NaN where none is told (then the measured one counts).
-        above: how much more than that each is told, W; see `probing.margins`.
+        above: how much more than that, or less, each is told, W; see `probing.margins`, `try_to_move`.
     """
     result = np.full(columns.count, np.nan)
     single = np.isfinite(plan.device_var) & columns.can_set_var
