@@ -6,6 +6,7 @@ import io
 import json
 from typing import Any
 
+from gridiface.domain.envelope import FleetChanged
 from gridiface.operator.areas.portfolios import PortfoliosArea
 
 ASSET = {"asset_type": "battery", "zip": "94105", "capacity_kwh": 10, "max_discharge_kw": 5}
@@ -67,3 +68,27 @@ async def test_large_portfolios_are_taken_larger_ones_not(make_house: Any) -> No
     assert (await house.ask("POST", "/api/v1/portfolios", scope="configure", data=huge, headers=headers))[0] == 413
     bad = {"name": "n", "assets": [{**ASSET, "capacity_kwh": -1}]}
     assert (await house.ask("POST", "/api/v1/portfolios", scope="configure", json=bad))[0] == 422
+
+
+async def test_who_only_reads_enrols_and_removes_nothing(make_house: Any) -> None:
+    port = Port()
+    house = await make_house(areas=lambda desk: [PortfoliosArea(desk, port)])
+    body = {"name": "n", "assets": [ASSET]}
+    _, made, _ = await house.ask("POST", "/api/v1/portfolios", scope="configure", json=body)
+    path = f"/api/v1/portfolios/{made['id']}"
+    for scope in ("read", "control", "audit"):
+        assert (await house.ask("POST", "/api/v1/portfolios", scope=scope, json=body))[0] == 403
+        assert (await house.ask("PUT", path, scope=scope, json=body, headers={"If-Match": "*"}))[0] == 403
+        assert (await house.ask("DELETE", path, scope=scope))[0] == 403
+    assert list(port.kept) == [made["id"]]
+
+
+async def test_a_fleet_that_does_not_rest_is_told_as_503(make_house: Any) -> None:
+    class Restless(Port):
+        async def status(self, name: str, now: float) -> Any:
+            raise FleetChanged("devices came or went")
+
+    house = await make_house(areas=lambda desk: [PortfoliosArea(desk, Restless())])
+    body = {"name": "n", "assets": [ASSET]}
+    _, made, _ = await house.ask("POST", "/api/v1/portfolios", scope="configure", json=body)
+    assert (await house.ask("GET", f"/api/v1/portfolios/{made['id']}/status"))[0] == 503
