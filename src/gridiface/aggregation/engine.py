@@ -225,8 +225,9 @@ class Engine(FleetViews):
         """
         self._at(now)
         self._accounts.absent(gaps, now + self._config.restore_grace_s)
-        self._rounds.restarted(now)
-        running = self._book.restore(controls, outcomes, now, concerned=self._fleet.concerned, ours=self._fleet.ours)
+        if known := list(controls):  # at the first start nobody has to find us anew
+            self._rounds.restarted(now)
+        running = self._book.restore(known, outcomes, now, concerned=self._fleet.concerned, ours=self._fleet.ours)
         if not running:
             return
         self._intake.learning = False

@@ -232,9 +232,11 @@ async def test_a_store_that_cannot_write_is_answered_with_503(make_house, eventu
     await eventually(lambda: vtn.members.latest("site-a"), "its telemetry")
     await eventually(lambda: ven.up, "the link")
     head.ledger.down = True
-    await eventually(lambda: not ven.up, "refused")
+    held = ven.core._registrar.link.held
+    await eventually(lambda: held, "refused: what it reports waits")
+    assert ven.up, "its polls are answered"
     head.ledger.down = False
-    await eventually(lambda: ven.up, "taken")
+    await eventually(lambda: not held, "taken")
 
 
 async def test_http_statuses_and_caps(make_house):
