@@ -27,6 +27,11 @@ _PART = 1024
 SUMS, TIMES, COUNTED, SINCE, UNTIL, FIGURES = slice(0, 3), slice(3, 6), 6, 7, 8, 9
 
 
+def with_none(figures: FloatArray) -> list[list[float | None]]:
+    """Figures row by row, None where there is none (NaN)."""
+    return [[None if value != value else value for value in row] for row in figures.tolist()]  # noqa: PLR0124 - NaN
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DeviceLines:
     """The lines of one control's devices up to an instant.
@@ -54,7 +59,7 @@ class DeviceLines:
             times[2] = figures[TIMES][2]
             means = figures[SUMS] / times
             known = np.nan_to_num(np.minimum(figures[TIMES][2] / figures[COUNTED], 1.0))
-        columns = [[None if value != value else value for value in row] for row in means.tolist()]  # noqa: PLR0124 - NaN
+        columns = with_none(means)
         known[known >= 1 - 1e-6] = 1.0
         spans = (figures[SINCE].tolist(), figures[UNTIL].tolist(), known.tolist())
         return (

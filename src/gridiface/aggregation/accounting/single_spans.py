@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gridiface.aggregation.accounting.device_lines import with_none
 from gridiface.aggregation.allocate import BoolArray, FloatArray
 from gridiface.aggregation.allocate.problem import IntArray
 from gridiface.domain.performance import TRUST, LimitAccount, PerformanceInterval
@@ -59,9 +60,9 @@ class Spans:
             yield from self._made(slice(place, place + 1))
 
     def _made(self, places: slice) -> Iterator[PerformanceInterval]:
-        means = zip(*_with_none(self.means[:, places]), strict=True)
+        means = zip(*with_none(self.means[:, places]), strict=True)
         limited = self.limited[places].tolist()
-        limits = zip(*_with_none(self.limits[:, places]), strict=True)
+        limits = zip(*with_none(self.limits[:, places]), strict=True)
         for control_id, target_id, start, end, powers, trust, known, has, limit in zip(
             self.controls[places].tolist(),
             self.targets[places].tolist(),
@@ -91,10 +92,6 @@ class Spans:
                 if has
                 else None,
             )
-
-
-def _with_none(figures: FloatArray) -> list[list[float | None]]:
-    return [[None if value != value else value for value in row] for row in figures.tolist()]  # noqa: PLR0124 - NaN
 
 
 class Kept:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from gridiface.app.config.load import paths_of
@@ -78,18 +79,17 @@ def _clients(config: Config) -> Iterator[Mistake]:
 def _sep2(config: Config) -> Iterator[Mistake]:
     sep2 = config.sep2
     if sep2 is not None:
-        yield from _made(("sep2", "tls"), lambda: tls_keeper(sep2))
+        yield from _made(("sep2", "tls"), partial(tls_keeper, sep2))
 
 
 def _outstations(config: Config) -> Iterator[Mistake]:
     for index, outstation in enumerate(() if config.dnp3 is None else config.dnp3.outstations):
-        # The lambda is called before the next turn.
-        yield from _made(("dnp3", "outstations", index), lambda: station_settings(outstation, config.site))  # noqa: B023
+        yield from _made(("dnp3", "outstations", index), partial(station_settings, outstation, config.site))
 
 
 def _upstreams(config: Config) -> Iterator[Mistake]:
     for index, upstream in enumerate(config.upstreams):
-        yield from _made(("upstreams", index), lambda: upstream_settings(upstream, config))  # noqa: B023
+        yield from _made(("upstreams", index), partial(upstream_settings, upstream, config))
 
 
 def _made(place: Place, make: Callable[[], object]) -> Iterator[Mistake]:
