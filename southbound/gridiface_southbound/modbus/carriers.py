@@ -147,6 +147,8 @@ class PymodbusLink:
         if message is None:
             raise LocalProtocolError(f"function {request.pdu[0]} is not known to the carrier")
         message.dev_id = unit
+        task = asyncio.current_task()
+        told_to_end = 0 if task is None else task.cancelling()
         try:
             async with asyncio.timeout(timeout_s):
                 answer: ModbusPDU = await client.execute(no_response_expected=False, request=message)
@@ -155,10 +157,12 @@ class PymodbusLink:
         except (ModbusException, OSError) as error:
             raise DeviceTimeout(f"{self._place} unit {unit}: {error}") from error
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if task is not None and task.cancelling() > told_to_end:
                 raise
             raise DeviceTimeout(f"{self._place}: the connection was closed before the answer") from None
+        if task is not None and task.cancelling() > told_to_end:
+            # Python 3.11's wait_for, in pymodbus, swallows a cancellation that comes with the answer.
+            raise asyncio.CancelledError
         return reply_of(request, bytes((answer.function_code,)) + answer.encode())
 
     def _drop(self) -> None:

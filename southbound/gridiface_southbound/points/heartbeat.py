@@ -56,7 +56,8 @@ class Pulse:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        while True:
+        # Not for ever: what carries a beat may swallow the cancellation that comes with its answer.
+        while self._task is asyncio.current_task():
             # Counted from the plan, not from the last beat; after a long silence the missed ones are not made up.
             due = max(due + self._rule.period_s, loop.time())
             await asyncio.sleep(due - loop.time())

@@ -86,3 +86,27 @@ async def test_silence_is_kept_after_a_connect_and_after_each_answer() -> None:
     assert len(client.times) == 4
     assert all(later - earlier >= 0.02 for earlier, later in zip(client.times, client.times[1:], strict=False))
     await link.close()
+
+
+class Waiting(Client):
+    """Waits for its answer as pymodbus does; `answer` is set from outside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def execute(self, *, no_response_expected: bool, request: Any) -> Any:
+        return await asyncio.wait_for(self.answer, timeout=30)
+
+
+async def test_who_is_told_to_end_as_the_answer_comes_ends() -> None:
+    client = Waiting()
+    link = PymodbusLink(lambda: client, "line", connect_timeout_s=1)  # type: ignore[arg-type, return-value]
+    asking = asyncio.create_task(link.exchange(1, [read_request(0, 1)], timeout_s=30))
+    while not client.answer._callbacks:  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+    client.answer.set_result(ReadHoldingRegistersResponse(registers=[7]))
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert not link.connected
