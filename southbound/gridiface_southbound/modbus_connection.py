@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -200,6 +201,11 @@ class Connection(Receiver):
         self.abandoned: set[int] = set()
         #: Whether the device closed it, not this side.
         self.cut = False
+        #: How many requests were answered on it.
+        self.answers = 0
+        #: Where the device closed it and was asked nothing then: how long it had been open, seconds.
+        self.life_s: float | None = None
+        self._made = 0.0
         self._decoder = FrameDecoder()
         self._transaction = 0
 
@@ -208,6 +214,7 @@ class Connection(Receiver):
         if not isinstance(transport, asyncio.Transport):  # pragma: no cover - asyncio gives nothing else for TCP
             raise TypeError("a Modbus/TCP link needs a stream transport")
         self.transport = transport
+        self._made = time.monotonic()
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -215,6 +222,8 @@ class Connection(Receiver):
     def connection_lost(self, exc: Exception | None) -> None:
         """As `asyncio.Protocol.connection_lost`."""
         self.cut = self.transport is not None
+        if self.cut and (self.running is None or not self.running.positions):
+            self.life_s = time.monotonic() - self._made
         self.transport = None
         self._fail(DeviceTimeout("the device closed the connection before it answered"))
 
@@ -240,6 +249,7 @@ class Connection(Receiver):
         if not (data.startswith(taken) and data.startswith(shown, pair.shown_at)) or exchange.future.done():
             return False
         exchange.positions.clear()
+        self.answers += 2
         exchange.replies[1] = data[pair.data_at :]
         exchange.future.set_result(None)
         return True
@@ -316,6 +326,7 @@ class Connection(Receiver):
         if frame.unit != exchange.unit:
             raise RemoteProtocolError(f"unit {frame.unit} answered for unit {exchange.unit}")
         exchange.replies[position] = reply_data(exchange.requests[position], frame.pdu)
+        self.answers += 1
         if not exchange.positions and not exchange.future.done():
             exchange.future.set_result(None)
 

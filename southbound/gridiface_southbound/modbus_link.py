@@ -35,6 +35,10 @@ TIMEOUTS_TO_CLOSE = 2
 #: Connections in a row that the device closed amid several requests, after which it is asked one at a time.
 CUTS_TO_FIND_OUT = 2
 
+#: Connections in a row that the device closed after its first answer, asked nothing more, after which each request gets
+#: one of its own; and the longest life of such a one, seconds: later it was closed for being idle.
+LONERS_TO_FIND_OUT, _LONER_S = 2, 3.0
+
 #: Exchanges in a row of which only the first requests were answered and a write was not, after which it is so, too.
 HALVES_TO_FIND_OUT = 2
 
@@ -117,23 +121,30 @@ class TcpLink:
         self.port = port
         self.pipelined = pipelined
         self.counters = LinkCounters()
+        #: Least time between an answer, or a connect, and the next request, seconds; then they go out one by one.
+        self.pause_s = 0.0
+        self._quiet_since = float("-inf")
         self._connect_timeout_s = connect_timeout_s
         self._connection: Connection | None = None
         self._turn = Gate()
         self._timeouts = 0
         self._cuts = 0
         self._halves = 0
+        self._lone = False
+        self._loners = 0
+        self._renewals = 0
         self._deadlines: Deadlines | None = None
 
     @property
     def connected(self) -> bool:
-        """Whether a connection is open now."""
-        return self._connection is not None and self._connection.transport is not None
+        """As `Link.connected`; so it is, too, where the device has closed it after its answer, as it always does."""
+        connection = self._connection
+        return connection is not None and (connection.transport is not None or (self._lone and connection.answers > 0))
 
     @property
     def connects(self) -> int:
-        """As `Link.connects`."""
-        return self.counters.connects
+        """As `Link.connects`; connections that only follow one which had its answer are not counted."""
+        return self.counters.connects - self._renewals
 
     async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Reply]:
         """As `Link.exchange`; `timeout_s` counts from the moment of sending, without the wait for a turn."""
@@ -143,9 +154,9 @@ class TcpLink:
             silence, connection = self._silence, self._connection
             if silence is not None:
                 timeout_s = silence.time_for(unit, timeout_s, asyncio.get_running_loop().time())
-            fresh = connection is None or connection.transport is None
-            if connection is None or connection.transport is None:
-                connection = await self._connect()
+            fresh = connection is None or self._is_spent(connection)
+            if connection is None or fresh:
+                connection = await self._renewed()
             asking = self._exchange(connection, unit, requests, timeout_s, fresh=fresh)
             return await (asking if silence is None else noted(silence, unit, asking, from_unit))
 
@@ -155,7 +166,7 @@ class TcpLink:
         """In our turn, on a connection that is open; `fresh`: since just now."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         exchange = Exchange(unit, requests, self, future)
-        if not self.pipelined and len(requests) > 1:
+        if self.pause_s or (not self.pipelined and len(requests) > 1):
             return await self._one_by_one(connection, exchange, range(len(requests)), timeout_s, fresh=fresh)
         connection.send(exchange, range(len(requests)))
         self._watch(exchange, timeout_s)
@@ -172,7 +183,7 @@ class TcpLink:
         finally:
             connection.leave(exchange)
         self._found_out(connection, missing)
-        return await self._one_by_one(await self._living(connection), exchange, missing, timeout_s, fresh=True)
+        return await self._one_by_one(connection, exchange, missing, timeout_s, fresh=True)
 
     def begin(
         self,
@@ -184,7 +195,9 @@ class TcpLink:
     ) -> bool:
         """As `QuickLink.begin`."""
         connection = self._connection
-        if connection is None or connection.transport is None or not self.pipelined or not self._turn.take():
+        if connection is None or connection.transport is None or not self.pipelined or self.pause_s:
+            return False
+        if not self._turn.take():
             return False
         exchange = QuickExchange(unit, requests, self, done)
         try:
@@ -241,6 +254,44 @@ class TcpLink:
         self._connection = connection
         return connection
 
+    def _is_spent(self, connection: Connection) -> bool:
+        """Whether another is needed for the next request."""
+        return connection.transport is None or (self._lone and connection.answers > 0)
+
+    async def _renewed(self) -> Connection:
+        """A new connection; what became of the one before is noted.
+
+        Raises:
+            DeviceTimeout: none can be made.
+        """
+        before = self._connection
+        if before is not None:
+            if before.life_s is not None:
+                self._loners = self._loners + 1 if before.answers == 1 and before.life_s < _LONER_S else 0
+            if self._loners >= LONERS_TO_FIND_OUT:
+                self._lone, self.pipelined = True, False
+            self._renewals += self._lone and before.answers > 0
+            before.drop()
+        connection = await self._connect()
+        self._quiet_since = asyncio.get_running_loop().time()
+        return connection
+
+    async def _usable(self, connection: Connection) -> Connection:
+        """A connection for the next request, after the silence that the device wants."""
+        if self.pause_s:
+            await self._keep_quiet()
+        if not self._is_spent(connection):
+            return connection
+        connection = await self._renewed()
+        if self.pause_s:
+            await self._keep_quiet()
+        return connection
+
+    async def _keep_quiet(self) -> None:
+        left = self._quiet_since + self.pause_s - asyncio.get_running_loop().time()
+        if left > 0:
+            await asyncio.sleep(left)
+
     def _missing_reads(self, connection: Connection, exchange: Exchange, *, fresh: bool) -> list[int]:
         """The requests to ask again: reads, never a write. Empty: none.
 
@@ -273,19 +324,17 @@ class TcpLink:
         if self._halves >= HALVES_TO_FIND_OUT:
             self.pipelined = False
 
-    async def _living(self, connection: Connection) -> Connection:
-        return connection if connection.transport is not None else await self._connect()
-
     async def _one_by_one(
         self, connection: Connection, exchange: Exchange, positions: Sequence[int], timeout_s: float, *, fresh: bool
     ) -> list[Reply]:
         for position in positions:
+            connection = await self._usable(connection)
             try:
                 await self._ask(connection, exchange, position, timeout_s)
             except DeviceTimeout:
                 if not self._missing_reads(connection, exchange, fresh=fresh) or connection.transport is not None:
                     raise
-                connection = await self._connect()
+                connection = await self._usable(connection)
                 await self._ask(connection, exchange, position, timeout_s)
             fresh = False
             self._timeouts = 0
@@ -300,6 +349,7 @@ class TcpLink:
             await future
         finally:
             connection.leave(exchange)
+            self._quiet_since = asyncio.get_running_loop().time()
 
     def _watch(self, exchange: Exchange, timeout_s: float) -> None:
         if self._deadlines is None:

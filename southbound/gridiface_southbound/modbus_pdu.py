@@ -1,8 +1,8 @@
 """Modbus messages as bytes: requests, what a good reply looks like, and the TCP framing (MBAP). Pure, holds no socket.
 
-Owned here: function codes 3, 4, 6 and 16 of the MODBUS Application Protocol V1.1b3, and the MBAP header of the
-MODBUS Messaging on TCP/IP guide V1.0b. Not owned: when to send, time-outs and connections (modbus_link), and what
-a register means (a driver).
+Owned here: function codes 3, 4, 6 and 16 of the MODBUS Application Protocol V1.1b3, what a good reply to any of its
+reads and writes is, and the MBAP header of the MODBUS Messaging on TCP/IP guide V1.0b. Not owned: when to send,
+time-outs and connections (modbus_link), and what a register means (a driver).
 """
 
 from __future__ import annotations
@@ -110,13 +110,14 @@ def write_single_request(address: int, register: bytes) -> Request:
 
 
 def reply_data(request: Request, pdu: bytes) -> bytes | ExceptionReply:
-    """What a reply brings: the registers read (empty after a write), or the exception.
+    """What a reply brings: the registers or bits read (empty after a write), or the exception.
 
     Raises:
         RemoteProtocolError: the reply does not belong to the request.
     """
     if len(pdu) == request.length and pdu.startswith(request.head):
-        return pdu[2:] if request.pdu[0] in (READ_HOLDING, READ_INPUT) else b""
+        # 1 and 2 read bits, 3 and 4 registers; the reply to a write brings nothing new.
+        return pdu[2:] if request.pdu[0] <= READ_INPUT else b""
     if len(pdu) == 2 and pdu[0] == request.pdu[0] | 0x80:
         return ExceptionReply(request.pdu[0], pdu[1])
     raise RemoteProtocolError(f"reply {pdu[:8].hex()} ({len(pdu)} bytes) does not answer {request.pdu[:8].hex()}")

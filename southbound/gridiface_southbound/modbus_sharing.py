@@ -52,6 +52,11 @@ class TcpKeys(Protocol):
         ...
 
     @property
+    def pause(self) -> float:
+        """Silence before each request and after a connect, seconds."""
+        ...
+
+    @property
     def tls_files(self) -> TlsFiles | None:
         """The files of Modbus/TCP Security; None: plain TCP."""
         ...
@@ -74,6 +79,7 @@ def tcp_link(keys: TcpKeys) -> Link:
         keys.tcp_port,
         connect_timeout_s=keys.connect_timeout_s,
         pipelined=keys.pipeline,
+        pause_s=keys.pause,
         tls=keys.tls_files,
     )
 
@@ -84,6 +90,7 @@ def own_link(
     *,
     connect_timeout_s: float = 3.0,
     pipelined: bool = True,
+    pause_s: float = 0.0,
     tls: TlsFiles | None = None,
     silence: Silence | None = None,
 ) -> TcpLink:
@@ -93,7 +100,9 @@ def own_link(
         DeviceRejected: the TLS files cannot be used.
     """
     context = None if tls is None else tls_context(*tls)
-    return TcpLink(host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined, tls=context, silence=silence)
+    link = TcpLink(host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined, tls=context, silence=silence)
+    link.pause_s = pause_s
+    return link
 
 
 _Place = tuple[str, int, TlsFiles | None]
@@ -160,11 +169,13 @@ def shared_link(
     *,
     connect_timeout_s: float = 3.0,
     pipelined: bool = True,
+    pause_s: float = 0.0,
     tls: TlsFiles | None = None,
 ) -> SharedLink:
     """A handle on THE link to (host, port) of the running loop; the options of the first caller count.
 
-    Those who show another certificate, or trust others, share no link.
+    But of silences the longest does: who needs it hears the requests to the others, too. Those who show another
+    certificate, or trust others, share no link.
 
     Raises:
         DeviceRejected: the TLS files cannot be used.
@@ -176,5 +187,6 @@ def shared_link(
         link = own_link(
             host, port, connect_timeout_s=connect_timeout_s, pipelined=pipelined, tls=tls, silence=Silence()
         )
+    link.pause_s = max(link.pause_s, pause_s)
     links[key] = (link, users + 1)
     return SharedLink(link, key, links)

@@ -1,8 +1,7 @@
-"""The link for each carrier: TCP and TLS by the package's own link, everything else by a pymodbus client behind it.
+"""The link for each carrier: TCP and TLS by the package's own link, serial frames by a pymodbus client behind it.
 
 Owned here: the only use of pymodbus, and the sharing of its connections. Not owned: messages (modbus_pdu, plan) and
-retries (the dispatcher). Coils and discrete inputs go through pymodbus on TCP and TLS too: the own link knows
-registers. (pymodbus 3.16 takes what arrives over TLS for one whole frame; an answer in two records is lost to it.)
+retries (the dispatcher).
 """
 
 from __future__ import annotations
@@ -12,22 +11,21 @@ import contextlib
 from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient, AsyncModbusTlsClient
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerType
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
-from gridiface.errors import DeviceRejected, DeviceTimeout, LocalProtocolError
+from gridiface.errors import DeviceRejected, DeviceTimeout, LocalProtocolError, RemoteProtocolError
 from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus.rtu import Hearing
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link
-from gridiface_southbound.modbus_pdu import ExceptionReply, Request, from_unit
+from gridiface_southbound.modbus_pdu import Request, from_unit, reply_data
 from gridiface_southbound.modbus_sharing import tcp_link
-from gridiface_southbound.points.secrets import tls_context
 from gridiface_southbound.silence import Silence, noted
 
-Client = AsyncModbusTcpClient | AsyncModbusTlsClient | AsyncModbusSerialClient
+Client = AsyncModbusTcpClient | AsyncModbusSerialClient
 
 
 def link_for(config: ModbusConfig) -> Link:
@@ -36,7 +34,7 @@ def link_for(config: ModbusConfig) -> Link:
     Raises:
         DeviceRejected: the TLS files cannot be used.
     """
-    if config.carrier in ("tcp", "tls") and not config.table.has_bits and not config.pause:
+    if config.carrier in ("tcp", "tls"):
         return tcp_link(config)
     silence = Silence() if config.shared else None
     link = PymodbusLink(
@@ -104,8 +102,10 @@ class PymodbusLink:
     async def _replies(self, unit: int, requests: Sequence[Request], timeout_s: float) -> list[Reply]:
         replies: list[Reply] = []
         for request in requests:
-            client = await self._ready()
+            # Who closes the connection after each answer does so in the silence, too.
+            await self._ready()
             await self._keep_quiet()
+            client = await self._ready()
             replies.append(await self._ask(client, unit, request, timeout_s))
             self._quiet_since = asyncio.get_running_loop().time()
         return replies
@@ -163,7 +163,10 @@ class PymodbusLink:
         if task is not None and task.cancelling() > told_to_end:
             # Python 3.11's wait_for, in pymodbus, swallows a cancellation that comes with the answer.
             raise asyncio.CancelledError
-        return reply_of(request, bytes((answer.function_code,)) + answer.encode())
+        try:
+            return reply_data(request, bytes((answer.function_code,)) + answer.encode())
+        except RemoteProtocolError as error:
+            raise DeviceRejected(error.reason) from None
 
     def _drop(self) -> None:
         client, self._client = self._client, None
@@ -174,19 +177,6 @@ class PymodbusLink:
         if isinstance(transport, asyncio.Transport):
             with contextlib.suppress(OSError):
                 transport.abort()
-
-
-def reply_of(request: Request, pdu: bytes) -> Reply:
-    """What an answer brings: what was read (empty after a write), or the device's exception.
-
-    Raises:
-        DeviceRejected: the answer does not belong to the request.
-    """
-    if len(pdu) == request.length and pdu.startswith(request.head):
-        return pdu[2:] if request.pdu[0] <= 4 else b""
-    if len(pdu) == 2 and pdu[0] == request.pdu[0] | 0x80:
-        return ExceptionReply(request.pdu[0], pdu[1])
-    raise DeviceRejected(f"reply {pdu[:8].hex()} ({len(pdu)} bytes) does not answer {request.pdu[:8].hex()}")
 
 
 class _Line:
@@ -251,18 +241,12 @@ def _client_maker(config: ModbusConfig) -> Callable[[], Client]:
             retries=0,
             trace_packet=Hearing(),
         )
-    if config.carrier == "tls":
-        context = tls_context(config.ca_file, config.cert_file, config.key_file)
-        return lambda: AsyncModbusTlsClient(
-            config.host, port=config.tcp_port, sslctx=context, reconnect_delay=0, timeout=patience, retries=0
-        )
-    framed = config.carrier == "rtu_over_tcp"
     return lambda: AsyncModbusTcpClient(
         config.host,
         port=config.tcp_port,
-        framer=FramerType.RTU if framed else FramerType.SOCKET,
+        framer=FramerType.RTU,
         reconnect_delay=0,
         timeout=patience,
         retries=0,
-        trace_packet=Hearing() if framed else None,
+        trace_packet=Hearing(),
     )

@@ -191,11 +191,6 @@ class RegisterTable(points.Table[Point]):
             if point.scale_factor is not None:
                 yield f"points.{point.name}.scale_factor", point.scale_factor, "read"
 
-    @property
-    def has_bits(self) -> bool:
-        """Whether coils or discrete inputs are used."""
-        return any(point.area.bits for point in self.points)
-
     def start(self, item: Point | Gap) -> int:
         """The address on the wire."""
         return item.address - self.address_base

@@ -28,6 +28,12 @@ class SunSpecConfig(DriverConfig):
     )
     connect_timeout_s: float = Field(3.0, gt=0, le=60, description="Time for a TCP connect, seconds.")
     pipeline: bool = Field(default=True, description="Send a write and its read-back together; found out if it cannot.")
+    pause_s: float = Field(
+        0.0,
+        ge=0,
+        le=5,
+        description="Silence before each request and after a connect, seconds, for who wants some rest.",
+    )
     scale_factors: Literal["auto", "reread", "fixed"] = Field(
         "auto",
         description="reread: before each write; fixed: as found at opening; auto: reread unless the model promises "
@@ -76,6 +82,11 @@ class SunSpecConfig(DriverConfig):
     def tls_files(self) -> TlsFiles | None:
         """The files of `tls`; None without it."""
         return TlsFiles(self.ca_file, self.cert_file, self.key_file) if self.tls else None
+
+    @property
+    def pause(self) -> float:
+        """Seconds of silence before each request."""
+        return self.pause_s
 
     @property
     def shared(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from gridiface_southbound.modbus_link import TcpLink
 from gridiface_southbound.modbus_pdu import (
     FrameDecoder,
     PairShape,
+    Request,
     WriteThenRead,
     encode_frame,
     read_request,
@@ -53,15 +55,18 @@ class MemoryTransport(asyncio.Transport):
 class MemoryLink(TcpLink):
     """A link whose connections are in memory."""
 
-    def __init__(self, device: Callable[[int, int, bytes], bytes], **options: Any) -> None:
+    def __init__(
+        self, device: Callable[[int, int, bytes], bytes], kind: type[MemoryTransport] | None = None, **options: Any
+    ) -> None:
         super().__init__("memory", 1, **options)
         self.device = device
+        self.kind = kind or MemoryTransport
         self.transports: list[MemoryTransport] = []
 
     async def _connect(self) -> Connection:
         self.counters.connects += 1
         connection = Connection(self.counters, Outbox(asyncio.get_running_loop()))
-        transport = MemoryTransport(connection, self.device)
+        transport = self.kind(connection, self.device)
         connection.connection_made(transport)
         self.transports.append(transport)
         self._connection = connection
@@ -71,6 +76,11 @@ class MemoryLink(TcpLink):
 def echo(transaction: int, unit: int, pdu: bytes) -> bytes:
     """Answers a read with the address that was read."""
     return encode_frame(transaction, unit, bytes((pdu[0], 2)) + pdu[1:3])
+
+
+def written(transaction: int, unit: int, pdu: bytes) -> bytes:
+    """Takes a write."""
+    return encode_frame(transaction, unit, pdu[:5])
 
 
 async def test_requests_of_one_exchange_go_out_in_one_segment() -> None:
@@ -315,3 +325,63 @@ def test_a_gateway_that_is_silent_altogether_is_called_anew() -> None:
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(tale())
+
+
+class OneAnswer(MemoryTransport):
+    """Closes after its first answer."""
+
+    def write(self, data: Any) -> None:
+        if not self.segments:
+            super().write(data[: 6 + int.from_bytes(data[4:6], "big")])
+            asyncio.get_running_loop().call_soon(self._end)
+
+    def _end(self) -> None:
+        self.aborted = True
+        self.connection.connection_lost(None)
+
+
+async def test_a_device_that_closes_after_each_answer_gets_a_connection_for_each_request() -> None:
+    link = MemoryLink(lambda *frame: written(*frame) if frame[2][0] == 16 else echo(*frame), kind=OneAnswer)
+    for address in (1, 2, 3):
+        assert await link.exchange(1, [read_request(address, 1), TWO], timeout_s=1) == [bytes((0, address)), b"\0\2"]
+        while link.connected and not link._lone:
+            await asyncio.sleep(0)
+    connects = link.connects
+    for value in (b"\0\1", b"\0\2"):
+        assert await link.exchange(1, [write_request(7, value), ONE], timeout_s=1) == [b"", b"\0\1"]
+    assert (link.connects, link.connected) == (connects, True), "no sign of a restart"
+    assert len(link.transports) == link.counters.connects > connects
+
+
+async def test_one_that_closes_when_it_has_nothing_to_do_is_not_taken_for_one_of_those() -> None:
+    link = MemoryLink(echo)
+    for _ in range(4):
+        assert await link.exchange(1, [ONE], timeout_s=1) == [b"\0\1"]
+        connection = link.transports[-1].connection
+        connection._made -= 10
+        connection.connection_lost(None)
+    assert await link.exchange(1, [ONE, TWO], timeout_s=1) == [b"\0\1", b"\0\2"]
+    assert link.pipelined
+
+
+async def test_silence_is_kept_after_a_connect_and_after_each_answer() -> None:
+    times: list[float] = []
+
+    def device(transaction: int, unit: int, pdu: bytes) -> bytes:
+        times.append(asyncio.get_running_loop().time())
+        return echo(transaction, unit, pdu)
+
+    link = MemoryLink(device)
+    link.pause_s = 0.02
+    began = asyncio.get_running_loop().time()
+    assert not link.begin(1, [ONE], lambda _: None, timeout_s=1)
+    assert await link.exchange(1, [ONE, TWO], timeout_s=1) == [b"\0\1", b"\0\2"]
+    assert await link.exchange(1, [ONE], timeout_s=1) == [b"\0\1"]
+    assert all(later - earlier >= 0.02 for earlier, later in pairwise([began, *times]))
+
+
+@pytest.mark.parametrize(("pdu", "answer"), [("0100000003", "010105"), ("0200000009", "02020501")])
+async def test_bits_are_read_as_registers_are(pdu: str, answer: str) -> None:
+    request = Request(bytes.fromhex(pdu), bytes.fromhex(answer)[:2], len(answer) // 2)
+    link = MemoryLink(lambda transaction, unit, _: encode_frame(transaction, unit, bytes.fromhex(answer)))
+    assert await link.exchange(1, [request], timeout_s=1) == [bytes.fromhex(answer)[2:]]

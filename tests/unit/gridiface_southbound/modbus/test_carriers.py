@@ -41,18 +41,24 @@ def test_a_pause_is_no_negative_time() -> None:
         config(pause_s=-1)
 
 
-async def test_who_needs_a_pause_is_asked_one_by_one_and_the_longest_of_a_line_counts() -> None:
-    assert isinstance(link_for(config()), TcpLink)
-    alone = link_for(config(pause_s=0.1))
-    assert isinstance(alone, PymodbusLink)
-    assert alone.pause_s == 0.1
-    first = link_for(config(carrier="rtu_over_tcp", shared_connection=True))
-    second = link_for(config(carrier="rtu_over_tcp", shared_connection=True, pause_s=0.2))
-    third = link_for(config(carrier="rtu_over_tcp", shared_connection=True, pause_s=0.1))
-    assert first._line is second._line is third._line
-    assert first._line.link.pause_s == 0.2
-    for link in (first, second, third):
+COILS: dict[str, Any] = {
+    "kind": "load",
+    "address_base": 0,
+    "points": [{"name": "on", "meaning": "connected", "area": "coil", "address": 0, "type": "bit"}],
+}
+
+
+async def test_devices_of_one_gateway_share_its_connection_whatever_they_need() -> None:
+    keys = [{}, {"table": COILS}, {"pause_s": 0.2}, {"pause_s": 0.1}]
+    links = [link_for(config(shared_connection=True, **one)) for one in keys]
+    assert len({one._link for one in links}) == 1
+    assert links[0]._link.pause_s == 0.2
+    lines = [link_for(config(carrier="rtu_over_tcp", shared_connection=True, **one)) for one in keys]
+    assert len({one._line for one in lines}) == 1
+    assert lines[0]._line.link.pause_s == 0.2
+    for link in (*links, *lines):
         await link.close()
+    assert isinstance(link_for(config(pause_s=0.1)), TcpLink)
 
 
 class Client:

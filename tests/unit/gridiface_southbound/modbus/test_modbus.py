@@ -16,13 +16,11 @@ from pydantic import ValidationError
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, Nameplate
 from gridiface.domain.quantities import Phase
-from gridiface.errors import DeviceRejected, DeviceTimeout
-from gridiface_southbound.modbus.carriers import reply_of
+from gridiface.errors import DeviceTimeout
 from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus.image import RegisterImage, scale_points
 from gridiface_southbound.modbus.loading import load_table
 from gridiface_southbound.modbus.plan import plan_reads
-from gridiface_southbound.modbus_pdu import ExceptionReply, read_request
 from gridiface_southbound.points import telemetry
 from gridiface_southbound.points.commands import Commands
 from gridiface_southbound.points.heartbeat import Pulse, beat
@@ -176,17 +174,6 @@ def test_ports_follow_the_carrier() -> None:
     assert ModbusConfig(table="example-pv", host="h").place == "h:502"  # type: ignore[arg-type]  # a template's name
     secure = ModbusConfig(table="example-pv", host="h", carrier="tls", ca_file="ca.pem")  # type: ignore[arg-type]  # as above
     assert secure.place == "h:802"
-
-
-@given(st.binary(max_size=20))
-def test_any_answer_is_a_reply_or_refused(pdu: bytes) -> None:
-    request = read_request(5, 2)
-    try:
-        reply = reply_of(request, pdu)
-    except DeviceRejected:
-        assert len(pdu) not in (2, 6) or pdu[0] & 0x7F != 3 or pdu[1:2] != b"\x04"
-        return
-    assert isinstance(reply, ExceptionReply) or len(reply) == 4
 
 
 def test_the_three_kinds_of_heartbeat() -> None:
