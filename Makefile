@@ -5,6 +5,9 @@ BIN    := $(VENV)/bin
 # Many tests wait for processes of their own more than they compute: more workers than cores.
 WORKERS ?= 4
 export PYTHONWARNINGS :=
+# What Python and pytest make of a module once is kept, also where the machine says otherwise: each worker and every
+# process that the tests start would make it anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo wheel test lint types imports suite schemas lock reference site docs clean
 

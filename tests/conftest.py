@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests import rewritten
 from xdist.scheduler import LoadScopeScheduling
 
 from gridiface.app.log import Fields, JsonFormatter
@@ -50,6 +51,12 @@ def group_of(module: str) -> str:
     """The group that a module's file names; empty: none."""
     found = GROUP.search(Path(module).read_text(encoding="utf-8"))
     return found[1] if found else ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Before it collects, a worker makes its share of what all of them need."""
+    rewritten.share(session.config)
 
 
 @pytest.hookimpl(optionalhook=True)  # the second look is without xdist (second_look.py)
