@@ -10,6 +10,7 @@ import math
 import struct
 from fractions import Fraction
 from functools import lru_cache
+from operator import and_
 
 from gridiface.domain.quantities import Rounding
 from gridiface_southbound.modbus.table import Point
@@ -36,6 +37,22 @@ def arrange(data: bytes, point: Point) -> bytes:
     return data
 
 
+def mask_octets(point: Point) -> bytes:
+    """The bits of the point's registers that are its own, as on the wire."""
+    whole = (1 << 16 * point.width) - 1
+    return arrange((whole if point.mask is None else point.mask).to_bytes(2 * point.width, "big"), point)
+
+
+def own_bits(point: Point, data: bytes) -> bytes:
+    """The point's registers without the bits of others."""
+    return data if point.mask is None else bytes(map(and_, data, mask_octets(point)))
+
+
+def among_others(point: Point, data: bytes, now: bytes) -> bytes:
+    """The point's registers `data` with the bits of others as they are `now`."""
+    return bytes(mine | theirs & ~mask for mine, theirs, mask in zip(data, now, mask_octets(point), strict=True))
+
+
 def decode_raw(point: Point, data: bytes) -> Raw | None:
     """What the registers hold; None where that means: not available.
 
@@ -47,6 +64,9 @@ def decode_raw(point: Point, data: bytes) -> Raw | None:
     if point.type == "string":
         return data.split(b"\0", 1)[0].decode("utf-8", "replace").strip() or None
     bits = int.from_bytes(data, "big")
+    if point.mask is not None:
+        bits = (bits & point.mask) >> point.shift
+        return None if bits in point.not_available else bits
     if bits in point.not_available:
         return None
     if point.type in _FLOATS:
@@ -89,12 +109,14 @@ def encode(
     low, high = raw_range(point)
     if not low <= raw <= high:
         raise ValueError(f"{point.name}: {value:g} {point.unit} does not fit into {point.type}")
-    data = raw.to_bytes(2 * point.width, "big", signed=low < 0)
+    data = (raw << point.shift).to_bytes(2 * point.width, "big", signed=low < 0)
     return arrange(data, point), _value_of(point, raw, exponent)
 
 
 def raw_range(point: Point) -> tuple[int, int]:
-    """What an integer register can hold."""
+    """What an integer register, or its masked bits, can hold."""
+    if point.mask is not None:
+        return 0, point.mask >> point.shift
     bits = 16 * point.width
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if point.type.startswith("int") else (0, (1 << bits) - 1)
 

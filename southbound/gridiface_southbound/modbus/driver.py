@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from gridiface.domain.clock import Clock
 from gridiface.drivers.api import DeviceBusy, DeviceGone
 from gridiface.errors import DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus.carriers import link_for
+from gridiface_southbound.modbus.codec import among_others
 from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus.image import RegisterImage, scale_points
-from gridiface_southbound.modbus.plan import ReadBlock, plan_reads, write_of
+from gridiface_southbound.modbus.plan import ReadBlock, plan_reads, read_of, write_of
 from gridiface_southbound.modbus.table import Point
 from gridiface_southbound.modbus_connection import Reply
 from gridiface_southbound.modbus_link import Link
@@ -136,6 +138,7 @@ class ModbusDriver(PointDriver[Point]):
 
     async def _told(self, write: Write[Point], reads: Sequence[Request]) -> list[Reply]:
         """The replies to one write and the reads after it; a device that does not know function 16 is found out."""
+        write = await self._among_others(write)
         replies = await self._exchange([self._request(write), *reads])
         refused = isinstance(first := replies[0], ExceptionReply) and first.code == ILLEGAL_FUNCTION
         if refused and write.point.single_will_do and not self._singly:
@@ -145,6 +148,16 @@ class ModbusDriver(PointDriver[Point]):
             self._singly = not (isinstance(again := replies[0], ExceptionReply) and again.code == ILLEGAL_FUNCTION)
         return replies
 
+    async def _among_others(self, write: Write[Point]) -> Write[Point]:
+        """The write with the bits of its register that are not the point's as they are now; 22 leaves them alone."""
+        point = write.point
+        if point.mask is None or point.function == 22:
+            return write
+        (reply,) = await self._exchange([read_of(self._table, point)])
+        if isinstance(reply, ExceptionReply):
+            raise self._refusal(reply, f"reading {point.name} ({point.area} {point.address}) before it is written")
+        return replace(write, data=among_others(point, write.data, reply))
+
     def _request(self, write: Write[Point]) -> Request:
         return write_of(self._table, write.point, write.data, singly=self._singly)
 
@@ -153,8 +166,8 @@ class ModbusDriver(PointDriver[Point]):
         return 0 if self._link is None else self._link.connects
 
     def _confirmed(self, write: Write[Point]) -> bool:
-        """Functions 5 and 6 are answered with the value."""
-        return write.point.function in (5, 6) or (self._singly and write.point.single_will_do)
+        """Functions 5, 6 and 22 are answered with the value."""
+        return write.point.function in (5, 6, 22) or (self._singly and write.point.single_will_do)
 
     def _require_taken(self, write: Write[Point], reply: Reply, what: str) -> None:
         if isinstance(reply, ExceptionReply):

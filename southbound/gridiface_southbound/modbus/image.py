@@ -74,7 +74,8 @@ class RegisterImage(Image[Point]):
 
     def holds(self, write: Write[Point]) -> bool:
         """As `Image.holds`."""
-        return bool(self.data.get(write.point.name) == write.data)
+        data = self.data.get(write.point.name)
+        return data is not None and bool(codec.own_bits(write.point, data) == write.data)
 
     def _known_exponent(self, point: Point) -> int:
         exponent = self.exponent(point)

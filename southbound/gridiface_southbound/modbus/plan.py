@@ -1,8 +1,8 @@
 """From points to few requests, and from replies back to points. Pure: bytes in, bytes out.
 
-Owned here: which points share a request, and the requests for coils and discrete inputs (functions 1, 2, 5, 15), which
-the register messages of modbus_pdu do not have. Items are joined only over points and declared gaps: a register that
-the table does not name may not exist.
+Owned here: which points share a request, and the requests for coils, discrete inputs and bits of registers (functions
+1, 2, 5, 15, 22), which the register messages of modbus_pdu do not have. Items are joined only over points and declared
+gaps: a register that the table does not name may not exist.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from gridiface_southbound.modbus.codec import mask_octets
 from gridiface_southbound.modbus.table import Area, Point, RegisterTable
 from gridiface_southbound.modbus_pdu import Request, read_request, write_request, write_single_request
 
@@ -103,6 +104,11 @@ def _covered(spans: list[tuple[int, int]], start: int, end: int) -> bool:
     return at >= end
 
 
+def read_of(table: RegisterTable, point: Point) -> Request:
+    """The request that reads one point."""
+    return ReadBlock(point.area, table.start(point), point.width, ((point, 0),)).request()
+
+
 def write_of(table: RegisterTable, point: Point, data: bytes, *, singly: bool = False) -> Request:
     """The request that writes a point's encoded registers, or a bit's one byte.
 
@@ -117,6 +123,10 @@ def write_of(table: RegisterTable, point: Point, data: bytes, *, singly: bool = 
         case 15:
             head = struct.pack(">BHH", 15, address, 1)
             return Request(head + bytes((1, data[0])), head, 5)
+        case 22:
+            others = bytes(~octet & 0xFF for octet in mask_octets(point))
+            pdu = struct.pack(">BH", 22, address) + others + data
+            return Request(pdu, pdu, 7)
         case 6:
             return write_single_request(address, data)
         case _:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 _EXCEPTION = 0x80
 #: Octets of an answer: unit, function, and what is behind them, with the CRC. Reads tell their own length.
-_READS, _WRITES = (1, 2, 3, 4), (5, 6, 15, 16)
-_OF_EXCEPTION, _OF_WRITE, _OF_READ = 5, 8, 5
+_READS, _WRITES, _MASKED = (1, 2, 3, 4), (5, 6, 15, 16), 22
+_OF_EXCEPTION, _OF_WRITE, _OF_MASKED, _OF_READ = 5, 8, 10, 5
 
 
 def _of_octet(value: int) -> int:
@@ -61,6 +61,8 @@ def _length(heard: bytes, at: int) -> int:
         return _OF_EXCEPTION
     if function in _READS:
         return _OF_READ + heard[at + 2]
+    if function == _MASKED:
+        return _OF_MASKED
     return _OF_WRITE if function in _WRITES else 0
 
 

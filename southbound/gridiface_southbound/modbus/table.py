@@ -66,8 +66,9 @@ class Area(StrEnum):
 class WriteRule(points.WriteRule):
     """How a register is written."""
 
-    function: Literal[5, 6, 15, 16] | None = Field(
-        None, description="None: 16 for registers, 6 where the device does not know that; 5 for coils."
+    function: Literal[5, 6, 15, 16, 22] | None = Field(
+        None,
+        description="None: 16 for registers, 6 where the device does not know that; 5 for coils. 22: with mask.",
     )
 
 
@@ -80,6 +81,7 @@ class Point(points.Point):
     length: int | None = Field(None, ge=1, le=125, description="Registers of a string, bitfield or enum.")
     word_order: Order = "big"
     byte_order: Order = "big"
+    mask: int | None = Field(None, ge=1, lt=1 << 64, description="The bits that are this point; none: all.")
     scale_factor: str | None = Field(None, description="The point that holds the power of ten.")
     not_available: tuple[int, ...] = ()
     values: dict[int, str | bool] = Field(default_factory=dict)
@@ -94,6 +96,11 @@ class Point(points.Point):
     def width(self) -> int:
         """Registers (or bits of a coil area) it takes."""
         return WIDTHS[self.type] or self.length or 1
+
+    @property
+    def shift(self) -> int:
+        """The lowest bit of its mask."""
+        return 0 if self.mask is None else (self.mask & -self.mask).bit_length() - 1
 
     @property
     def function(self) -> int:
@@ -121,7 +128,18 @@ class Point(points.Point):
                 yield "length", f"an {self.type} has 1, 2 or 4 registers"
         elif self.length is not None:
             yield "length", f"length is for string, enum and bitfield; {self.type} has its own"
+        if self.mask is not None:
+            yield from self._masking(self.mask)
         yield from super()._shape()
+
+    def _masking(self, mask: int) -> Iterator[Wrong]:
+        alone = mask >> self.shift
+        if self.type not in ("uint16", "uint32", "uint64", "enum", "bitfield"):
+            yield "mask", f"mask picks bits of uint16, uint32, uint64, enum and bitfield, not of {self.type}"
+        elif mask >> 16 * self.width:
+            yield "mask", f"mask {mask:#x} has more bits than {self.type} of {16 * self.width}"
+        elif alone & (alone + 1):
+            yield "mask", f"the bits of mask {mask:#x} do not lie side by side: make two points of them"
 
     def _quantity(self) -> Iterator[Wrong]:
         if self.meaning in TEXTS and self.type != "string":
@@ -139,8 +157,13 @@ class Point(points.Point):
             yield "write", f"{self.area} cannot be written"
         if (self.function in (5, 15)) != self.area.bits:
             yield "write.function", f"function {self.function} does not write area {self.area}"
-        if self.function == 6 and self.width != 1:
-            yield "write.function", f"function 6 writes one register; {self.type} has {self.width}: use function 16"
+        if self.function in (6, 22) and self.width != 1:
+            yield (
+                "write.function",
+                f"function {self.function} writes one register; {self.type} has {self.width}: use function 16",
+            )
+        if self.function == 22 and self.mask is None:
+            yield "write.function", "function 22 writes some bits of a register: mask says which"
         if self.type == "string":
             yield "write", "strings are not written"
 

@@ -74,6 +74,10 @@ def test_there_are_templates_for_the_usual_kinds() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
+        (broken("points", 1, "mask", value=0xFF), "mask picks bits of uint16, .* not of int16"),
+        (broken("points", 0, value=GOOD["points"][0] | {"type": "uint16", "mask": 0x1FFFF}), "more bits than uint16"),
+        (broken("points", 0, value=GOOD["points"][0] | {"type": "uint16", "mask": 0x5}), "do not lie side by side"),
+        (broken("points", 1, "write", "function", value=22), "function 22 writes some bits .* mask says which"),
         (broken("points", 1, "scal", value=1), r"points\.2 \(target\)\.scal: unknown key; did you mean 'scale'"),
         (broken("points", 1, "write", "realese", value=[]), "write.realese: unknown key; did you mean 'release'"),
         (broken("heart_beat", value={}), "heart_beat: unknown key; did you mean 'heartbeat'"),

@@ -19,6 +19,7 @@ def frame(pdu: str, unit: int = 7) -> bytes:
     return FRAMER.encode(bytes.fromhex(pdu), unit, 0)
 
 
+MASKED = frame("16 0004 00f2 0025")
 SHOWN, TAKEN, REFUSED = frame("03 04 0001 0002"), frame("10 0001 0001"), frame("83 02")
 
 
@@ -33,6 +34,7 @@ def test_the_crc_is_pymodbuses(data: bytes) -> None:
         (READ, SHOWN, SHOWN),
         (READ, REFUSED, REFUSED),
         (WRITE, TAKEN, TAKEN),
+        (MASKED, b"\x00" + MASKED, MASKED),
         (READ, b"\x00\xff" + SHOWN, SHOWN),
         (READ, b"\x07\x03" + SHOWN, SHOWN),  # noise that could be the beginning of a long answer
         (READ, READ + SHOWN, SHOWN),
