@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from gridiface.aggregation.accounting.accounts import Accounts
 from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.deciding.entry import Entry
 from gridiface.aggregation.deciding.lifecycle import ControlBook
 from gridiface.aggregation.deciding.setpoints import PARTS
 from gridiface.aggregation.envelope import doubt
@@ -16,7 +17,7 @@ from gridiface.aggregation.state.column_table import NAN
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, device_target
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint
+from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint, Verdict
 
 #: The device has it.
 DONE = frozenset({DeliveryOutcome.ACKNOWLEDGED, DeliveryOutcome.UNCHANGED})
@@ -33,6 +34,9 @@ UNSURE = frozenset({DeliveryOutcome.TIMEOUT, DeliveryOutcome.BREAKER_OPEN})
 
 #: A device's own words for not doing it.
 DECLINED = frozenset({OutcomeKind.FAILED, OutcomeKind.REFUSED})
+
+#: How long a device is left alone whose customer opted out of what has no end, s.
+OPT_OUT_S = 900.0
 
 
 class Deliveries:
@@ -61,12 +65,54 @@ class Deliveries:
             row = None if outcome.device_id is None else self._c.row.get(outcome.device_id)
             if entry is None or row is None:
                 continue
-            if outcome.kind is OutcomeKind.STARTED:
+            if _opts_out(outcome) and entry.active:
+                changed |= self._opted_out(row, entry, outcome, now)
+            elif outcome.kind is OutcomeKind.STARTED:
+                changed |= self._opted_in(row, now)
                 self._taken(row, now)
             elif outcome.kind in DECLINED and entry.active:
                 doubt.declined(self._c, row)
                 changed |= self._fail(row, now, outcome.reason or "the device declined")
         return changed
+
+    def resume(self, outcomes: Iterable[Outcome], now: Instant) -> None:
+        """After a restart: whose customer opted out of what runs, by its last word in what was told, is out."""
+        out: dict[tuple[str, str], Outcome] = {}
+        for outcome in outcomes:
+            name = (outcome.control_id, outcome.device_id or "")
+            if _opts_out(outcome):
+                out[name] = outcome
+            elif outcome.kind is OutcomeKind.STARTED:
+                out.pop(name, None)
+        for (control_id, device_id), outcome in out.items():
+            entry, row = self._book.get(control_id), self._c.row.get(device_id)
+            if entry is not None and row is not None and entry.active:
+                self._opted_out(row, entry, outcome, now)
+
+    def _opted_out(self, row: int, entry: Entry, outcome: Outcome, now: Instant) -> bool:
+        """Its customer takes no part until the control is over, or until it opts in again."""
+        c = self._c
+        doubt.declined(c, row)
+        end = entry.control.span.end
+        until = end if math.isfinite(end) else now + OPT_OUT_S
+        if c.opted_out[row]:
+            until = max(until, float(c.back_at[row]))
+        share = float(c.told_w[row])
+        if not health.opt_out(c, row, now, until):
+            return False
+        target = device_target(c.ids[row])
+        self._log.add(now, target, "availability", "opted out", outcome.reason)
+        if math.isfinite(share) and share != 0.0:
+            self._log.add(now, target, "allocation", "re-allocated", "its share goes to the others", value=share)
+        c.told_w[row], c.told_order[row] = NAN, -1
+        return True
+
+    def _opted_in(self, row: int, now: Instant) -> bool:
+        """Whether it was out by its customer's word, and is not any more."""
+        if not self._c.opted_out[row]:
+            return False
+        health.opt_in(self._c, row, now)
+        return True
 
     def _one(self, delivery: Delivery, started: dict[str, list[str]], now: Instant) -> bool:
         c, row = self._c, self._c.row.get(delivery.device_id)
@@ -201,3 +247,9 @@ class Deliveries:
                 self._log.add(now, target, "allocation", "re-allocated", "its share goes to the others", value=share)
         c.told_w[row], c.told_order[row] = NAN, -1  # what it holds is unknown: told anew, or released, when it is back
         return news
+
+
+def _opts_out(outcome: Outcome) -> bool:
+    """Whether a device says that its customer takes no part, or no part any more."""
+    word = outcome.reason.partition(":")[0].strip()
+    return word == Verdict.BLOCKED and outcome.kind in {*DECLINED, OutcomeKind.PARTIAL}

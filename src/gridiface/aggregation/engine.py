@@ -227,7 +227,8 @@ class Engine(FleetViews):
         self._accounts.absent(gaps, now + self._config.restore_grace_s)
         if known := list(controls):  # at the first start nobody has to find us anew
             self._rounds.restarted(now)
-        running = self._book.restore(known, outcomes, now, concerned=self._fleet.concerned, ours=self._fleet.ours)
+        told = list(outcomes)
+        running = self._book.restore(known, told, now, concerned=self._fleet.concerned, ours=self._fleet.ours)
         if not running:
             return
         self._intake.learning = False
@@ -236,6 +237,7 @@ class Engine(FleetViews):
             self._running.resume(entry)
             if not is_information(entry.control):
                 self._accounts.open(entry, now)
+        self._deliveries.resume(told, now)
         self._running.replan = self._dirty = True
 
     def control(self, control_id: str) -> Control | None:

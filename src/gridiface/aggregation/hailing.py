@@ -100,7 +100,8 @@ class Hailing:
         self._keep_limits(up, down)
         holding = self._mute & c.told & np.isfinite(c.last_w)
         self._give_up(holding, up, down)
-        say = self._tell(rows, holding, (most, least), (up, down))
+        # Whose customer opted out is not asked anew until that is over; what is over it is told to let go of.
+        say = self._tell(rows, holding, (most, least), (up, down)) & ~c.opted_out
         release = self._mute & c.told & (self._plan.order < 0)
         wants = say | release
         due = wants & (self._now >= c.hail_at)

@@ -85,9 +85,11 @@ class Rounds:
         lost = health.watch(self._c, now, self._allowed_silence(now))
         for row in lost.tolist():
             self._intake.lose(row, now, f"silent for {now - float(self._c.received[row]):.1f} s")
+        opted = np.flatnonzero(self._c.opted_out)
         back = health.recover(self._c, now)
         for row in back.tolist():
-            target, reason = device_target(self._c.ids[row]), "asked again after its waiting time"
+            why = "it takes part again" if row in opted else "asked again after its waiting time"
+            target, reason = device_target(self._c.ids[row]), why
             self._log.add(now, target, "availability", "returned", reason)
         changed = bool(lost.size or back.size)
         if changed:

@@ -49,6 +49,7 @@ _NEEDED = (
     *("export_w", "import_w", "energy_wh", "soc_min", "soc_max", "natural", "counts", "can_set_w", "can_limit_w"),
     *("enabled", "w", "up_w", "down_w", "available_wh", "natural_w", "received", "usable", "lost", "soc", "local"),
     *("soc_variance", "soc_doubt", "blocked", "down", "down_at", "curve", "day_cap_wh", "day_wh", "quarantined"),
+    "opted_out",
     *("leave_soc", "leave_at", "on", "since", "min_run_s", "min_stop_s", "dwell_s", "told_w", "told_at", "last_w"),
     *("ramp_w_per_s", "latency_s", "from_w", "can_set_var", "max_va", "var_inject", "var_absorb", *COARSE),
 )
@@ -333,11 +334,11 @@ class Expected:
         able = c.can_set_w | (c.can_limit_w & c.natural)
         return [
             (Cause.GONE, gone),
-            (Cause.AWAY, away),
+            (Cause.AWAY, away | c.opted_out),
             (Cause.UNABLE, ~able),
             (Cause.UNUSABLE, ~c.usable & ~c.local),
             (Cause.LOCAL, ~c.usable & c.local),
-            (Cause.FAILING, c.down),
+            (Cause.FAILING, c.down & ~c.opted_out),
             (Cause.SILENT, c.lost),
             (Cause.QUARANTINED, c.quarantined),
             (Cause.DISABLED, ~c.enabled),

@@ -65,6 +65,23 @@ def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: 
     return news
 
 
+def opt_out(columns: Columns, row: int, now: Instant, until: Instant) -> bool:
+    """A device's customer takes no part in what it was told, `until` then. True when that is news; it is no failure."""
+    c = columns
+    keep(c, np.array([row]))
+    news = not bool(c.opted_out[row] and c.back_at[row] == until)
+    c.down[row], c.opted_out[row], c.trial[row] = True, True, False
+    c.down_at[row], c.back_at[row] = now, until
+    c.acknowledged[row], c.waits_since[row] = False, np.nan
+    c.touched[row] = True
+    return news
+
+
+def opt_in(columns: Columns, row: int, now: Instant) -> None:
+    """It takes part again: it is asked with the next step, and nothing needs to be heard of it first."""
+    columns.back_at[row], columns.down_at[row] = now, -np.inf
+
+
 def recover(columns: Columns, now: Instant) -> IntArray:
     """Let those come back whose waiting time is over and who have been heard of since; their rows.
 
@@ -76,7 +93,7 @@ def recover(columns: Columns, now: Instant) -> IntArray:
         return np.empty(0, dtype=np.int64)
     heard = (c.received > c.down_at) | (c.seen == 0)
     back = np.flatnonzero(c.down & ~c.lost & heard & (now >= c.back_at))
-    c.down[back] = False
+    c.down[back], c.opted_out[back] = False, False
     # Who fetches what it is told takes its time, and is handed over to.
     c.trial[back] = ~c.answers[back] | c.unmoved[back]
     c.back_at[back] = now

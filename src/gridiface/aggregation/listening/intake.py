@@ -36,7 +36,8 @@ _SETTLED_S, _SHORT_W = 2.0, 20.0
 #: What an inverter that gives nothing may draw for itself, part of its rating.
 _OWN = 0.002
 
-#: A blocked device whose power moves by this part of its rating leaves something for others to do.
+#: A device that is not counted on (blocked, opted out, failing) whose power moves by this part of its rating leaves
+#: something for others to do.
 _LET_GO = 0.01
 
 #: Messages of a device that tells by itself, so close to each other, s, are one.
@@ -160,7 +161,7 @@ class Intake:
         return changed
 
     def _values(self, rows: IntArray, taken: list[Snapshot], now: Instant) -> bool:
-        """Take the numbers over. Whether one that an operator blocked is seen to let go: the others follow at once."""
+        """Take the numbers over. Whether one that is not counted on is seen to let go: the others follow at once."""
         c = self._c
         watts = _known([snapshot.w for snapshot in taken])
         believed = np.isfinite(watts)
@@ -176,8 +177,8 @@ class Intake:
             self._log.add(now, target, "telemetry", "quarantined", reason, value=float(watts[at]))
         c.odd[rows] = odd | (c.odd[rows] & ~believed)
         good = believed & ~odd
-        blocked = good & c.blocked[rows]
-        let_go = blocked & (np.abs(watts - known_or_zero(c.w[rows])) > _LET_GO * np.maximum(rated, 1.0))
+        left_out = good & (c.blocked[rows] | c.down[rows])
+        let_go = left_out & (np.abs(watts - known_or_zero(c.w[rows])) > _LET_GO * np.maximum(rated, 1.0))
         c.w[rows[good]] = watts[good]
         self._learn(rows[good], watts[good])
         for column, values in (

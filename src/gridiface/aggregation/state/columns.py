@@ -125,6 +125,7 @@ class Columns:
     blocked: BoolArray
     reconnects: BoolArray
     down: BoolArray
+    opted_out: BoolArray
     trial: BoolArray
     unmoved: BoolArray
     down_at: FloatArray
@@ -321,6 +322,8 @@ class Columns:
         self.answers[row], self.slots[row] = traits.answers_itself, traits.plan_slots
         self.slow[row] = slowness(traits)
         self.leaves[row] = device.kind in VEHICLES
+        if device.enabled and not self.enabled[row] and self.opted_out[row]:  # its opt-out is taken back with that
+            self.back_at[row] = self.down_at[row] = -np.inf
         self.enabled[row] = device.enabled
         self._constrain(row, device)
 

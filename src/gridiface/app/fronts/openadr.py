@@ -41,6 +41,7 @@ class OpenAdrFront(Front):
         )
         if server.vtn is not None:
             dispatch.channels.append(server.vtn.channel)
+            dispatch.listeners.append(server.vtn.channel.on_outcome)
         server.vens = openadr_vens(
             block, clock=server.clock, ledger=dispatch.ledger, inbox=dispatch, fleet=server.engine
         )

@@ -50,16 +50,19 @@ def answered(outcomes: Iterable[Outcome], end: Instant) -> list[Leave]:
         name = one.device_id
         if name is None or one.at >= end:
             continue
-        word = one.reason.partition(":")[0].strip()
-        blocked = one.kind is OutcomeKind.FAILED and word == Verdict.BLOCKED.value
+        word, _, said = (part.strip() for part in one.reason.partition(":"))
+        blocked = one.kind in _OUT and word == Verdict.BLOCKED.value
         if one.kind is OutcomeKind.STARTED and name in out:
             found.append(replace(out.pop(name), end=one.at))
         elif (blocked or one.kind in _LEFT) and name not in out:
             why = "it opted out" if blocked or not one.reason else one.reason
+            if one.kind is OutcomeKind.REFUSED and word == Verdict.BLOCKED.value and said:
+                why = said
             out[name] = Leave(device_id=name, start=one.at, end=end, reason=why)
     return sorted([*found, *out.values()], key=lambda one: one.start)
 
 
+_OUT = frozenset({OutcomeKind.FAILED, OutcomeKind.PARTIAL})
 _LEFT = frozenset({OutcomeKind.REFUSED, OutcomeKind.PARTIAL})
 
 

@@ -1,7 +1,9 @@
 """Set-points for VENs below our VTN: published as events, answered by optIn and optOut.
 
 Owns which event tells which device what. An event is made anew when the value changes (the old one is cancelled in the
-same transaction), and only made longer when it is the time alone. Does not own sessions, nor who is a member.
+same transaction), and only made longer when it is the time alone. One whose VEN opted out of it stands as long as a
+control that it carries does: the VEN may opt in again (a VTN takes later opts). Does not own sessions, nor who is a
+member.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint
@@ -20,6 +22,7 @@ from gridiface.northbound.openadr.committer import Committer, News
 from gridiface.northbound.openadr.translate.fleet import Claims, event_for
 from gridiface.northbound.openadr.vtn.fleet_members import FleetMembers, Member
 from gridiface.northbound.openadr.vtn.fleet_opts import FleetOpts
+from gridiface.northbound.openadr.vtn.fleet_told import Told, answer_of, delivery_of, end_of, ends, says, steps
 from gridiface.protocols.openadr.changes import Change
 from gridiface.protocols.openadr.events import COMPLETED, Event
 from gridiface.protocols.openadr.vtn import Vtn
@@ -35,30 +38,11 @@ from gridiface.protocols.openadr.vtn.notices import (
 _PREFIX = "fleet/"
 #: Ends that differ by less are the same, s.
 _SAME_END_S = 1.0
-
-
-@dataclass(slots=True)
-class Told:
-    """An event that tells one device something.
-
-    Attributes:
-        device_id: whom.
-        controls: the controls that it carries out.
-        watts: the set-point, W + delivered; None where it is none.
-        until: when it ends; None: open.
-        baseline_w: the load that deltas and levels started from, kept while the device is told anything.
-        current: the one that counts; others only wait for the VEN's word on their end.
-        goes_on: why its VEN, told to end it, carries it out to its own end (rule 36); "" where it does not.
-    """
-
-    device_id: str
-    controls: list[str]
-    watts: float | None
-    until: Instant | None
-    issued: Instant
-    baseline_w: float | None = None
-    current: bool = True
-    goes_on: str = ""
+#: A VEN that opted in again and is told nothing for so long is not needed: its event ends, s.
+_NOT_NEEDED_S = 10.0
+#: Of controls that are over, how many are remembered.
+_ENDED_KEPT = 1_000
+_OVER = frozenset({OutcomeKind.COMPLETED, OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED, OutcomeKind.FAILED})
 
 
 class FleetChannel:
@@ -93,6 +77,10 @@ class FleetChannel:
         self._new_id = new_id
         self._wake = wake
         self._told: dict[str, Told] = {}
+        #: Controls that are over, the oldest first.
+        self._ended: dict[str, None] = {}
+        #: Events whose VEN opted in again, and when: what it is to do is still to be told.
+        self._back: dict[str, Instant] = {}
         self.opts = FleetOpts(vtn, members, committer, space, lambda name, now: self._current(name, now)[0])
 
     def load(self, documents: Mapping[str, bytes]) -> None:
@@ -138,17 +126,20 @@ class FleetChannel:
     def _plan(self, setpoint: Setpoint, now: Instant, changes: list[Change], standing: list[Outcome]) -> Delivery:
         member = self._members.get(setpoint.device_id)
         if member is None or not self.serves(setpoint.device_id):
-            return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "its VEN is not registered")
+            return delivery_of(setpoint, DeliveryOutcome.REJECTED, now, "its VEN is not registered")
         event_id, told = self._current(setpoint.device_id, now)
         try:
             if setpoint.release:
                 if told is None:
-                    return _delivery(setpoint, DeliveryOutcome.UNCHANGED, now)
+                    return delivery_of(setpoint, DeliveryOutcome.UNCHANGED, now)
+                if self._may_return(member, event_id, told):
+                    self._told[event_id] = replace(told, left=True)
+                    return delivery_of(setpoint, DeliveryOutcome.UNCHANGED, now, "its VEN opted out")
                 self._end(event_id, now, changes)
-                return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now)
+                return delivery_of(setpoint, DeliveryOutcome.PUBLISHED, now)
             return self._tell(setpoint, member, event_id, told, now, changes, standing)
         except (RefusedControl, ValueError) as problem:
-            return _delivery(setpoint, DeliveryOutcome.REJECTED, now, str(problem))
+            return delivery_of(setpoint, DeliveryOutcome.REJECTED, now, str(problem))
 
     def _tell(
         self,
@@ -166,24 +157,26 @@ class FleetChannel:
         event = event_for(setpoint, claims, self._new_id(), start, duration=length or 0)
         if event is None and setpoint.let_go and told is not None:
             self._end(event_id, now, changes)  # what is left of it has no signal, what it was told is over
-            return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now)
+            return delivery_of(setpoint, DeliveryOutcome.PUBLISHED, now)
         if event is None:
-            return _delivery(setpoint, DeliveryOutcome.REJECTED, now, "the VEN understands no signal for it")
+            return delivery_of(setpoint, DeliveryOutcome.REJECTED, now, "the VEN understands no signal for it")
         until = None if length is None else start + length
         record = self._vtn.events.get(event_id)
         # A VEN that refused an event is asked anew, by another one.
         word = self._vtn.said(member.ven_id, event_id, member.settings.resource or None)
-        if told is not None and record is not None and word != "optOut" and _says(record.event) == _says(event):
+        if told is not None and record is not None and word != "optOut" and says(record.event) == says(event):
             # The VEN's word on the event is from now on its word on this set-point.
             fresh = replace(told, controls=[name for name in setpoint.control_ids if name not in told.controls])
             told.controls, told.watts, told.issued = list(setpoint.control_ids), setpoint.active_power_w, now
+            told.left = False
+            self._back.pop(event_id, None)
             if told.until is None or (until is not None and until <= told.until + _SAME_END_S):
                 if word == "optIn":  # it was given before these controls came, and is not given again
-                    standing += _steps(fresh, (OutcomeKind.RECEIVED, OutcomeKind.STARTED), now, "")
-                return _delivery(setpoint, DeliveryOutcome.UNCHANGED, now)
+                    standing += steps(fresh, (OutcomeKind.RECEIVED, OutcomeKind.STARTED), now, "")
+                return delivery_of(setpoint, DeliveryOutcome.UNCHANGED, now)
             self._lengthen(event_id, record.event, until, now, changes)
             told.until = until
-            return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now)
+            return delivery_of(setpoint, DeliveryOutcome.PUBLISHED, now)
         changes += self._vtn.create_event(event, [member.ven_id], now, drawn=True).changes
         if told is not None:
             self._end(event_id, now, changes)
@@ -195,7 +188,7 @@ class FleetChannel:
             issued=now,
             baseline_w=claims.baseline_w,
         )
-        return _delivery(setpoint, DeliveryOutcome.PUBLISHED, now)
+        return delivery_of(setpoint, DeliveryOutcome.PUBLISHED, now)
 
     def _claims(self, member: Member, told: Told | None) -> Claims:
         settings = member.settings
@@ -228,7 +221,26 @@ class FleetChannel:
 
     def _end(self, event_id: str, now: Instant, changes: list[Change]) -> None:
         changes += self._vtn.cancel_event(event_id, now, reason="released").changes
-        self._told[event_id] = replace(self._told[event_id], current=False)
+        self._told[event_id] = replace(self._told[event_id], current=False, left=False)
+        self._back.pop(event_id, None)
+
+    def _may_return(self, member: Member, event_id: str, told: Told) -> bool:
+        """Whether a VEN that is let go of opted out, and can still opt in to what the event asks for."""
+        word = self._vtn.said(member.ven_id, event_id, member.settings.resource or None)
+        return word == "optOut" and self._stands(told)
+
+    def _stands(self, told: Told) -> bool:
+        return not told.controls or any(control not in self._ended for control in told.controls)
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """See domain.ports.OutcomeListener.on_outcome: what waits for its VEN's opt-in ends with its control."""
+        if outcome.device_id is not None or outcome.kind not in _OVER:
+            return
+        self._ended[outcome.control_id] = None
+        while len(self._ended) > _ENDED_KEPT:
+            del self._ended[next(iter(self._ended))]
+        if any(told.left and outcome.control_id in told.controls for told in self._told.values()):
+            self._wake()
 
     # -- what VENs say ---------------------------------------------------------------------------------------------
 
@@ -249,16 +261,16 @@ class FleetChannel:
             told = self._told.get(notice.eventID)
             if told is None:
                 continue
-            why = _end_of(notice)
+            why = end_of(notice)
             if isinstance(notice, EventAnswered) and not notice.cancelled:
-                news.append(_answer(told, notice, now))
+                news.append(answer_of(told, notice, now))
             elif why and told.until is not None and told.until > now:
                 # It is carried out to its end, and only then over.
                 before.setdefault(notice.eventID, told)
                 self._told[notice.eventID] = replace(told, goes_on=why)
                 changes.append(self._document(notice.eventID))
             elif isinstance(notice, EventAnswered) or notice.status == COMPLETED:
-                news.append(News(outcomes=_steps(told, (OutcomeKind.COMPLETED,), now, why)))
+                news.append(News(outcomes=steps(told, (OutcomeKind.COMPLETED,), now, why)))
                 before.setdefault(notice.eventID, self._told.pop(notice.eventID))
                 changes.append(DeleteDocument(self._space, _PREFIX + notice.eventID))
         return News.of(news), changes, lambda: self._told.update(before)
@@ -273,8 +285,9 @@ class FleetChannel:
             case EventAnswered(cancelled=False):
                 told = self._told.get(notice.eventID)
                 if told is not None and notice.opt == "optIn":
-                    await self.opts.in_again(told.device_id, now)
+                    await self._in_again(notice.eventID, told, now)
                 elif told is not None:
+                    self._back.pop(notice.eventID, None)
                     await self.opts.out_of_event(told.device_id, told.until, now, now)
             case OptChanged():
                 await self._opted(notice, now)
@@ -301,21 +314,30 @@ class FleetChannel:
         word = self._vtn.said(member.ven_id, event_id, member.settings.resource or None)
         delivery = self._vtn.delivery(member.ven_id, event_id)
         if word == "optOut" and delivery is not None:
+            self._back.pop(event_id, None)
             await self.opts.out_of_event(device_id, told.until, delivery.opted_at, now)
         elif word == "optIn":
-            await self.opts.in_again(device_id, now)
+            await self._in_again(event_id, told, now)
+
+    async def _in_again(self, event_id: str, told: Told, now: Instant) -> None:
+        if told.left:
+            self._back.setdefault(event_id, now)
+            self._wake()
+        await self.opts.in_again(told.device_id, now)
 
     async def handle_timer(self, now: Instant) -> None:
         """Whoever opted out for a time that is over takes part again, unless a schedule says otherwise.
 
         Events that their VEN could not end are over at their end. Those that the VTN has forgotten without a last word
-        of their VEN are forgotten here, too.
+        of their VEN are forgotten here, too. Events that wait for their VEN's opt-in end with what they carried, and
+        where nobody needed the VEN that opted in again.
         """
-        over = {event_id: told for event_id, told in self._told.items() if told.goes_on and _ends(told) <= now}
+        await self._end_left(now)
+        over = {event_id: told for event_id, told in self._told.items() if told.goes_on and ends(told) <= now}
         gone = [event_id for event_id in self._told if event_id not in self._vtn.events or event_id in over]
         if gone:
             outcomes = [
-                step for told in over.values() for step in _steps(told, (OutcomeKind.COMPLETED,), now, told.goes_on)
+                step for told in over.values() for step in steps(told, (OutcomeKind.COMPLETED,), now, told.goes_on)
             ]
             documents = [DeleteDocument(self._space, _PREFIX + event_id) for event_id in gone]
             await self._committer.save((), documents, news=News(outcomes=outcomes))
@@ -325,7 +347,29 @@ class FleetChannel:
 
     def next_timer(self) -> Instant:
         """When `handle_timer` has something to do; infinity when never."""
-        return min([self.opts.next_timer(), *(_ends(told) for told in self._told.values() if told.goes_on)])
+        back = (since + _NOT_NEEDED_S for since in self._back.values())
+        return min([self.opts.next_timer(), *back, *(ends(told) for told in self._told.values() if told.goes_on)])
+
+    def _waits(self, event_id: str) -> bool:
+        told = self._told.get(event_id)
+        return told is not None and told.left
+
+    async def _end_left(self, now: Instant) -> None:
+        self._back = {event_id: at for event_id, at in self._back.items() if self._waits(event_id)}
+        left = [
+            event_id
+            for event_id, told in self._told.items()
+            if told.left
+            and ends(told) > now
+            and event_id in self._vtn.events
+            and (not self._stands(told) or self._back.get(event_id, now) + _NOT_NEEDED_S <= now)
+        ]
+        before = {event_id: replace(told) for event_id, told in self._told.items()} if left else {}
+        changes: list[Change] = []
+        for event_id in left:
+            self._end(event_id, now, changes)
+        if left:
+            await self._committer.save(changes, self._documents(before), lambda: self._restore(before))
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -344,53 +388,3 @@ class FleetChannel:
 
     def _restore(self, before: dict[str, Told]) -> None:
         self._told = before
-
-
-def _end_of(notice: EventAnswered | EventStatusChanged) -> str:
-    """What is to be said of an event's end; "" where its VEN ends it."""
-    if isinstance(notice, EventAnswered) and notice.opt != "optIn":
-        return f"the VEN cannot end the event: {notice.description or notice.code}"
-    return ""
-
-
-def _ends(told: Told) -> Instant:
-    return math.inf if told.until is None else told.until
-
-
-def _says(event: Event) -> list[tuple[str, str, tuple[float, ...]]]:
-    return [(signal.name, signal.type, signal.values) for signal in event.signals]
-
-
-def _delivery(setpoint: Setpoint, outcome: DeliveryOutcome, now: Instant, detail: str = "") -> Delivery:
-    return Delivery(device_id=setpoint.device_id, outcome=outcome, at=now, setpoint=setpoint, detail=detail)
-
-
-def _answer(told: Told, notice: EventAnswered, now: Instant) -> News:
-    """A VEN's word on an event that runs or is to run."""
-    if notice.opt == "optIn":
-        # Its word on what was replaced meanwhile tells nothing of what it is to fetch now.
-        kinds = (OutcomeKind.RECEIVED, OutcomeKind.STARTED) if told.current else (OutcomeKind.RECEIVED,)
-        outcome, reason = DeliveryOutcome.ACKNOWLEDGED, ""
-    else:
-        kinds, outcome = (OutcomeKind.RECEIVED, OutcomeKind.REFUSED), DeliveryOutcome.REJECTED
-        reason = notice.description or f"the VEN opted out ({notice.code})"
-    return News(deliveries=_word(told, outcome, now, reason), outcomes=_steps(told, kinds, now, reason))
-
-
-def _word(told: Told, outcome: DeliveryOutcome, now: Instant, reason: str) -> list[Delivery]:
-    setpoint = Setpoint(
-        device_id=told.device_id,
-        issued=told.issued,
-        active_power_w=told.watts,
-        valid_until=told.until,
-        control_ids=tuple(told.controls),
-    )
-    return [_delivery(setpoint, outcome, now, reason)]
-
-
-def _steps(told: Told, kinds: Sequence[OutcomeKind], now: Instant, reason: str) -> list[Outcome]:
-    return [
-        Outcome(control_id=control, kind=kind, at=now, device_id=told.device_id, reason=reason)
-        for control in told.controls
-        for kind in kinds
-    ]

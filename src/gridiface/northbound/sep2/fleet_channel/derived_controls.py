@@ -106,8 +106,11 @@ class DerivedControls:
         return record, [*changes, event_document(record)]
 
     def _responses_wanted(self, parents: tuple[str, ...]) -> int:
-        """What the controls behind the set-point want to hear; the life cycle where that is not known."""
-        wanted = 0
+        """What the controls behind the set-point want to hear; the life cycle where that is not known.
+
+        A customer's opt-out is asked for in any case: whose share others take is to be known.
+        """
+        wanted: int = ResponseRequired.CUSTOMER
         known = self._s.state.parents_in(parents)
         for parent in known:
             wanted |= parent.item.obj.responseRequired or 0

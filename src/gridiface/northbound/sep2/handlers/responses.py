@@ -45,7 +45,7 @@ class Responses:
             raise bad_value(fault)
         self._check_concerned(owner, record, event)
         # The same answer again waits for the first: it is not given before it is durable.
-        async with self._s.locks.hold(f"{owner.responses}/{record.lfdi}/{response.subject}/{response.status}"):
+        async with self._s.locks.hold(f"{owner.responses}/{record.lfdi}/{response.subject}"):
             still_there(self._s, call.node)
             known = self._log.path_of(owner, response)
             if known is None:
@@ -99,8 +99,11 @@ class Responses:
         """What the answer means for the domain's controls."""
         if record.device_id is None:
             return []
-        if status == ResponseStatus.OPTED_IN and self._out(event, record):
-            status = ResponseStatus.STARTED  # from now on it does what the event asks for, again
+        if self._out(event, record):
+            if status == ResponseStatus.STARTED:
+                return []  # the event has begun, for others
+            if status == ResponseStatus.OPTED_IN and event.item.obj.eventStatus.currentStatus == EventStatusCode.ACTIVE:
+                status = ResponseStatus.STARTED  # from now on it does what the event asks for, again
         if event.owner:
             return self._outcomes_beside(event, record, status, now)
         control_id = event.control_of(record.device_id)
@@ -112,10 +115,8 @@ class Responses:
         return [Outcome(control_id=control_id, kind=step[0], at=now, device_id=record.device_id, reason=step[1])]
 
     def _out(self, event: EventRecord, record: EndDeviceRecord) -> bool:
-        """Whether the event runs without the device, which opted out of it."""
-        if event.item.obj.eventStatus.currentStatus != EventStatusCode.ACTIVE:
-            return False
-        return self._log.has(event, record.lfdi, ResponseStatus.OPTED_OUT)
+        """Whether the event runs, or will run, without the device, which opted out of it."""
+        return self._log.opted_out(event, record.lfdi)
 
     @staticmethod
     def _outcomes_beside(event: EventRecord, record: EndDeviceRecord, status: int, now: float) -> list[Outcome]:

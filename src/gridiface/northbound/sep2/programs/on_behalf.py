@@ -52,6 +52,8 @@ class OnBehalf:
             return
         started = self._log.has(record, lfdi, ResponseStatus.STARTED)
         status = outcome_to_status(outcome.kind, outcome.reason, started=started)
+        if status == ResponseStatus.STARTED and self._log.opted_out(record, lfdi):
+            status = ResponseStatus.OPTED_IN
         self._post(record, lfdi, status, outcome.at)
         if outcome.kind in {OutcomeKind.COMPLETED, OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED}:
             self._early.pop(outcome.control_id, None)

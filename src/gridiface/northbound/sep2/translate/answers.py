@@ -116,6 +116,7 @@ _RESPONSE_KINDS: Mapping[int, OutcomeKind] = {
 #: Why a device refused, as the reason of the domain's Outcome; also read back by `outcome_to_status`.
 _REFUSALS: Mapping[int, str] = {
     _S.OPTED_OUT: Verdict.BLOCKED.value,
+    _S.PARTIALLY_COMPLETED_OPT_OUT: Verdict.BLOCKED.value,
     _S.ABORTED_OTHER_SERVER: Verdict.SUPERSEDED.value,
     _S.ABORTED_OTHER_PROGRAM: Verdict.SUPERSEDED.value,
     _S.REJECTED_NOT_APPLICABLE: Verdict.UNSUPPORTED.value,
@@ -168,13 +169,16 @@ def outcome_to_status(kind: OutcomeKind, reason: str = "", *, started: bool = Tr
 
     Args:
         kind: the step.
-        reason: for REFUSED, a Verdict's word at its start chooses 252, 253, 254, 14 or 4.
+        reason: for REFUSED, a Verdict's word at its start chooses 252, 253, 254, 14 or 4; for FAILED, whether a
+            customer opted out (4).
         started: for SUPERSEDED, whether it was running: 7 while running, 14 before.
     """
     if kind is OutcomeKind.SUPERSEDED and not started:
         return _S.ABORTED_OTHER_PROGRAM
+    word = reason.partition(":")[0].strip()
+    if kind is OutcomeKind.FAILED and word == Verdict.BLOCKED:
+        return _S.OPTED_OUT
     if kind is OutcomeKind.REFUSED:
-        word = reason.partition(":")[0].strip()
         known = next((v for v in Verdict if v.value == word), None)
         return (_VERDICT_STATUSES[known] if known else None) or _S.REJECTED_INVALID
     return _OUTCOME_STATUSES[kind]

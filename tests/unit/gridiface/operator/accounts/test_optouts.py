@@ -56,6 +56,18 @@ def test_a_2030_5_device_that_answers_4_is_out_until_it_begins_again() -> None:
     assert answered(steps, 100.0) == [leave("a", 20.0, 40.0, "it opted out"), leave("a", 60.0, 100.0, "it opted out")]
 
 
+def test_customers_of_vens_and_inverters_are_out_until_they_are_in_again() -> None:
+    steps = [
+        told("ven", OutcomeKind.REFUSED, 10.0, "blocked: too hot"),
+        told("ven", OutcomeKind.STARTED, 20.0),
+        told("inverter", OutcomeKind.PARTIAL, 30.0, "blocked: the device answered 8"),
+    ]
+    assert answered(steps, 100.0) == [
+        leave("ven", 10.0, 20.0, "too hot"),
+        leave("inverter", 30.0, 100.0, "it opted out"),
+    ]
+
+
 class Records:
     """Decisions, the newest first as in the store."""
 

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.gridiface.northbound.openadr.conftest import NOW, Shelf
 
 from gridiface.domain.clock import Interval
-from gridiface.domain.controls import DeliveryOutcome, Setpoint
+from gridiface.domain.controls import DeliveryOutcome, Outcome, OutcomeKind, Setpoint
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry, VtnSettings
 from gridiface.northbound.openadr.vtn.vtn import OpenAdrVtn
 from gridiface.protocols.openadr.payloads.common import EiResponse, EiTarget, Properties, QualifiedEventID
@@ -164,6 +164,55 @@ async def test_a_later_opt_in_gives_the_capacity_back() -> None:
     await story.answer(event_id, "optIn")
     assert house.enabled[-1] is True
     assert story.vtn.channel.next_timer() == float("inf")
+    await story.vtn.stop()
+
+
+async def let_go(story: Story) -> None:
+    """What the engine does with a device that is out."""
+    (delivery,) = await story.vtn.channel.apply([Setpoint(device_id="d", issued=NOW, release=True)], deadline=NOW + 5)
+    assert delivery.outcome is DeliveryOutcome.UNCHANGED
+
+
+async def test_a_ven_that_was_let_go_of_can_opt_in_to_its_event_again() -> None:
+    house = House()
+    story = await Story(house).registered()
+    event_id = await story.tell(-500.0, until=NOW + 100)
+    await story.answer(event_id, "optOut")
+    await let_go(story)
+    story = await story.again()
+    assert story.vtn.core.events[event_id].event.modification == 0, "it stands"
+    await story.answer(event_id, "optIn")
+    assert house.enabled[-1] is True
+    again = Setpoint(device_id="d", issued=NOW, active_power_w=-500.0, valid_until=NOW + 100, control_ids=("C",))
+    (delivery,) = await story.vtn.channel.apply([again], deadline=NOW + 5)
+    assert delivery.outcome is DeliveryOutcome.UNCHANGED
+    house.time = NOW + 50
+    await story.vtn.channel.handle_timer(house.time)
+    assert story.vtn.core.events[event_id].event.modification == 0
+    await story.vtn.stop()
+
+
+@pytest.mark.parametrize("back", [False, True])
+async def test_an_event_that_waits_for_its_ven_ends_with_its_control_or_where_nobody_needs_it(back: bool) -> None:
+    house = House()
+    story = await Story(house).registered()
+    event_id = await story.tell(-500.0, until=NOW + 100)
+    await story.answer(event_id, "optOut")
+    await let_go(story)
+    channel = story.vtn.channel
+    channel.on_outcome(Outcome(control_id="C", kind=OutcomeKind.STARTED, at=NOW))
+    channel.on_outcome(Outcome(control_id="C", kind=OutcomeKind.CANCELLED, at=NOW, device_id="d"))
+    await channel.handle_timer(NOW)
+    assert story.vtn.core.events[event_id].event.status != "cancelled"
+    if back:  # and is told nothing
+        await story.answer(event_id, "optIn")
+        house.time = channel.next_timer()
+        assert house.time == NOW + 10
+    else:
+        channel.on_outcome(Outcome(control_id="C", kind=OutcomeKind.CANCELLED, at=NOW))
+    await channel.handle_timer(house.time)
+    assert story.vtn.core.events[event_id].event.status == "cancelled"
+    assert channel.next_timer() > house.time
     await story.vtn.stop()
 
 

@@ -252,3 +252,16 @@ async def test_an_opt_in_of_a_running_event_is_a_step_only_after_an_opt_out(aske
     assert (await post(asked, 4)).status == 201
     assert (await post(asked, 5)).status == 201
     assert [o.kind for o in asked.registry.outcomes] == [OutcomeKind.FAILED, OutcomeKind.STARTED]
+    assert (await post(asked, 2)).status == 201
+    for status in (4, 5, 5):
+        assert (await post(asked, status)).status == 201
+    told = [o.kind for o in asked.registry.outcomes][2:]
+    assert told == [OutcomeKind.STARTED, OutcomeKind.FAILED, OutcomeKind.STARTED], "each change of mind counts, once"
+
+
+async def test_that_an_event_starts_is_no_part_in_it_for_who_opted_out_before(asked: Any) -> None:
+    asked.at(30.0)
+    assert (await post(asked, 4)).status == 201
+    asked.at(90.0)
+    assert (await post(asked, 2)).status == 201
+    assert [o.kind for o in asked.registry.outcomes] == [OutcomeKind.FAILED]

@@ -96,3 +96,13 @@ async def test_nothing_is_shown_before_it_is_durable(kit: Any) -> None:
     kit.outcome(CONTROL, OutcomeKind.RECEIVED, "bat-1")
     assert (await kit.get(kit.program("fleet").replace("derp", "rsps") + "/rsp")).all == 0
     assert await answers(kit) == {("bat-1", 1)}
+
+
+async def test_a_utility_hears_of_a_customer_who_opts_out_and_in_again(kit: Any) -> None:
+    await post(kit)
+    out = (OutcomeKind.FAILED, "blocked: the device answered 4")
+    words = [(OutcomeKind.RECEIVED, ""), (OutcomeKind.STARTED, ""), out, (OutcomeKind.STARTED, ""), out]
+    for kind, reason in words:
+        kit.outcome(CONTROL, kind, "bat-1", reason=reason)
+    assert await answers(kit) == {("bat-1", status) for status in (1, 2, 4, 5)}
+    assert (await kit.get(kit.program("fleet").replace("derp", "rsps") + "/rsp")).all == len(words)

@@ -93,3 +93,28 @@ async def test_nothing_is_shown_of_a_program_that_went_meanwhile(kept: Log) -> N
     assert kept.log.count == 0
     kept.log.forget(kept.program)
     assert kept.log.places_of(kept.lfdi) == []
+
+
+async def test_a_customer_may_change_its_mind_as_often_as_it_likes(kit: Any) -> None:
+    log = ResponseLog(kit.core.state, 100, lambda changes, then: None)
+    program = kit.core.state.program_of_device("inv-1")
+    kept = Log(log, [], program, kit.core.state.tree, kit.lfdi["inv-1"])
+    paths = []
+    for status in (4, 5, 4, 5):
+        assert log.path_of(program, kept.response(status)) is None
+        paths.append(log.prepare(program, given := kept.response(status))[0])
+        log.place(program, given)
+        assert log.path_of(program, kept.response(status)) == paths[-1], "the last word again is a repeat"
+    log.prepare(program, kept.response(4))
+    log.abandon(program, kept.response(4))
+    assert log.path_of(program, kept.response(5)) == paths[-1]
+    assert sorted(log.places_of(kept.lfdi)) == sorted(set(paths))
+    again = ResponseLog(kit.core.state, 100, lambda changes, then: None)
+    for path in paths:
+        shown = kit.core.state.tree.get(path).obj
+        kit.core.state.tree.remove(path)
+        again.place(program, shown)
+    assert again.path_of(program, kept.response(5)) == paths[-1]
+    assert again.path_of(program, kept.response(4)) is None
+    again.forget(program)
+    assert again.path_of(program, kept.response(5)) is None

@@ -1,0 +1,114 @@
+"""What customers say of a control that runs: who opts out is out until it is over or until it opts in again."""
+
+import pytest
+from tests.unit.gridiface.aggregation.conftest import T0, ask, battery
+
+from gridiface.aggregation.deliveries import OPT_OUT_S
+from gridiface.domain.controls import DeliveryOutcome, Outcome, OutcomeKind
+from gridiface.domain.fleet import DriverTraits
+
+ANSWERS = DriverTraits(answers_itself=True)
+OUT = "blocked: the device answered 4"
+
+
+@pytest.fixture
+def world(bench):
+    """Three batteries that answer by themselves have shares of a total for a minute."""
+    made = bench(*(battery(name, traits=ANSWERS) for name in "abc"), return_after_s=10.0)
+    made.outcome = dict.fromkeys("abc", DeliveryOutcome.PUBLISHED)
+    made.submit(ask("c1", duration=60.0, set_w=6_000.0))
+    made.step(1)
+    for name in "abc":
+        say(made, OutcomeKind.STARTED, device=name)
+    made.step(1)
+    assert made.told == {"a": 2_000.0, "b": 2_000.0, "c": 2_000.0}
+    return made
+
+
+def say(world, kind, reason="", device="a"):
+    """A device's own word on the control."""
+    world.engine.report([Outcome(control_id="c1", kind=kind, at=world.now, device_id=device, reason=reason)], world.now)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (OutcomeKind.FAILED, OUT),
+        (OutcomeKind.PARTIAL, "blocked: the device answered 8"),
+        (OutcomeKind.REFUSED, "blocked: the VEN opted out (200)"),
+    ],
+)
+def test_who_opts_out_is_out_until_the_control_is_over_and_not_for_a_time(world, kind, reason):
+    say(world, kind, reason)
+    world.lies["a"] = 0.0
+    world.tick()
+    assert (world.told["b"], world.told["c"]) == (3_000.0, 3_000.0)
+    world.log.clear()
+    world.step(1, steps=50)
+    assert not [point for _, point in world.log if point.device_id == "a"], "it is asked nothing more"
+    assert ("opted out", "a") in world.verdicts("availability")
+    assert ("failing", "a") not in world.verdicts("availability")
+    world.step(1, steps=10)
+    world.submit(ask("c2", start=world.now - T0, duration=60.0, set_w=6_000.0))
+    world.step(1, steps=2)
+    assert world.told["a"] == 2_000.0
+
+
+def test_who_opts_in_again_is_asked_with_the_next_step_as_often_as_it_likes(world):
+    world.lies["a"] = 0.0
+    for _ in range(3):
+        say(world, OutcomeKind.FAILED, OUT)
+        world.tick()
+        assert world.told["b"] == 3_000.0
+        say(world, OutcomeKind.STARTED)
+        sent = world.tick()
+        assert "a" in {point.device_id for point in sent}
+        world.told["b"] = world.told["c"] = 3_000.0
+
+
+def test_of_what_is_let_go_of_the_others_take_over_with_its_next_reading(world):
+    world.lies["a"] = 2_000.0
+    say(world, OutcomeKind.FAILED, OUT)
+    world.step(1)
+    assert world.told["b"] == pytest.approx(2_000.0), "it still gives what it gave"
+    world.lies["a"] = 500.0
+    world.step(0.2)
+    assert world.told["b"] == pytest.approx(2_750.0)
+
+
+def test_what_is_over_is_let_go_of_also_by_who_opted_out(world):
+    say(world, OutcomeKind.FAILED, OUT)
+    world.step(1)
+    world.log.clear()
+    world.engine.cancel("c1", world.now)
+    world.step(1, steps=2)
+    assert [point.release for _, point in world.log if point.device_id == "a"] == [True]
+
+
+def test_an_opt_out_without_an_end_holds_for_a_while(bench):
+    world = bench(battery("a", traits=ANSWERS), battery("b"), lost_after_s=1e6)
+    world.submit(ask("c1", set_w=2_000.0))
+    world.step(1)
+    say(world, OutcomeKind.FAILED, OUT)
+    world.lies["a"] = 0.0
+    world.step(1)
+    assert world.told["b"] == 2_000.0
+    world.log.clear()
+    world.step(5, steps=int(OPT_OUT_S / 5) - 1)
+    assert "a" not in {point.device_id for _, point in world.log}
+    world.step(5)
+    assert "a" in {point.device_id for _, point in world.log}
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_after_a_restart_the_last_word_counts(world, bench, again):
+    words = [(OutcomeKind.RECEIVED, ""), (OutcomeKind.STARTED, ""), (OutcomeKind.FAILED, OUT)]
+    words += [(OutcomeKind.STARTED, "")] if again else []
+    told = [Outcome(control_id="c1", kind=kind, at=T0, device_id="a", reason=reason) for kind, reason in words]
+    fresh = bench(*(battery(name, traits=ANSWERS) for name in "abc"))
+    fresh.engine.restore([world.engine.control("c1")], told, world.now)
+    fresh.now = world.now
+    fresh.lies = {"a": 0.0}
+    fresh.step(1, steps=4)
+    assert ("a" in fresh.told) is again
+    assert again or fresh.told["b"] == 3_000.0
