@@ -12,7 +12,7 @@ from typing import Any
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.ports import Change
-from gridiface.northbound.sep2.fleet_channel.own_controls import parents_of
+from gridiface.northbound.sep2.fleet_channel.own_controls import CEILINGS, parents_of
 from gridiface.northbound.sep2.fleet_channel.parents import ENDS_ANYWAY_S
 from gridiface.northbound.sep2.programs.curves import Curves
 from gridiface.northbound.sep2.programs.programs import Programs
@@ -22,6 +22,7 @@ from gridiface.northbound.sep2.served.services import Services
 from gridiface.northbound.sep2.served.state_records import EventRecord, Program
 from gridiface.northbound.sep2.translate.setpoints import (
     InverterModes,
+    base_ceiling_w,
     base_power_w,
     modes_of_inverter,
     setpoint_to_base,
@@ -57,7 +58,8 @@ class DerivedControls:
     def inverter(self, device_id: str) -> InverterModes:
         """What the inverter said that it can be told."""
         record = self._s.state.by_device[device_id]
-        return modes_of_inverter(self._s.stated(record, "dercap"), self._s.stated(record, "derg"))
+        profile = self._s.settings.csip_aus is not None
+        return modes_of_inverter(self._s.stated(record, "dercap"), self._s.stated(record, "derg"), csip_aus=profile)
 
     def base_of(
         self, program: Program, setpoint: Setpoint, owned: frozenset[str], curves: list[DERCurve], changes: list[Change]
@@ -65,8 +67,8 @@ class DerivedControls:
         """What the inverter is told of a set-point, without the modes `owned` by posted controls; None: nothing."""
         inverter = self.inverter(setpoint.device_id)
         base = setpoint_to_base(setpoint, inverter, lambda _, p: self._curve(program, p, curves, changes))
-        if "opModMaxLimW" in owned:
-            base.opModMaxLimW = None
+        for name in CEILINGS & owned:
+            setattr(base, name, None)
         return None if base == DERControlBase(rampTms=base.rampTms) else base
 
     def _curve(self, program: Program, payload: Any, curves: list[DERCurve], changes: list[Change]) -> str:
@@ -133,7 +135,7 @@ class DerivedControls:
             return False
         base: DERControlBase = item.obj.derControlBase
         inverter = self.inverter(setpoint.device_id)
-        ceiling = None if base.opModMaxLimW is None else base.opModMaxLimW / 10_000 * inverter.max_w
+        ceiling = base_ceiling_w(base, inverter)
         told = (setpoint.active_power_w, base_power_w(base, inverter)), (setpoint.ceiling_w, ceiling)
         alone, band = len(setpoint.control_ids) == 1, self._dead_band(inverter)
         return all(

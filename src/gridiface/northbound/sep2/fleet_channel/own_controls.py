@@ -2,7 +2,7 @@
 
 A posted control of the device's own program, or of a node above it, is fetched by the device itself. A control that
 the server derives from a set-point never carries what a posted one carries: opModTargetW and opModFixedW are one
-family, and so are opModTargetVar and opModFixedVar; opModMaxLimW belongs to the first where it stands in for a
+family, and so are opModTargetVar and opModFixedVar; a ceiling belongs to the first where it stands in for a
 set-point. Does not publish anything (fleet_channel.py does).
 """
 
@@ -19,6 +19,8 @@ from gridiface.protocols.sep2.events import modes_of
 from gridiface.protocols.sep2.resources import DERControlBase
 
 _POWER = frozenset({"opModTargetW", "opModFixedW"})
+#: What a ceiling is told by: the second to clients of CSIP-AUS that have no other.
+CEILINGS = frozenset({"opModMaxLimW", "opModGenLimW"})
 _VAR = frozenset({"opModTargetVar", "opModFixedVar"})
 _PASSED: Mapping[ControlMode, str] = {
     ControlMode.POWER_FACTOR_ABSORB: "opModFixedPFAbsorbW",
@@ -39,7 +41,7 @@ def families(modes: Iterable[str]) -> frozenset[str]:
 def derived_modes(base: DERControlBase, setpoint: Setpoint) -> frozenset[str]:
     """The modes that a derived control concerns; a ceiling that stands in for a power is one of the powers."""
     modes = modes_of(base)
-    if setpoint.active_power_w is not None and "opModMaxLimW" in modes and not modes & _POWER:
+    if setpoint.active_power_w is not None and CEILINGS & modes and not modes & _POWER:
         modes |= _POWER
     return families(modes)
 

@@ -266,7 +266,9 @@ class Membership:
             kind = rates.kind_of(capability.type)
             device = replace(
                 device,
-                nameplate=ratings.capability_to_nameplate(capability, device.nameplate),
+                nameplate=ratings.capability_to_nameplate(
+                    capability, device.nameplate, csip_aus=self._s.settings.csip_aus is not None
+                ),
                 kind=device.kind if known is not None and capability.type == 0 else kind,
             )
         if settings is not None:

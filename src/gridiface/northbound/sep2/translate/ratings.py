@@ -29,7 +29,7 @@ from gridiface.northbound.sep2.translate.scaling import (
     watts,
     wire_pf_size,
 )
-from gridiface.protocols.sep2.enums import DERControlModes, DERType, DeviceCategory
+from gridiface.protocols.sep2.enums import DERControlModes, DERType, DeviceCategory, DOEControlModes
 from gridiface.protocols.sep2.resources import (
     ApparentPower,
     CurrentRMS,
@@ -141,9 +141,28 @@ def capabilities_of(modes: int) -> frozenset[Capability]:
     return frozenset(c for c, wanted in CAPABILITY_MODES.items() if modes & wanted)
 
 
-def capability_to_nameplate(wire: DERCapability, known: Nameplate | None = None) -> Nameplate:
-    """The nameplate that a DERCapability states; maker and model stay as known."""
+def limits_generation(capability: DERCapability, settings: DERSettings | None = None) -> bool:
+    """Whether a client of CSIP-AUS keeps opModGenLimW: supported and, where it said so, enabled."""
+    limits = capability.doeModesSupported or 0
+    if settings is not None and settings.doeModesEnabled is not None:
+        limits &= settings.doeModesEnabled
+    return bool(limits & DOEControlModes.GEN_LIM_W)
+
+
+def capability_to_nameplate(
+    wire: DERCapability, known: Nameplate | None = None, *, csip_aus: bool = False
+) -> Nameplate:
+    """The nameplate that a DERCapability states.
+
+    Args:
+        wire: what was posted.
+        known: maker and model stay as they are here.
+        csip_aus: the profile is on: a limit of generation that the client names is a ceiling that it can be told.
+    """
     base = known or Nameplate(max_w=0.0)
+    able = capabilities_of(wire.modesSupported)
+    if csip_aus and limits_generation(wire):
+        able |= {Capability.LIMIT_W}
     var_neg = si(wire.rtgMaxVarNeg)
     return replace(
         base,
@@ -168,7 +187,7 @@ def capability_to_nameplate(wire: DERCapability, known: Nameplate | None = None)
         normal_category=wire.rtgNormalCategory or None,
         abnormal_category=wire.rtgAbnormalCategory or None,
         # DefaultDERControl has it for every client, and no bit says who obeys; DERSettings shows who did
-        capabilities=capabilities_of(wire.modesSupported) | {Capability.ENTER_SERVICE},
+        capabilities=able | {Capability.ENTER_SERVICE},
     )
 
 

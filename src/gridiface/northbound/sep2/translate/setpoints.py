@@ -1,7 +1,8 @@
 """A Setpoint for one 2030.5 inverter as the DERControlBase it can carry out. Pure.
 
 The mode is chosen by modesSupported and modesEnabled: opModTargetW, else opModFixedW, else opModMaxLimW, which is a
-ceiling only and stops a device rather than let it charge.
+ceiling only and stops a device rather than let it charge. Clients of CSIP-AUS that have no opModMaxLimW are told a
+ceiling by opModGenLimW where doeModesSupported names it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.quantities import Rounding, round_to_int, to_hundredths_percent
 from gridiface.northbound.sep2.translate.controls import values_to_base
 from gridiface.northbound.sep2.translate.rates import charge_rate, generates
-from gridiface.northbound.sep2.translate.ratings import told_modes
+from gridiface.northbound.sep2.translate.ratings import limits_generation, told_modes
 from gridiface.northbound.sep2.translate.scaling import clamp, si, signed, watts
 from gridiface.protocols.sep2.enums import CURVE_MODES, MODE_BITS, DERControlModes, DERUnitRefType
 from gridiface.protocols.sep2.resources import DERCapability, DERControlBase, DERSettings, FixedVar, ReactivePower
@@ -31,7 +32,7 @@ _PASSED_MODES = {
 class InverterModes:
     """What one inverter can be told, and the bases of its percentages, W and var >= 0.
 
-    `modes` None: the inverter has not said yet; everything is tried.
+    `modes` None: the inverter has not said yet; everything is tried. `gen_lim`: opModGenLimW of CSIP-AUS is kept.
     """
 
     modes: int | None = None
@@ -39,14 +40,22 @@ class InverterModes:
     max_charge_w: float = 0.0
     max_discharge_w: float | None = None
     max_var: float | None = None
+    gen_lim: bool = False
 
     def can(self, mode: DERControlModes) -> bool:
         """Whether the mode is supported (and enabled)."""
         return self.modes is None or bool(self.modes & mode)
 
 
-def modes_of_inverter(capability: DERCapability | None, settings: DERSettings | None) -> InverterModes:
-    """What an inverter that posted these can be told: supported and, where it said so, enabled modes."""
+def modes_of_inverter(
+    capability: DERCapability | None, settings: DERSettings | None, *, csip_aus: bool = False
+) -> InverterModes:
+    """What an inverter that posted these can be told: supported and, where it said so, enabled modes.
+
+    Args:
+        capability, settings: what it posted.
+        csip_aus: the profile is on, and its limits may be written.
+    """
     if capability is None:
         return InverterModes()
     modes = capability.modesSupported
@@ -65,6 +74,7 @@ def modes_of_inverter(capability: DERCapability | None, settings: DERSettings | 
         # it is the rate of the storage alone; a share of setMaxW is never more than what is asked, whichever is meant.
         max_discharge_w=None if generates(capability.type) else discharge or None,
         max_var=None if max_var is None else abs(max_var),
+        gen_lim=csip_aus and limits_generation(capability, settings),
     )
 
 
@@ -109,9 +119,13 @@ def _active_power(base: DERControlBase, setpoint: Setpoint, inverter: InverterMo
         else:
             wanted = max(0.0, power)
             ceiling = wanted if ceiling is None else min(ceiling, wanted)
-    if ceiling is not None and inverter.can(_M.MAX_LIM_W) and inverter.max_w > 0:
+    if ceiling is None:
+        return
+    if inverter.can(_M.MAX_LIM_W) and inverter.max_w > 0:
         share = to_hundredths_percent(max(0.0, ceiling), inverter.max_w, Rounding.TOWARD_ZERO)
         base.opModMaxLimW = clamp(share, 0, 10_000)
+    elif inverter.gen_lim:
+        base.opModGenLimW = watts(max(0.0, ceiling), Rounding.TOWARD_ZERO)
 
 
 def _percent(power: float, inverter: InverterModes) -> int:
@@ -132,6 +146,13 @@ def _reactive_power(base: DERControlBase, setpoint: Setpoint, inverter: Inverter
     elif inverter.can(_M.FIXED_VAR) and inverter.max_var:
         share = clamp(to_hundredths_percent(var, inverter.max_var), -10_000, 10_000)
         base.opModFixedVar = FixedVar(refType=DERUnitRefType.SET_MAX_VAR, value=share)
+
+
+def base_ceiling_w(base: DERControlBase, inverter: InverterModes) -> float | None:
+    """The ceiling in W that a base names by opModMaxLimW or opModGenLimW; None where it names none."""
+    if base.opModMaxLimW is not None:
+        return base.opModMaxLimW / 10_000 * inverter.max_w
+    return si(base.opModGenLimW)
 
 
 def base_power_w(base: DERControlBase, inverter: InverterModes) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from gridiface.domain.controls import ControlMode, Verdict
+from gridiface.domain.controls import ControlMode, Setpoint, Verdict
 from gridiface.domain.fleet import Capability
 from gridiface.northbound.sep2 import csip_aus
 from gridiface.northbound.sep2.settings import CsipAusSettings, NotificationSettings
@@ -151,6 +151,25 @@ async def test_a_control_goes_to_a_device_that_has_not_said_it_can(make_kit: Any
     assert (await again.get(derc, by="inv-1")).all == 1
     battery = f"{kit.core.state.program_of_device('bat-1').path}/derc"
     assert (await kit.send("POST", battery, control(kit, "A2" * 16, watts("opModExpLimW", 0)))).status == 400
+
+
+@pytest.mark.parametrize("profile", [ON, None], ids=["on", "off"])
+async def test_a_device_that_names_a_limit_of_generation_alone_is_told_ceilings_by_it(
+    make_kit: Any, profile: CsipAusSettings | None
+) -> None:
+    kit = await make_kit(csip_aus=profile)
+    body = (
+        f"<DERCapability {NS}><modesSupported>0000000C</modesSupported><rtgMaxW><multiplier>4</multiplier>"
+        "<value>1</value></rtgMaxW><type>4</type><csipaus:doeModesSupported>05</csipaus:doeModesSupported>"
+        "</DERCapability>"
+    )
+    assert (await kit.send("PUT", kit.edev("inv-1") + "/der/1/dercap", body, by="inv-1")).status == 204
+    able = kit.fleet.device("inv-1").nameplate.capabilities
+    assert (Capability.LIMIT_W in able, Capability.CONNECT in able) == (profile is not None, True)
+    point = Setpoint(device_id="inv-1", issued=kit.NOW, ceiling_w=3000.0, valid_until=kit.NOW + 60)
+    await kit.core.channel.apply([point], deadline=kit.NOW + 5)
+    told = [event.derControlBase for event in (await kit.get(kit.program("inv-1") + "/derc?l=9", by="inv-1")).members]
+    assert [modes_of(base) for base in told] == ([{"opModGenLimW"}] if profile else [])
 
 
 async def test_a_program_has_a_default_control_before_there_is_anything_in_it(make_kit: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from gridiface.domain.controls import ControlMode, ModeValue, Setpoint
 from gridiface.northbound.sep2.translate.setpoints import (
     InverterModes,
+    base_ceiling_w,
     base_power_w,
     modes_of_inverter,
     setpoint_to_base,
@@ -71,6 +72,37 @@ def test_a_ceiling_is_never_above_what_was_meant() -> None:
 def test_the_lower_of_ceiling_and_power_rules_where_there_is_only_a_ceiling() -> None:
     found = to_base(setpoint(active_power_w=4000.0, ceiling_w=3000.0), inverter(Mode.MAX_LIM_W))
     assert found.opModMaxLimW == 3000
+
+
+@pytest.mark.parametrize(
+    ("enabled", "profile", "base"),
+    [
+        (None, True, DERControlBase(opModGenLimW=ActivePower(multiplier=0, value=3333))),
+        (0x01, True, DERControlBase()),
+        (None, False, DERControlBase()),
+    ],
+    ids=["supported", "not enabled", "the profile is off"],
+)
+def test_a_client_of_csip_aus_without_max_lim_w_is_told_a_ceiling_by_gen_lim_w(
+    enabled: int | None, profile: bool, base: DERControlBase
+) -> None:
+    capability = DERCapability(
+        modesSupported=Mode.CONNECT, rtgMaxW=ActivePower(multiplier=4, value=1), type=4, doeModesSupported=0x05
+    )
+    settings = DERSettings(
+        setGradW=0, setMaxW=ActivePower(multiplier=4, value=1), updatedTime=0, doeModesEnabled=enabled
+    )
+    modes = modes_of_inverter(capability, settings, csip_aus=profile)
+    found = to_base(setpoint(ceiling_w=3333.9), modes)
+    assert found == base
+    assert base_ceiling_w(found, modes) == (3333.0 if base.opModGenLimW else None)
+
+
+def test_max_lim_w_goes_before_gen_lim_w() -> None:
+    both = inverter(Mode.MAX_LIM_W, gen_lim=True)
+    found = to_base(setpoint(ceiling_w=2500.0), both)
+    assert found == DERControlBase(opModMaxLimW=2500)
+    assert base_ceiling_w(found, both) == 2500.0
 
 
 def test_var_connect_energize_and_ramp() -> None:
