@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, settings
 from tests import rewritten
 from xdist.scheduler import LoadScopeScheduling
 
-from gridiface.app.log import Fields, JsonFormatter
+from gridiface.app.process.log import Fields, JsonFormatter
 
 settings.register_profile(
     "gridiface",

@@ -1,7 +1,8 @@
 """What a log record is about, as fields beside its text: set where an identity is known, read where it is written.
 
 The names are the protocols' own: `LFDI` and `mRID` (IEEE 2030.5), `venID` and `eventID` (OpenADR), `association`
-(DNP3: outstation/master), and `device`, `control` (ours). Owns the context, not the form of the log (app/log.py).
+(DNP3: outstation/master), and `device`, `control` (ours). Owns the context, not the form of the log
+(app/process/log.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Spans of what is done, for those who trace: a hook that does nothing until app/otel.py sets it.
+"""Spans of what is done, for those who trace: a hook that does nothing until app/process/otel.py sets it.
 
 Any layer may open a span; which library carries them, and where to, is the app's. Owns the hook only.
 """

@@ -23,7 +23,7 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
-from gridiface.app.downtime import REASON
+from gridiface.app.dispatching.downtime import REASON
 from gridiface.simulation.world import WorldPlan
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]

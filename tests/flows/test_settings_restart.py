@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.errors import DeviceError
 from gridiface.protocols.dnp3.controls import AnalogOutput, Command, CommandStatus, ControlRelayOutputBlock
 from gridiface.protocols.dnp3.master.settings import MasterSettings

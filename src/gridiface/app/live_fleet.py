@@ -10,9 +10,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from gridiface.app.fleet_desk import FleetChange
-from gridiface.app.members import SEP2, Members
-from gridiface.app.overlay import client_of
+from gridiface.app.fleet.fleet_desk import FleetChange
+from gridiface.app.fleet.members import SEP2, Members
+from gridiface.app.fleet.overlay import client_of
 from gridiface.app.running import Running
 from gridiface.domain.clock import Instant
 from gridiface.domain.definitions import DeviceEntry

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from gridiface.app.fleet.identities import lfdi_of
+from gridiface.app.fleet.members import SEP2
 from gridiface.app.fronts.front import Front
-from gridiface.app.identities import lfdi_of
-from gridiface.app.members import SEP2
 from gridiface.app.running import Running
 from gridiface.domain.telemetry import Quality
 from gridiface.operator.certificates import CertificateDesk

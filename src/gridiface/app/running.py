@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gridiface.aggregation.engine import Engine
-from gridiface.app.clock import SystemClock
 from gridiface.app.config.model import Config
-from gridiface.app.dispatch import Dispatch
-from gridiface.app.engine_desk import EngineDesk
-from gridiface.app.fleet_desk import FleetDesk
-from gridiface.app.portfolio_desk import PortfolioDesk
-from gridiface.app.settlement_desk import SettlementDesk
-from gridiface.app.southbound import Southbound
+from gridiface.app.desks.engine_desk import EngineDesk
+from gridiface.app.desks.portfolio_desk import PortfolioDesk
+from gridiface.app.desks.settlement_desk import SettlementDesk
+from gridiface.app.dispatching.dispatch import Dispatch
+from gridiface.app.fleet.fleet_desk import FleetDesk
+from gridiface.app.fleet.southbound import Southbound
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.clock import Clock
 from gridiface.northbound.descriptors import Reserve
 from gridiface.store.repository import Store

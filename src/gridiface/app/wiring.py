@@ -14,29 +14,29 @@ from gridiface.aggregation.deciding.schedules import PROTOCOL as SCHEDULE
 from gridiface.aggregation.deciding.schedules import stand_in
 from gridiface.aggregation.engine import Engine
 from gridiface.app.alarms import AlarmSources
-from gridiface.app.clock import unset
-from gridiface.app.collector import Collector
 from gridiface.app.config.model import Config
-from gridiface.app.descriptors import raise_descriptor_limit
-from gridiface.app.device_lines import kept
-from gridiface.app.dispatch import Dispatch
-from gridiface.app.downtime import gaps_of
-from gridiface.app.engine_desk import EngineDesk
-from gridiface.app.fleet_desk import FleetChange, FleetDesk
+from gridiface.app.desks.engine_desk import EngineDesk
+from gridiface.app.desks.portfolio_desk import PortfolioDesk
+from gridiface.app.desks.settlement_desk import SettlementDesk
+from gridiface.app.dispatching.device_lines import kept
+from gridiface.app.dispatching.dispatch import Dispatch
+from gridiface.app.dispatching.downtime import gaps_of
+from gridiface.app.fleet.fleet_desk import FleetChange, FleetDesk
+from gridiface.app.fleet.members import SPACE, Members
+from gridiface.app.fleet.overlay import DEVICES, GROUPS, Overlay, check
+from gridiface.app.fleet.southbound import Southbound
 from gridiface.app.fronts.front import Front, fronts_of
-from gridiface.app.housekeeping import Housekeeping
 from gridiface.app.live_fleet import LiveFleet
-from gridiface.app.members import SPACE, Members
-from gridiface.app.otel import Otel
-from gridiface.app.overlay import DEVICES, GROUPS, Overlay, check
 from gridiface.app.parts import certificate_desk_of, parts_of, peers_of
-from gridiface.app.portfolio_desk import PortfolioDesk
+from gridiface.app.process.clock import unset
+from gridiface.app.process.collector import Collector
+from gridiface.app.process.descriptors import raise_descriptor_limit
+from gridiface.app.process.housekeeping import Housekeeping
+from gridiface.app.process.otel import Otel
+from gridiface.app.process.timers import TimerLoop
 from gridiface.app.reload import Reload, compare
 from gridiface.app.running import Running
-from gridiface.app.settlement_desk import SettlementDesk
-from gridiface.app.southbound import Southbound
 from gridiface.app.surface import areas_of, audit_key, invite_first_admin, operator_server, targets_of, upkeep_of
-from gridiface.app.timers import TimerLoop
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.fleet import Nameplate

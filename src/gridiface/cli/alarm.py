@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gridiface.cli.remote import Remote, asking
-from gridiface.cli.showing import printable, show_json, show_table, utc
+from gridiface.cli.places.remote import Remote, asking
+from gridiface.cli.terminal.showing import printable, show_json, show_table, utc
 from gridiface.segments import segment
 
 app = typer.Typer(no_args_is_help=True, help="List and acknowledge alarms, and test who is told of them.")

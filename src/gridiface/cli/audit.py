@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.audit_place import AuditPlace, audit_at
-from gridiface.cli.place import at, checked
-from gridiface.cli.progress import working
-from gridiface.cli.showing import many, show_json, show_table, utc
+from gridiface.cli.places.audit_place import AuditPlace, audit_at
+from gridiface.cli.places.place import at, checked
+from gridiface.cli.terminal.progress import working
+from gridiface.cli.terminal.showing import many, show_json, show_table, utc
 from gridiface.errors import ConfigError
 from gridiface.operator.areas.audit import AuditFilter, VerifyQuery, table
 

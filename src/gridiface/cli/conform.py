@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.progress import working
-from gridiface.cli.showing import Json
+from gridiface.cli.terminal.progress import working
+from gridiface.cli.terminal.showing import Json
 from gridiface.conformance.procedures import PROTOCOLS, load_procedures, select
 from gridiface.conformance.runner import Result, Session, Verdict, as_json, as_junit, counts, run
 from gridiface.errors import ConfigError

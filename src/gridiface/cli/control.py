@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.event_stream import Event
-from gridiface.cli.remote import Remote, asking
+from gridiface.cli.places.event_stream import Event
+from gridiface.cli.places.remote import Remote, asking
 from gridiface.cli.sep2.words import start_of
-from gridiface.cli.showing import asks, kw, printable, show_json, show_table, utc
+from gridiface.cli.terminal.showing import asks, kw, printable, show_json, show_table, utc
 from gridiface.domain.controls import ControlState, ServiceClass
 from gridiface.errors import ConfigError
 from gridiface.segments import segment

@@ -14,7 +14,7 @@ import typer
 import yaml
 
 from gridiface.app.config import load_config
-from gridiface.cli.progress import working
+from gridiface.cli.terminal.progress import working
 from gridiface.errors import ConfigError
 from gridiface.plainyaml import read_yaml
 from gridiface.store import maintenance

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.live import Live
 
 from gridiface.cli.demo_account import Story, panel, print_report
-from gridiface.cli.quiet import note
+from gridiface.cli.terminal.quiet import note
 from gridiface.errors import GridifaceError
 from gridiface.simulation.children import ChildFailed
 from gridiface.simulation.scada import OUTSTATION, ControlRoom

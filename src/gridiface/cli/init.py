@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from gridiface.cli.quiet import note
+from gridiface.cli.terminal.quiet import note
 from gridiface.errors import ConfigError
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.pki.identity import format_lfdi, lfdi_from_der

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from gridiface import __version__
-from gridiface.cli.failing import run
 from gridiface.cli.lazy import LazyGroup, Verb
-from gridiface.cli.quiet import be_quiet
+from gridiface.cli.terminal.failing import run
+from gridiface.cli.terminal.quiet import be_quiet
 
 
 class Verbs(LazyGroup):
@@ -33,17 +33,17 @@ class Verbs(LazyGroup):
         ),
         Verb(
             "check",
-            "gridiface.cli.check:check",
+            "gridiface.cli.looking.check:check",
             "Check a configuration file, and the files that it names, without starting anything.",
         ),
         Verb(
             "doctor",
-            "gridiface.cli.doctor:doctor",
+            "gridiface.cli.looking.doctor:doctor",
             "Look at ports, clock, certificates, database, disk, drivers and limits.",
         ),
         Verb(
             "serve",
-            "gridiface.cli.serve:serve",
+            "gridiface.cli.serving.serve:serve",
             "Run the server until SIGINT or SIGTERM; running work is finished, then everything is closed.",
         ),
         Verb(
@@ -57,10 +57,14 @@ class Verbs(LazyGroup):
         ),
         Verb(
             "device",
-            "gridiface.cli.device:app",
+            "gridiface.cli.fleet.device:app",
             "Devices: list, add, change, move, remove, block, quarantine.",
         ),
-        Verb("group", "gridiface.cli.group:app", "Groups: list, create, change, remove, choose how a total is split."),
+        Verb(
+            "group",
+            "gridiface.cli.fleet.group:app",
+            "Groups: list, create, change, remove, choose how a total is split.",
+        ),
         Verb(
             "status",
             "gridiface.cli.status:status",
@@ -93,16 +97,22 @@ class Verbs(LazyGroup):
             "gridiface.cli.openadr.app:app",
             "OpenADR: VENs, events and reports of our VTN; our VENs at utilities' VTNs.",
         ),
-        Verb("import", "gridiface.cli.importing:app", "Take over site descriptions of other systems, and meter data."),
-        Verb("report", "gridiface.cli.report:app", "Baselines, settlements, exports and performance over time."),
+        Verb(
+            "import",
+            "gridiface.cli.reports.importing:app",
+            "Take over site descriptions of other systems, and meter data.",
+        ),
+        Verb(
+            "report", "gridiface.cli.reports.report:app", "Baselines, settlements, exports and performance over time."
+        ),
         Verb(
             "settlement",
-            "gridiface.cli.settlement:app",
+            "gridiface.cli.reports.settlement:app",
             "Settlements by a running server: make, list, show, rows, export, remove.",
         ),
         Verb(
             "portfolio",
-            "gridiface.cli.portfolio:app",
+            "gridiface.cli.fleet.portfolio:app",
             "Portfolios: enrol, list, show, replace, remove, status, and which assets qualify.",
         ),
         Verb(

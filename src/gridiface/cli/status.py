@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from gridiface.cli.remote import Remote, asking
-from gridiface.cli.showing import kw, many, percent, show_json, show_table
+from gridiface.cli.places.remote import Remote, asking
+from gridiface.cli.terminal.showing import kw, many, percent, show_json, show_table
 
 
 @asking

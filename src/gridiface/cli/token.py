@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.place import at, checked
-from gridiface.cli.showing import show_json, show_table, utc
-from gridiface.cli.token_place import TokenPlace, tokens_at
+from gridiface.cli.places.place import at, checked
+from gridiface.cli.places.token_place import TokenPlace, tokens_at
+from gridiface.cli.terminal.showing import show_json, show_table, utc
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.operator.areas.tokens import NewToken
 

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.place import at
-from gridiface.cli.remote import ReasonOption
-from gridiface.cli.showing import show_json, show_table, utc
-from gridiface.cli.user_place import Change, UserPlace, users_at
+from gridiface.cli.places.place import at
+from gridiface.cli.places.remote import ReasonOption
+from gridiface.cli.places.user_place import Change, UserPlace, users_at
+from gridiface.cli.terminal.showing import show_json, show_table, utc
 
 app = typer.Typer(no_args_is_help=True, help="Make, list, change and remove the people who may sign in.")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.drivers.testkit import Bench, BenchFactory, Held
 from gridiface_southbound.can.driver import CanDriver
 from gridiface_southbound.can.loading import load_table

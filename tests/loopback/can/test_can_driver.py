@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.waiting import until
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.telemetry import OperatingState
 from gridiface.drivers.testkit import CHECKS, run_check

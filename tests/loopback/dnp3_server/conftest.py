@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.controls import Acceptance, Control, ControlState, Target, TargetKind, Verdict
 from gridiface.domain.fleet import Capability, Device, Group, Nameplate, Settings
 from gridiface.domain.ports import Document, PutDocument

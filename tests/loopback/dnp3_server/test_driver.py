@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.controls import ControlMode, Setpoint, Verdict
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import DeviceRejected, DeviceTimeout

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from gridiface.aggregation.engine import Engine
-from gridiface.app.clock import SystemClock
 from gridiface.app.config.model import Config
-from gridiface.app.dispatch import Dispatch
-from gridiface.app.members import Members
+from gridiface.app.dispatching.dispatch import Dispatch
+from gridiface.app.fleet.members import Members
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (
     Control,

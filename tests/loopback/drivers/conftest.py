@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.loopback.drivers.foreign_curves import ForeignDevice, Opened
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.drivers.testkit import Bench, BenchFactory, Held
 from gridiface.simulation.sunspec.config import SimulationConfig, UnitConfig
 from gridiface.simulation.sunspec.device import Fault

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import Capability, DeviceKind
 from gridiface.domain.telemetry import Quality

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.controls import Setpoint
 from gridiface.errors import DeviceTimeout
 from gridiface.protocols.dnp3.controls import CommandStatus

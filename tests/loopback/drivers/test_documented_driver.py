@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.drivers.api import Driver
 from gridiface.drivers.registry import DriverRegistry
 from gridiface.drivers.testkit import CHECKS, Bench, Held, run_check

@@ -24,7 +24,7 @@ from tests.loopback.drivers.foreign_curves import (
     told,
 )
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.controls import ControlMode
 from gridiface.domain.curves import CurveKind
 from gridiface.domain.fleet import TRIP_CAPABILITIES, Capability

@@ -16,7 +16,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from sunspec2.file.client import FileClientModel
 from tests.loopback.drivers.foreign_curves import BASE, COMMON
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.controls import Setpoint
 from gridiface.drivers.api import DeviceForgot
 from gridiface.errors import DeviceError, DeviceTimeout

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.waiting import until
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.controls import Setpoint
 from gridiface.errors import DeviceRejected
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.drivers.testkit import Bench, BenchFactory
 from gridiface_southbound.iec61850.config import Iec61850Config
 from gridiface_southbound.iec61850.driver import Iec61850Driver

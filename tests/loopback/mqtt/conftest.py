@@ -17,7 +17,7 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.drivers.testkit import Bench, BenchFactory, Held
 from gridiface_southbound.mqtt.driver import MqttDriver
 

@@ -24,9 +24,9 @@ from tests.waiting import until
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.config.model import Config
-from gridiface.app.dispatch import Dispatch
-from gridiface.app.members import Members
-from gridiface.app.timers import TimerLoop
+from gridiface.app.dispatching.dispatch import Dispatch
+from gridiface.app.fleet.members import Members
+from gridiface.app.process.timers import TimerLoop
 from gridiface.domain.controls import ControlState, Delivery, DeliveryOutcome, Target, TargetKind
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate
 from gridiface.domain.ports import AppendDecisions, AppendOutcome, DeleteDocument, Document, PutControl, PutDocument

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from tests.loopback.openadr_server.prosody_server import DOMAIN, INSTALLED, VTN_DOMAIN, Issuer, Prosody, free_port
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, OutcomeKind, Source
 from gridiface.domain.fleet import DeviceKind

@@ -27,8 +27,8 @@ from tests.certificates import self_signed
 from tests.waiting import until
 
 from gridiface.app import alarms as sources
-from gridiface.app.clock import SystemClock
 from gridiface.app.config.load import load_config
+from gridiface.app.process.clock import SystemClock
 from gridiface.app.wiring import GridServer
 from gridiface.drivers import dispatcher
 from gridiface.drivers.breaker import BreakerSettings, CircuitBreaker

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from gridiface.app.config.load import load_config
 from gridiface.app.wiring import GridServer
-from gridiface.cli.remote import Remote
+from gridiface.cli.places.remote import Remote
 
 PASSWORD = "snow over the southern feeder"
 

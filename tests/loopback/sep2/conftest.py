@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, TCPConnector
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.controls import Acceptance, Control, Outcome, Verdict
 from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate, Role
 from gridiface.domain.ports import DeleteDocument, Document, PutDocument

@@ -11,10 +11,10 @@ from gridiface.app.config.dnp3 import dnp3_targets
 from gridiface.app.config.dnp3_checks import dnp3_checks
 from gridiface.app.config.engine import EngineBlock
 from gridiface.app.config.listening import Listening, listening_in
+from gridiface.app.config.market_file import markets_of
 from gridiface.app.config.mistakes import dotted, nearest
 from gridiface.app.config.model import Config
 from gridiface.app.config.openadr import OpenAdrProgram, OpenAdrResource
-from gridiface.app.market_file import markets_of
 from gridiface.drivers.registry import DriverRegistry, KeysRefused
 from gridiface.errors import ConfigError
 

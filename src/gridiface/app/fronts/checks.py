@@ -13,10 +13,10 @@ from pathlib import Path
 from gridiface.app.config.load import paths_of
 from gridiface.app.config.mistakes import Place
 from gridiface.app.config.model import Config
+from gridiface.app.fleet.identities import lfdi_of
 from gridiface.app.fronts.dnp3_settings import station_settings
 from gridiface.app.fronts.sep2_settings import tls_keeper
 from gridiface.app.fronts.upstream_settings import upstream_settings
-from gridiface.app.identities import lfdi_of
 from gridiface.errors import ConfigError, GridifaceError
 
 Mistake = tuple[Place, str]

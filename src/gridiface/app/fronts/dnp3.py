@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gridiface.app.dispatch import Dispatch
+from gridiface.app.dispatching.dispatch import Dispatch
 from gridiface.app.fronts.dnp3_desk import Dnp3Desk
 from gridiface.app.fronts.dnp3_settings import dnp3_server
 from gridiface.app.fronts.front import Front
+from gridiface.app.process.timers import Timed
 from gridiface.app.running import Running
-from gridiface.app.timers import Timed
 from gridiface.domain.traffic import Tap
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.operator.api.routing import Area

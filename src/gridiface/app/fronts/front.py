@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import import_module
 
 from gridiface.app.config.model import Config
-from gridiface.app.dispatch import Dispatch
+from gridiface.app.dispatching.dispatch import Dispatch
+from gridiface.app.process.timers import Timed
 from gridiface.app.running import Running
-from gridiface.app.timers import Timed
 from gridiface.domain.clock import Instant
 from gridiface.domain.traffic import Tap
 from gridiface.operator.api.routing import Area

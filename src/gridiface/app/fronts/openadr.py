@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gridiface.app.descriptors import kept_from
-from gridiface.app.dispatch import Dispatch
+from gridiface.app.dispatching.dispatch import Dispatch
 from gridiface.app.fronts.front import Front
 from gridiface.app.fronts.openadr_settings import openadr_vens, openadr_vtn
+from gridiface.app.process.descriptors import kept_from
 from gridiface.domain.clock import Instant
 from gridiface.domain.traffic import Tap
 from gridiface.errors import ConfigError, RefusedControl

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from gridiface.app.descriptors import kept_from
-from gridiface.app.dispatch import Dispatch
+from gridiface.app.dispatching.dispatch import Dispatch
+from gridiface.app.fleet.members import SEP2
 from gridiface.app.fronts.front import Front
 from gridiface.app.fronts.sep2_settings import sep2_settings, tls_listener
 from gridiface.app.fronts.sep2_surface import Sep2Surface
-from gridiface.app.members import SEP2
-from gridiface.app.timers import Timed
+from gridiface.app.process.descriptors import kept_from
+from gridiface.app.process.timers import Timed
 from gridiface.domain.traffic import Tap
 from gridiface.northbound.sep2.desk.flow import Sep2FlowDesk
 from gridiface.northbound.sep2.server import Sep2Server

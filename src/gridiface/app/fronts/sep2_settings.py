@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gridiface.app.config.base import host_port
 from gridiface.app.config.model import Client, Sep2
+from gridiface.app.fleet.identities import lfdi_of
 from gridiface.app.fronts.credit_tokens import verifier_of
-from gridiface.app.identities import lfdi_of
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.settings import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gridiface.app.dispatch import Dispatch
+from gridiface.app.dispatching.dispatch import Dispatch
 from gridiface.app.fronts.front import Front
 from gridiface.app.fronts.upstream_settings import upstreams
 from gridiface.domain.traffic import Tap

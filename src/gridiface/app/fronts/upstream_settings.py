@@ -15,7 +15,7 @@ from gridiface.app.config.upstream import (
     UpstreamMember,
     UpstreamNotifications,
 )
-from gridiface.app.identities import lfdi_of
+from gridiface.app.fleet.identities import lfdi_of
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import DeviceKind

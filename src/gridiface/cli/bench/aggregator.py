@@ -16,8 +16,8 @@ from typing import Any
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.config.model import Config
-from gridiface.app.dispatch import Dispatch
-from gridiface.app.members import Members
+from gridiface.app.dispatching.dispatch import Dispatch
+from gridiface.app.fleet.members import Members
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Delivery, DeliveryOutcome, Setpoint, Target, TargetKind
 from gridiface.domain.fleet import Capability, Device, Nameplate

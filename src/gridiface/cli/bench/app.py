@@ -20,7 +20,7 @@ from gridiface.cli.bench import fleet as fleet_bench
 from gridiface.cli.bench import openadr as openadr_bench
 from gridiface.cli.bench import pages as pages_bench
 from gridiface.cli.bench import sep2
-from gridiface.cli.showing import Json
+from gridiface.cli.terminal.showing import Json
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine: every figure comes with what was done.")
 

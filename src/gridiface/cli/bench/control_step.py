@@ -18,7 +18,7 @@ from gridiface.aggregation.engine import Engine
 from gridiface.aggregation.listening.soc_audit import SocAudit
 from gridiface.aggregation.splitting.numeric import columns_of, control_step, fleet_of
 from gridiface.aggregation.state.log import DecisionLog
-from gridiface.app.collector import Collector, calm
+from gridiface.app.process.collector import Collector, calm
 from gridiface.cli.bench.single_controls import singles
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (

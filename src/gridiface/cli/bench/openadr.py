@@ -29,10 +29,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gridiface.app.clock import SystemClock
-from gridiface.app.collector import Collector
 from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.fronts.openadr_settings import openadr_vtn
+from gridiface.app.process.clock import SystemClock
+from gridiface.app.process.collector import Collector
 from gridiface.cli.bench.beside import SERVER_CORE, Beside, keep_on
 from gridiface.errors import GridifaceError
 from gridiface.pki.contexts import KeyPair, client_context

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from gridiface.aggregation.engine import Engine
-from gridiface.app.collector import Collector, calm
+from gridiface.app.process.collector import Collector, calm
 from gridiface.domain.clock import Instant, Interval
 from gridiface.domain.controls import (
     Control,

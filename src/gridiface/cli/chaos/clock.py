@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.engine import Engine
-from gridiface.app.timers import TimerLoop
+from gridiface.app.process.timers import TimerLoop
 from gridiface.cli.chaos.engine_world import ask, batteries
 from gridiface.cli.chaos.scenario import Finding, Plan, Scenario
 from gridiface.domain.clock import Instant

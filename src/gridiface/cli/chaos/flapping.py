@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gridiface.aggregation.config import EngineConfig
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.cli.chaos.engine_world import START, EngineWorld, ask, batteries
 from gridiface.cli.chaos.scenario import Finding, Plan, Scenario
 from gridiface.domain.clock import Instant

@@ -18,7 +18,7 @@ from gridiface.cli.dnp3.authority import authority
 from gridiface.cli.dnp3.files import files
 from gridiface.cli.dnp3.live import live
 from gridiface.cli.dnp3.peer import with_master
-from gridiface.cli.showing import Json
+from gridiface.cli.terminal.showing import Json
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.pointmap.points import PointEntry, PointMap

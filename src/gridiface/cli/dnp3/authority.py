@@ -18,7 +18,7 @@ import typer
 
 from gridiface.app.fronts.dnp3_settings import ROLE_NUMBERS, read_update_key
 from gridiface.cli.dnp3.peer import with_master
-from gridiface.cli.showing import Json
+from gridiface.cli.terminal.showing import Json
 from gridiface.errors import ConfigError
 from gridiface.pki.keyfiles import write_file
 from gridiface.protocols.dnp3.authentication.algorithms import (

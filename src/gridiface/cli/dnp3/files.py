@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from gridiface.cli.dnp3.peer import with_master
-from gridiface.cli.showing import Json, many, show_table, utc
+from gridiface.cli.terminal.showing import Json, many, show_table, utc
 from gridiface.errors import ConfigError
 from gridiface.protocols.dnp3.files import FileInfo, FileType
 from gridiface.protocols.dnp3.master.files import (

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import Remote, asking
-from gridiface.cli.showing import many, show_json, show_table, utc
+from gridiface.cli.places.remote import Remote, asking
+from gridiface.cli.terminal.showing import many, show_json, show_table, utc
 from gridiface.errors import ConfigError
 from gridiface.segments import segment
 

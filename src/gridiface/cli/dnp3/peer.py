@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.app.fronts.dnp3_settings import read_update_key
-from gridiface.cli.signatures import shown_as
+from gridiface.cli.places.signatures import shown_as
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.pki.contexts import KeyPair, client_context
 from gridiface.protocols.dnp3.authentication.algorithms import DEFAULT_USER, AuthenticationSettings, MacAlgorithm, User

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.openadr.words import from_file, moment, named, show_event, show_events, signal_of
-from gridiface.cli.remote import Remote, asking
-from gridiface.cli.showing import printable, show_json
+from gridiface.cli.places.remote import Remote, asking
+from gridiface.cli.terminal.showing import printable, show_json
 from gridiface.segments import segment
 
 app = typer.Typer()

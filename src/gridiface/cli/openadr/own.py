@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.openadr.words import named, show_schedules, signals_text, span_of, when
-from gridiface.cli.remote import Remote, asking
-from gridiface.cli.showing import show_json, show_table
+from gridiface.cli.places.remote import Remote, asking
+from gridiface.cli.terminal.showing import show_json, show_table
 from gridiface.segments import segment
 
 app = typer.Typer(no_args_is_help=True, help="Our VENs at utilities' VTNs: link, events, opts, reports.")

@@ -10,8 +10,8 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from gridiface.cli.openadr.words import VenArgument, moment, named, show_requests, when
-from gridiface.cli.remote import ReasonOption, Remote, asking
-from gridiface.cli.showing import show_json, show_table
+from gridiface.cli.places.remote import ReasonOption, Remote, asking
+from gridiface.cli.terminal.showing import show_json, show_table
 from gridiface.errors import ConfigError
 from gridiface.segments import segment
 from gridiface.tablecells import inert

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.cli.openadr.words import VenArgument, named, show_requests, show_schedules, show_vens
-from gridiface.cli.remote import ReasonOption, Remote, asking
-from gridiface.cli.showing import show_json, show_table
+from gridiface.cli.places.remote import ReasonOption, Remote, asking
+from gridiface.cli.terminal.showing import show_json, show_table
 from gridiface.segments import segment
 
 app = typer.Typer()

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.showing import show_json, show_table
+from gridiface.cli.terminal.showing import show_json, show_table
 from gridiface.errors import ConfigError
 
 VenArgument = Annotated[str, typer.Argument(help="venID, as `gridiface openadr vtn vens` shows it.")]

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import Remote, asking
+from gridiface.cli.places.remote import Remote, asking
 from gridiface.cli.sep2.words import ReasonOption, show_resource, show_rows, start_of
-from gridiface.cli.showing import show_json
+from gridiface.cli.terminal.showing import show_json
 
 app = typer.Typer()
 

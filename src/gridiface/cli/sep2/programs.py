@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import Remote, asking
+from gridiface.cli.places.remote import Remote, asking
 from gridiface.cli.sep2.words import (
     DeviceOption,
     DurationOption,
@@ -24,7 +24,7 @@ from gridiface.cli.sep2.words import (
     show_rows,
     start_of,
 )
-from gridiface.cli.showing import show_json
+from gridiface.cli.terminal.showing import show_json
 
 app = typer.Typer()
 

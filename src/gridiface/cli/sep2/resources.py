@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import Remote, asking
+from gridiface.cli.places.remote import Remote, asking
 from gridiface.cli.sep2.words import (
     DeviceOption,
     DurationOption,

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.remote import JsonOption, Remote, asking
-from gridiface.cli.showing import show_json, show_table, utc
+from gridiface.cli.places.remote import JsonOption, Remote, asking
+from gridiface.cli.terminal.showing import show_json, show_table, utc
 from gridiface.errors import ConfigError, GridifaceError
 from gridiface.segments import segment
 

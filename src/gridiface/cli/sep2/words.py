@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gridiface.cli.showing import printable, show_json, show_table
+from gridiface.cli.terminal.showing import printable, show_json, show_table
 from gridiface.errors import ConfigError
 
 DeviceOption = Annotated[str | None, typer.Option("--device", help="Of or for this device of the fleet.")]

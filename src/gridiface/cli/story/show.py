@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from gridiface.app.exports import csv_text
+from gridiface.app.desks.exports import csv_text
 from gridiface.cli.story.day import EVENING, Day, Times
 from gridiface.cli.story.drawing import svg, terminal
 from gridiface.cli.story.record import Record

@@ -19,7 +19,7 @@ from gridiface.operator.schema import NoBody, NoQuery, Reason
 
 
 class EnginePort(Protocol):
-    """The engine as this area uses it; app/engine_desk.py has it. What is changed is durable on return."""
+    """The engine as this area uses it; app/desks/engine_desk.py has it. What is changed is durable on return."""
 
     def quarantined(self) -> Sequence[str]:
         """The devices in quarantine, by id."""

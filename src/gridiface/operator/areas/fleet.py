@@ -43,7 +43,7 @@ class KeyKinds(Protocol):
 
 
 class FleetPort(Protocol):
-    """The definitions as this area uses them; app/fleet_desk.py has them. What is changed is durable on return.
+    """The definitions as this area uses them; app/fleet/fleet_desk.py has them. What is changed is durable on return.
 
     Changes raise ConfigConflict for what stands against what is there, ConfigError for what is not right.
     """

@@ -32,7 +32,7 @@ Kw = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
 
 
 class PortfolioPort(Protocol):
-    """The portfolios as this area uses them; app/portfolio_desk.py has them."""
+    """The portfolios as this area uses them; app/desks/portfolio_desk.py has them."""
 
     def names(self) -> Mapping[str, str]:
         """What each is called, by id."""

@@ -23,7 +23,7 @@ _LISTED = "GET /api/v1/settlements lists them"
 
 
 class SettlementPort(Protocol):
-    """The settlements as this area uses them; app/settlement_desk.py has them."""
+    """The settlements as this area uses them; app/desks/settlement_desk.py has them."""
 
     def ends(self) -> Mapping[str, Instant]:
         """When each event ended."""

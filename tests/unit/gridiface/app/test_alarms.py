@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gridiface.app.clock import SystemClock
 from gridiface.app.config.load import load_config
+from gridiface.app.process.clock import SystemClock
 from gridiface.app.wiring import GridServer
 from gridiface.operator.alarms.kinds import KINDS
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gridiface.app.config.load import parse_config
-from gridiface.app.fleet_desk import FleetChange
+from gridiface.app.fleet.fleet_desk import FleetChange
+from gridiface.app.fleet.members import Members
 from gridiface.app.live_fleet import LiveFleet
-from gridiface.app.members import Members
 from gridiface.app.wiring import GridServer
 from gridiface.domain.definitions import DeviceEntry
 from gridiface.domain.fleet import Device, Nameplate

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.clocks import StandingClock
 
 from gridiface.aggregation.engine import Engine
-from gridiface.app.clock import SystemClock
 from gridiface.app.config.model import Config
+from gridiface.app.process.clock import SystemClock
 from gridiface.app.running import Running
 
 

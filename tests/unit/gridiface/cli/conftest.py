@@ -4,8 +4,10 @@ import asyncio
 import threading
 
 import pytest
+from typer.testing import CliRunner
 
-from gridiface.cli import remote
+from gridiface.cli import main
+from gridiface.cli.places import remote
 
 
 class Peer(asyncio.Protocol):
@@ -89,3 +91,12 @@ def asked(monkeypatch):
     kept = Asked()
     monkeypatch.setattr(remote, "Remote", kept)
     return kept
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of a new site; nothing of it runs."""
+    folder = tmp_path_factory.mktemp("site") / "s"
+    result = CliRunner().invoke(main.app, ["init", str(folder), "--listen", "127.0.0.1:0", "--json"])
+    assert result.exit_code == 0, result.output
+    return folder

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from gridiface.cli.direct import on_store
 from gridiface.cli.main import app
+from gridiface.cli.places.direct import on_store
 from gridiface.domain.ports import PutDocument
 from gridiface.errors import ConfigError
 from gridiface.operator.records.audit_chain import AuditChain

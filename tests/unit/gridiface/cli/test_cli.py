@@ -1,10 +1,9 @@
-"""The verbs that start nothing: version, init, check, doctor, and the entry point's exit codes."""
+"""The verbs that start nothing: version and init, and the entry point's exit codes."""
 
 from __future__ import annotations
 
 import json
 import re
-import socket
 import sys
 from pathlib import Path
 
@@ -18,14 +17,6 @@ from gridiface.cli.main import app
 from gridiface.errors import ConfigError
 
 RUN = CliRunner()
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site") / "s"
-    result = RUN.invoke(app, ["init", str(folder), "--listen", "127.0.0.1:0", "--json"])
-    assert result.exit_code == 0, result.output
-    return folder
 
 
 def test_version_names_what_matters_on_the_wire() -> None:
@@ -103,47 +94,6 @@ def test_init_keeps_keys_to_their_owner_and_never_overwrites(site: Path) -> None
     assert (site / "gridiface.yaml").read_text() == before
 
 
-def test_doctor_finds_nothing_wrong_with_a_fresh_site(site: Path) -> None:
-    result = RUN.invoke(app, ["doctor", str(site / "gridiface.yaml"), "--json"])
-    found = json.loads(result.stdout)
-    assert result.exit_code == 0, found
-    assert {f["check"] for f in found["findings"]} >= {"clock", "tls", "drivers", "certificates", "ports", "database"}
-
-
-def test_doctor_names_a_missing_file_with_its_fix(site: Path, tmp_path: Path) -> None:
-    config = tmp_path / "g.yaml"
-    config.write_text((site / "gridiface.yaml").read_text())
-    result = RUN.invoke(app, ["doctor", str(config)])
-    assert result.exit_code == 1
-    assert "does not exist" in result.stdout
-    assert "fix:" in result.stdout
-
-
-def test_doctor_looks_at_the_port_that_a_driver_listens_on(tmp_path: Path) -> None:
-    config = tmp_path / "g.yaml"
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        listen = f"127.0.0.1:{taken.getsockname()[1]}"
-        point = f"{{listen: '{listen}', charge_point: c, security_profile: 0, max_charge_w: 11000}}"
-        config.write_text(f"devices:\n  - {{id: charger, driver: ocpp, connection: {point}}}\n")
-        result = RUN.invoke(app, ["doctor", str(config), "--json"])
-    found = [one for one in json.loads(result.stdout)["findings"] if f" {listen}:" in one["text"]]
-    assert [(one["check"], one["level"]) for one in found] == [("ports", "warning")]
-    assert found[0]["text"].startswith("devices.charger.connection.listen ")
-    assert "choose another" in found[0]["fix"]
-
-
-def test_doctor_without_configuration_looks_at_the_machine() -> None:
-    assert RUN.invoke(app, ["doctor"]).exit_code == 0
-
-
-def test_check_prints_mistakes_as_json(tmp_path: Path) -> None:
-    config = tmp_path / "g.yaml"
-    config.write_text("sitte: x\n")
-    result = RUN.invoke(app, ["check", str(config), "--json"])
-    assert result.exit_code == 2
-    assert "did you mean 'site'?" in json.loads(result.stdout)["mistakes"][0]
-
-
 def test_expected_errors_end_in_one_line_and_a_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,15 +102,6 @@ def test_expected_errors_end_in_one_line_and_a_code(
         main.main()
     assert caught.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_serve_refuses_a_broken_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = tmp_path / "g.yaml"
-    config.write_text("devices: [{id: a, driver: nonesuch}]\noperator: null\n")
-    monkeypatch.setattr(sys, "argv", ["gridiface", "serve", str(config), "--child"])
-    with pytest.raises(SystemExit) as caught:
-        main.main()
-    assert caught.value.code == 2
 
 
 def test_reference_lists_every_verb() -> None:

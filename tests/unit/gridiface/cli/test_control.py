@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gridiface.cli.control import lines_of
-from gridiface.cli.event_stream import Event
 from gridiface.cli.main import app
-from gridiface.cli.remote import Remote
+from gridiface.cli.places.event_stream import Event
+from gridiface.cli.places.remote import Remote
 from gridiface.errors import ConfigError
 
 

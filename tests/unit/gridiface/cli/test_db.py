@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gridiface.cli import db
-from gridiface.cli.failing import code_of
+from gridiface.cli.terminal.failing import code_of
 from gridiface.errors import ConfigError, GridifaceError
 
 

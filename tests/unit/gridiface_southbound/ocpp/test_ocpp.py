@@ -15,7 +15,7 @@ from ocpp.messages import CallResult as OcaResult
 from ocpp.messages import _validate_payload as validated
 from pydantic import ValidationError
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import OperatingState
 from gridiface.drivers.api import DriverConfig

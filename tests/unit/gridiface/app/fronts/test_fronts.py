@@ -16,7 +16,7 @@ from gridiface.northbound.sep2.upstream.condition import Condition
 
 LOADED = """
 import sys
-import gridiface.cli.serve
+import gridiface.cli.serving.serve
 from gridiface.app.config.model import Config
 from gridiface.app.wiring import GridServer
 GridServer(Config())

@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gridiface.app.config.model import Client, Sep2
+from gridiface.app.fleet.identities import lfdi_of
 from gridiface.app.fronts.sep2_settings import notifier_context, sep2_settings, tls_keeper
-from gridiface.app.identities import lfdi_of
 from gridiface.domain.fleet import Role
 from gridiface.errors import ConfigError
 from gridiface.pki.folder import TestPki, write_credential

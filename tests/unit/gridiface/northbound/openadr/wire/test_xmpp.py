@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gridiface.app.clock import SystemClock
+from gridiface.app.process.clock import SystemClock
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.settings import XmppSettings
 from gridiface.northbound.openadr.wire.client import Unreachable

@@ -10,8 +10,8 @@ import pytest
 
 from gridiface.aggregation.engine import Engine
 from gridiface.app.config.model import Config
-from gridiface.app.dispatch import Dispatch
-from gridiface.app.members import Members
+from gridiface.app.dispatching.dispatch import Dispatch
+from gridiface.app.fleet.members import Members
 from gridiface.domain.controls import ControlMode, DeliveryOutcome, ModeValue, Outcome, Setpoint
 from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Nameplate
 from gridiface.domain.telemetry import Snapshot

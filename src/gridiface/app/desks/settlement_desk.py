@@ -1,0 +1,286 @@
+"""Settlements of events from the readings in the store, kept with their revisions.
+
+Implements operator.areas.settlements.SettlementPort. Owns which readings are taken and where settlements are kept; the
+figures are aggregation.settlement's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from gridiface.aggregation.settlement import (
+    Calendar,
+    MeterSeries,
+    OptOut,
+    Revision,
+    Settlement,
+    SettlementEvent,
+    credited,
+    eligible,
+    event_days,
+    event_times,
+    settle,
+    settlement_of,
+    totals,
+)
+from gridiface.aggregation.settlement.calendar import nerc_holidays, zone
+from gridiface.aggregation.settlement.series import from_readings, nothing_metered
+from gridiface.app.desks import exports
+from gridiface.domain.clock import Instant
+from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
+from gridiface.domain.quantities import Quantity
+from gridiface.domain.telemetry import Reading
+from gridiface.errors import ConfigError
+
+SPACE = "app/settlement"
+
+#: Meter data are looked for this long before an event, s: the longest look-back and the day itself.
+BEFORE_S = 47 * 86_400.0
+
+#: And this long after its end: a mean over its last hour is dated then.
+AFTER_S = 3600.0
+_PAGE = 10_000
+
+
+class Readings(Protocol):
+    """The store as this desk uses it."""
+
+    async def readings(self, device_id: str, *, start: Instant, end: Instant, limit: int = 10_000) -> list[Reading]:
+        """Readings by time."""
+        ...
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        """Make durable."""
+        ...
+
+    async def documents(self, space: str) -> list[Document]:
+        """All of one space."""
+        ...
+
+
+async def readings_of(store: Readings, device_id: str, start: Instant, end: Instant) -> list[Reading]:
+    """All active-power readings, page by page; the last instant of a full page is read again with the next."""
+    found: list[Reading] = []
+    while True:
+        page = await store.readings(device_id, start=start, end=end, limit=_PAGE)
+        full = len(page) == _PAGE
+        last = page[-1].source_time if page else end
+        kept = [one for one in page if not full or one.source_time < last or one.source_time == page[0].source_time]
+        found.extend(one for one in kept if one.quantity is Quantity.ACTIVE_POWER)
+        if not full:
+            return found
+        start = last if last > page[0].source_time else math.nextafter(last, math.inf)
+
+
+#: A settlement, and the end of its event.
+Kept = tuple[Settlement, Instant]
+
+
+class SettlementDesk:
+    """The settlements of one installation. Call `load` before the first question."""
+
+    def __init__(self, store: Readings) -> None:
+        self._store = store
+        self._kept: dict[str, Kept] = {}
+        self._summaries: dict[str, tuple[Settlement, Mapping[str, Any]]] = {}
+        self._one_by_one = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Read the settlements.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+            ConfigError: one of them cannot be read.
+        """
+        found = await self._store.documents(SPACE)
+        self._kept = {document.key: exports.settlement_of_text(document.body, document.key) for document in found}
+
+    def ends(self) -> Mapping[str, Instant]:
+        """When each event ended, s since 1970 UTC."""
+        return {event: end for event, (_, end) in self._kept.items()}
+
+    def one(self, event: str) -> Mapping[str, Any] | None:
+        """One settlement without its rows, or None."""
+        return None if event not in self._kept else self._told(event)
+
+    def rows(self, event: str, first: int, count: int) -> Sequence[Mapping[str, Any]]:
+        """`count` rows of a settlement that is there, from the `first` on."""
+        return exports.records(self._kept[event][0].rows[first : first + count])
+
+    def methods(self, event: str) -> Sequence[str]:
+        """The baseline methods of a settlement that is there."""
+        return list({row.method for row in self._kept[event][0].rows})
+
+    def csv(self, event: str) -> str:
+        """The rows of a settlement that is there, as CSV."""
+        return exports.csv_text(self._kept[event][0].rows)
+
+    async def settle(self, asked: Mapping[str, Any], now: Instant, *, along: Sequence[Change]) -> Mapping[str, Any]:
+        """Settle an event, or settle it anew from the readings that are there now.
+
+        Args:
+            asked: event, start, end, devices, method, storage, committed_w, interval_s, zone, holidays, nerc_holidays,
+                event_days, opt_outs, authority, reserved, reopen: see operator.settling.asked_of. Days on which a
+                device took part in another event that was settled here are left out of its baselines by themselves.
+            now: the time.
+            along: made durable with it.
+
+        Raises:
+            ConfigError: it cannot be settled like this; the text says why.
+            StoreUnavailable: nothing was changed.
+        """
+        async with self._one_by_one:
+            event = asked["event"]
+            series = await self._series(asked)
+            earlier = self._kept.get(event)
+            others = {name: kept for name, kept in self._kept.items() if name != event}
+            previous = None if earlier is None else earlier[0]
+            found, revised = await asyncio.to_thread(_settled, asked, series, others, previous, now)
+            if not found.note:
+                await self._keep({event: (found.settlement, asked["end"]), **revised}, along)
+            elif earlier is not None and found.settlement is not previous:
+                await self._keep({event: (found.settlement, earlier[1])}, ())  # it has become final
+            told = dict(self._told(event))
+            changes = [exports.change_record(change) for change in found.changes[:1000]]
+            counts = {"changed": len(found.changes), "changes": changes, "revised": sorted(revised)}
+            return {**told, "note": found.note, **counts}
+
+    async def remove(self, event: str, now: Instant, *, along: Sequence[Change]) -> None:
+        """Take a settlement away; what it counted goes to the others of its time.
+
+        Raises:
+            StoreUnavailable: nothing was changed.
+        """
+        async with self._one_by_one:
+            gone = self._kept.get(event)
+            others = {name: kept for name, kept in self._kept.items() if name != event}
+            revised = {} if gone is None else await asyncio.to_thread(_without, gone[0], others, now)
+            await self._keep(revised, [DeleteDocument(SPACE, event), *along])
+            self._kept.pop(event, None)
+            self._summaries.pop(event, None)
+
+    async def _keep(self, settlements: Mapping[str, Kept], along: Sequence[Change]) -> None:
+        texts = {name: exports.settlement_json(kept, end) for name, (kept, end) in settlements.items()}
+        await self._store.commit([*(PutDocument(SPACE, name, text.encode()) for name, text in texts.items()), *along])
+        self._kept.update(settlements)
+
+    async def _series(self, asked: Mapping[str, Any]) -> list[MeterSeries]:
+        made: list[MeterSeries] = []
+        silent: list[str] = []
+        phase_s = Calendar(tz=zone(asked["zone"])).phase(asked["start"], asked["interval_s"])
+        for name in asked["devices"]:
+            readings = await readings_of(self._store, name, asked["start"] - BEFORE_S, asked["end"] + AFTER_S)
+            one = await asyncio.to_thread(from_readings, readings, asked["interval_s"], phase_s)
+            if one is None:
+                silent.append(name)
+                one = nothing_metered(name, asked["start"], asked["interval_s"], phase_s)
+            made.append(one)
+        if len(silent) == len(made):
+            raise ConfigError(f"the store has no active power of {', '.join(map(repr, silent[:5]))} for that time")
+        return made
+
+    def _told(self, event: str) -> Mapping[str, Any]:
+        settlement, end = self._kept[event]
+        known = self._summaries.get(event)
+        if known is None or known[0] is not settlement:
+            # A sum goes through all rows: it is made once for each revision.
+            known = self._summaries[event] = settlement, self._summed(event, settlement, end)
+        return known[1]
+
+    def _summed(self, event: str, settlement: Settlement, end: Instant) -> Mapping[str, Any]:
+        return {
+            "event": event,
+            "end": end,
+            "revision": settlement.revision,
+            "computed": settlement.computed,
+            "final": settlement.final,
+            "rows": len(settlement.rows),
+            "total": [exports.total_record(total) for total in totals(settlement.rows, "event")],
+            "resources": [exports.total_record(total) for total in totals(settlement.rows, "resource")],
+        }
+
+
+def _settled(
+    asked: Mapping[str, Any],
+    series: list[MeterSeries],
+    others: Mapping[str, Kept],
+    earlier: Settlement | None,
+    now: Instant,
+) -> tuple[Revision, Mapping[str, Kept]]:
+    """What came of it; the other settlements that have a new revision, as a watt-hour counts for one event only."""
+    place = zone(asked["zone"])
+    holidays = frozenset(asked["holidays"])
+    if asked["nerc_holidays"]:
+        last = datetime.fromtimestamp(asked["end"], place).year
+        holidays |= nerc_holidays((max(last - 1, 1), last))
+    calendar = Calendar(tz=place, holidays=holidays)
+    event = SettlementEvent(
+        id=asked["event"],
+        start=asked["start"],
+        end=asked["end"],
+        committed_w=asked["committed_w"],
+        method=asked["method"],
+        methods=dict.fromkeys(asked["storage"], "meter-before-after"),
+        interval_s=asked["interval_s"],
+    )
+    beside, names = [kept for kept, _ in others.values()], {one.meter_id for one in series}
+    rows = settle(
+        event,
+        series,
+        calendar=calendar,
+        event_days=frozenset(asked["event_days"]),
+        own_event_days=event_days(beside, names, event.start - BEFORE_S, calendar),
+        own_events=event_times(beside, names, event.start),
+    )
+    terms = {"authority": asked["authority"], "reserved": asked["reserved"]}
+    outs = [OptOut(resource_id=o.device_id, start=o.start, end=o.end, reason=o.reason) for o in asked["opt_outs"]]
+    draft = Settlement(event_id=event.id, revision=0, computed=now, final=False, rows=eligible(rows, outs), **terms)
+    near = _near(draft, others)
+    own, *shared = credited([draft, *_with_neighbours(near, others)])
+    made = settlement_of(event.id, event.end, own.rows, now, previous=earlier, reopen=asked["reopen"], **terms)
+    return made, {} if made.note else _revised(near, shared, others, now)
+
+
+def _without(gone: Settlement, others: Mapping[str, Kept], now: Instant) -> Mapping[str, Kept]:
+    """The other settlements that have a new revision when one is taken away."""
+    near = _near(gone, others)
+    return _revised(near, credited(_with_neighbours(near, others)), others, now)
+
+
+def _near(one: Settlement, others: Mapping[str, Kept]) -> set[str]:
+    """Which of the others may have rows of the same time."""
+    start, end = _reach(one)
+    return {name for name, (kept, _) in others.items() if _reach(kept)[0] < end and _reach(kept)[1] > start}
+
+
+def _with_neighbours(near: set[str], others: Mapping[str, Kept]) -> list[Settlement]:
+    """These, and those with which they share their time."""
+    around = near.union(*(_near(others[name][0], others) for name in near))
+    return [others[name][0] for name in sorted(around)]
+
+
+def _reach(one: Settlement) -> tuple[Instant, Instant]:
+    """From its first row to the end of its last; nothing without rows."""
+    starts, ends = [row.start for row in one.rows], [row.end for row in one.rows]
+    return min(starts, default=math.inf), max(ends, default=-math.inf)
+
+
+def _revised(
+    near: set[str], shared: Sequence[Settlement], kept: Mapping[str, Kept], now: Instant
+) -> Mapping[str, Kept]:
+    """Those near whose rows changed as shares were worked out anew, each as its next revision."""
+    found = {}
+    for one in shared:
+        before, end = kept[one.event_id]
+        if one.event_id not in near or before.final:
+            continue
+        revision = settlement_of(
+            one.event_id, end, one.rows, now, previous=before, authority=before.authority, reserved=before.reserved
+        )
+        if not revision.note:
+            found[one.event_id] = revision.settlement, end
+    return found

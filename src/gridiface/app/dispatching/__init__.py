@@ -1,0 +1,1 @@
+"""The road of a control: recorded, decided, handed out; and of readings and answers back."""

@@ -1,0 +1,1 @@
+"""The process of one server: clock, timers, log, traces, descriptors, garbage, housekeeping."""

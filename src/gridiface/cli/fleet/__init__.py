@@ -1,0 +1,1 @@
+"""Verbs on devices, groups and portfolios."""

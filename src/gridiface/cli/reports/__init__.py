@@ -1,0 +1,1 @@
+"""Verbs on meter data, baselines, settlements and performance."""
