@@ -14,10 +14,11 @@ from gridiface.aggregation.stepper import Stepper
 
 
 class Held(NamedTuple):
-    """Of one group, W, + delivered: what its trim adds; what lies beside its members at its own meter."""
+    """Of one group, + delivered, or injected: what its trim adds; what lies beside its members at its own meter."""
 
     trim_w: float
     beside_w: float
+    beside_var: float = 0.0
 
 
 class Loops:
@@ -29,9 +30,10 @@ class Loops:
     def held(self) -> dict[str, Held]:
         """By group that was asked for a power in the last step, or has a meter that was read; nothing before a step."""
         trims, beside = self._stepper.held(), self._metering.held()
-        return {name: Held(trims.get(name, 0.0), beside.get(name, 0.0)) for name in sorted(trims.keys() | beside)}
+        nothing = (0.0, 0.0)
+        return {name: Held(trims.get(name, 0.0), *beside.get(name, nothing)) for name in sorted(trims.keys() | beside)}
 
     def carry(self, kept: Mapping[str, Held]) -> None:
         """Go on from what `held` told before a restart; before the first step."""
         self._stepper.carry({name: one.trim_w for name, one in kept.items()})
-        self._metering.carry({name: one.beside_w for name, one in kept.items() if one.beside_w})
+        self._metering.carry({name: (one.beside_w, one.beside_var) for name, one in kept.items()})

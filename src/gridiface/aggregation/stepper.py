@@ -144,7 +144,7 @@ class Stepper:
         self.results, self._ran_at, self._carried = solution.results, now, {}
         above = probing.margins(self._c, plan, bounds, solution, residuals, on_top)
         try_to_move(self._c, plan, bounds, solution, solver.leeway, on_top, above)
-        vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts, above)
+        vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts, self._beside_var, above)
         self._explain_vars(plan, demands, vars_, now)
         self._renewed |= probing.found_more(self._c, bounds, solution)
         return self._emit(plan, solution, vars_, above, bounds, hail, now)
@@ -278,14 +278,18 @@ class Stepper:
         else:
             self._log.about(now, leading.control, "allocated", f"{asked:.0f} W in full", value=asked)
 
+    def _beside_var(self, group_id: str) -> float:
+        return self._metering.known_var(group_target(group_id))
+
     def _explain_vars(self, plan: Plan, demands: Demands, vars_: FloatArray, now: Instant) -> None:
         """Say whether the reactive power that was asked of a group is there beside its active power."""
         for node in plan.nodes():
             asked, claim = demands.requested_var.get(node.id), node.ruling.var
             if asked is None or claim is None:
                 continue
-            told = vars_[node.rows]
-            total = float(np.where(np.isfinite(told), told, known_or_zero(self._c.var[node.rows])).sum())
+            rows = node.rows[self._c.counts[node.rows]]
+            total = float(np.where(np.isfinite(vars_[rows]), vars_[rows], known_or_zero(self._c.var[rows])).sum())
+            total += self._beside_var(node.id)
             short = abs(asked - total) > max(self._config.shortfall_rel * abs(asked), 1.0)
             if not self._log.news("var", node.id, value=(short, claim.control.id)):
                 continue

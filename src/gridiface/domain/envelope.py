@@ -53,22 +53,22 @@ class Held:
 class EnvelopeSpan:
     """What can be had in [start, end), by who asks for it in this span alone and holds it from its start to its end.
 
-    `min_w`, `max_w`: every total between them, W; None: no total is certain. `min_var`, `max_var`: beside the power
-    that is planned; `sure_min_var`, `sure_max_var`: beside any power in the span. `planned_w`: what will be done, by
-    what is known now. `beside_w`: of the totals, what nobody can be asked for, as it is now. `energy_up`,
-    `energy_down`: whether stored energy, or room for it, bounds the power; `up_wh`, `down_wh`: how much of it there is
-    at the start, None without a storage. `reach_up_s`, `reach_down_s`: how long ramps take to come there from what is
-    planned. `held_up`, `held_down`: what holds the bounds back from the ratings, the most first.
+    `min_w`, `max_w`: every total between them, W; None: no total is certain. `min_var`, `max_var`: the same of reactive
+    power, beside the power that is planned; `sure_min_var`, `sure_max_var`: beside any power in the span. `planned_w`:
+    what will be done, by what is known now. `beside_w`: of the totals, what nobody can be asked for, as it is now.
+    `energy_up`, `energy_down`: whether stored energy, or room for it, bounds the power; `up_wh`, `down_wh`: how much of
+    it there is at the start, None without a storage. `reach_up_s`, `reach_down_s`: how long ramps take to come there
+    from what is planned. `held_up`, `held_down`: what holds the bounds back from the ratings, the most first.
     """
 
     start: Instant
     end: Instant
     min_w: float | None
     max_w: float | None
-    min_var: float
-    max_var: float
-    sure_min_var: float
-    sure_max_var: float
+    min_var: float | None
+    max_var: float | None
+    sure_min_var: float | None
+    sure_max_var: float | None
     planned_w: float
     beside_w: float
     energy_up: bool

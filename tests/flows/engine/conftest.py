@@ -73,6 +73,9 @@ class Unit:
     soc_error: float = 0.0
     #: Its readings are beyond all it can do.
     odd: bool = False
+    #: What it does by itself, var; None: it tells nothing of that. And what it was told.
+    natural_var: float | None = None
+    told_var: float | None = None
     writes: int = 0
     largest_move: float = 0.0
 
@@ -81,8 +84,16 @@ class Unit:
         self.told_at, self.holds = setpoint.issued, None if setpoint.release else setpoint
         if setpoint.active_power_w is not None or setpoint.release or ControlMode.SET_W in setpoint.let_go:
             self.told_w = setpoint.active_power_w
+        if setpoint.reactive_power_var is not None or setpoint.release or ControlMode.SET_VAR in setpoint.let_go:
+            self.told_var = setpoint.reactive_power_var
         if setpoint.ceiling_w is not None or setpoint.release or ControlMode.MAX_W_PERCENT in setpoint.let_go:
             self.ceiling_w = setpoint.ceiling_w
+
+    @property
+    def var(self) -> float:
+        """What it does, var: at once what it is told."""
+        by_owner = self.local or self.told_var is None
+        return (self.natural_var or 0.0) if by_owner else self.told_var or 0.0
 
     @property
     def reached(self) -> bool:
@@ -131,6 +142,8 @@ class World:
     groups: tuple[Group, ...] = ()
     step_s: float = 0.5
     meter: Callable[[], float] | None = None
+    #: What one meter among several shows, W and var.
+    meters: dict[str, Callable[[], tuple[float, float]]] = field(default_factory=dict)
 
     def submit(self, control: Control) -> None:
         """Decide and admit, as the app does."""
@@ -175,6 +188,9 @@ class World:
         quality = Quality.BAD if unit.dead else Quality.GOOD
         storage = unit.device.nameplate.energy_wh is not None
         watts = self.meter() if unit.device.kind is DeviceKind.METER and self.meter else unit.w
+        var = None if unit.natural_var is None else unit.var
+        if unit.device.id in self.meters:
+            watts, var = self.meters[unit.device.id]()
         watts += 10.0 * unit.device.nameplate.max_w if unit.odd else 0.0
         return Snapshot(
             device_id=unit.device.id,
@@ -182,6 +198,7 @@ class World:
             received=self.now,
             quality=quality,
             w=None if unit.dead else watts,
+            var=None if unit.dead else var,
             soc=min(max(unit.soc + unit.soc_error, 0.0), 1.0) if storage and not unit.dead else None,
             local_control=unit.local,
         )

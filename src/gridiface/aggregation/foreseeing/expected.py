@@ -17,7 +17,7 @@ from gridiface.aggregation.envelope import timed
 from gridiface.aggregation.envelope.doubt import SETTLES_S
 from gridiface.aggregation.envelope.levels import COARSE, is_coarse
 from gridiface.aggregation.envelope.limits import askable, day_bounds, energy_bounds, known_or_zero, lasting_envelope
-from gridiface.aggregation.foreseeing import carrying
+from gridiface.aggregation.foreseeing import carrying, reactive
 from gridiface.aggregation.foreseeing.horizon_rules import Rule
 from gridiface.aggregation.foreseeing.swings import made_up
 from gridiface.aggregation.state.columns import Columns
@@ -51,7 +51,7 @@ _NEEDED = (
     *("soc_variance", "soc_doubt", "blocked", "down", "down_at", "curve", "day_cap_wh", "day_wh", "quarantined"),
     "opted_out",
     *("leave_soc", "leave_at", "on", "since", "min_run_s", "min_stop_s", "dwell_s", "told_w", "told_at", "last_w"),
-    *("ramp_w_per_s", "latency_s", "from_w", "can_set_var", "max_va", "var_inject", "var_absorb", *COARSE),
+    *("ramp_w_per_s", "latency_s", "from_w", *reactive.COLUMNS, *COARSE),
 )
 
 
@@ -255,13 +255,20 @@ class Expected:
         down = np.minimum(np.maximum(c.soc_max - self._high - margin, 0.0) * c.energy_wh, left)
         return float(up[mine].sum()), float(down[mine].sum())
 
-    def vars(self, powers: FloatArray) -> tuple[float, float]:
-        """(least, most) reactive power beside these powers, var: what the circle leaves; active power comes first."""
-        c = self._c
-        able = c.can_set_var & self.free
-        left = np.sqrt(np.maximum(c.max_va**2 - powers**2, 0.0))
-        least, most = np.minimum(c.var_absorb, left)[able], np.minimum(c.var_inject, left)[able]
-        return -float(least.sum()), float(most.sum())
+    def vars(self, start: Instant, end: Instant, rule: Rule, beside: float) -> tuple[reactive.Range, reactive.Range]:
+        """(least, most) reactive power in a span, var: with the power that is planned, and with any.
+
+        Args:
+            start, end, rule: the span, and what rules.
+            beside: what lies beside the devices, var.
+        """
+        c, absent = self._c, np.zeros(self.free.size, dtype=np.bool_)
+        for cause, mask in self._absent(start, end):
+            if cause in (Cause.GONE, Cause.AWAY):
+                absent |= mask
+        planned, nothing = rule.will, np.zeros_like(rule.will)
+        both = reactive.counted_on(c, rule.vars, absent, (planned, planned), beside)
+        return both, reactive.counted_on(c, rule.vars, absent, (self.most(end, rule), nothing), beside)
 
     def most(self, end: Instant, rule: Rule) -> FloatArray:
         """The most power that each may have at any time in a span that ends then, whichever way, W >= 0.

@@ -73,7 +73,7 @@ class Horizon:
         """
         version, rows = self._c.version, self._members(target)
         expected = self._expected(rows, now)
-        beside_w = self._metering.known(target)
+        beside_w, beside_var = self._metering.known(target), self._metering.known_var(target)
         rules = Rules(self._c, self._fleet.tree, self._metering, target, rows, self._doubt(now))
         ruled = self._edges(now, times[-1])
         cuts = {now, *times, *(edge for edge in self._others(rows, now, times[-1])), *ruled}
@@ -89,7 +89,7 @@ class Horizon:
                 rule = rules.of(ahead)
             if start >= times[0]:
                 bounds = expected.bounds(start, end, rule)
-                yield _span(start, end, expected, bounds, rule, beside_w)
+                yield _span(start, end, expected, bounds, rule, (beside_w, beside_var))
             expected.advance(start, end, rule, day_over=end in ends)
 
     def sure(self, device_ids: Sequence[str], until: Instant, now: Instant) -> Iterator[Sure]:
@@ -177,17 +177,16 @@ def _spaced(edges: Sequence[Instant]) -> list[Instant]:
 
 
 def _span(
-    start: Instant, end: Instant, expected: Expected, bounds: Bounds, rule: Rule, beside_w: float
+    start: Instant, end: Instant, expected: Expected, bounds: Bounds, rule: Rule, beside: tuple[float, float]
 ) -> EnvelopeSpan:
-    lo, hi = bounds.lo, bounds.hi
+    (beside_w, beside_var), lo, hi = beside, bounds.lo, bounds.hi
     least, most = float(lo.sum()), float(hi.sum())
     # A limit that departures are in the way of is kept all the same: they give way.
     low = max(reachable(rule.nest, lo, np.maximum(lo, bounds.loose))[0], rule.outer[0])
     high = min(max(reachable(rule.nest, np.minimum(lo, hi), hi)[1], _lowest(rule, bounds)), rule.outer[1])
     up, down = expected.lost(bounds)
     sure = low <= high + 1e-6
-    sides = expected.vars(rule.will)
-    whole = expected.vars(expected.most(end, rule))
+    sides, whole = ((one or (None, None)) for one in expected.vars(start, end, rule, beside_var))
     up_wh, down_wh = expected.energies()
     bound_by = {Cause.ENERGY, Cause.DAY}
     return EnvelopeSpan(

@@ -13,6 +13,7 @@ from gridiface.aggregation.deciding.plan import Node, Plan
 from gridiface.aggregation.envelope.limits import Bound, Limits, askable, known_or_zero
 from gridiface.aggregation.envelope.residual import Beside
 from gridiface.aggregation.foreseeing.foresight import Ahead
+from gridiface.aggregation.foreseeing.reactive import VarRule, part_of
 from gridiface.aggregation.foreseeing.swings import Crew, Swing
 from gridiface.aggregation.listening.metering import Metering
 from gridiface.aggregation.splitting.nested import Nest
@@ -35,7 +36,7 @@ class Rule:
     told, NaN: nothing. `asked`: who goes on with a control of its own, or of a group inside; `wanting`: by how much
     more (>= 0), and less (<= 0), it would, as that control asks for what is not there now. `alone`: (low, high) of each
     by limits of its own. `nest`: limits of the target and of groups inside. `outer`: (low, high) of the sum by those
-    around. `limits`: each that counts, with what it leaves of the sum.
+    around. `limits`: each that counts, with what it leaves of the sum. `vars`: what is asked inside of reactive power.
     """
 
     will: FloatArray
@@ -47,6 +48,7 @@ class Rule:
     nest: Nest
     outer: tuple[float, float]
     limits: tuple[tuple[Bound, float], ...]
+    vars: VarRule
 
 
 class Rules:
@@ -93,6 +95,7 @@ class Rules:
             nest=Nest(np.arange(rows.size), inside=tuple(self._inside(plan.roots))),
             outer=outer,
             limits=(*limits, *self._own(plan)),
+            vars=self._vars(ahead),
         )
 
     def caps(self, ahead: Ahead) -> Iterator[tuple[str, float]]:
@@ -199,11 +202,25 @@ class Rules:
 
     def _inside(self, nodes: Sequence[Node]) -> Iterator[Nest]:
         """The target's limits and those of the groups inside it."""
+        yield from map(self._nest, self._whole(nodes))
+
+    def _vars(self, ahead: Ahead) -> VarRule:
+        """What is asked of reactive power inside the target; of a device itself nothing is."""
+        plan, requested = ahead.plan, dict(ahead.demands.requested_var)
+        if not self._of_group:
+            return VarRule(np.full(self._rows.size, np.nan))
+        if not self._of_all:
+            requested.pop(self._name, None)
+        parts = tuple(part_of(one, self._place, requested) for one in self._whole(plan.roots))
+        return VarRule(plan.device_var[self._rows], parts)
+
+    def _whole(self, nodes: Sequence[Node]) -> Iterator[Node]:
+        """The target, or the groups inside it that the plan knows."""
         for node in nodes:
             if self._within(node):
-                yield self._nest(node)
+                yield node
             else:
-                yield from self._inside(node.inside)
+                yield from self._whole(node.inside)
 
     def _nest(self, node: Node) -> Nest:
         mine = self._place[node.rows]

@@ -253,7 +253,7 @@ class Outlook:
         """What everybody will be told at an edge, until the next."""
         ahead = yield from self._foresight.looking(at, self._beside_w)
         plan, orders, solution = ahead.plan, ahead.orders, ahead.solution
-        variances = split_vars(self._c, plan, ahead.demands.requested_var, solution.watts)
+        variances = split_vars(self._c, plan, ahead.demands.requested_var, solution.watts, self._beside_var)
         yield ()
         # By the number of the order; the last one more is "no order", which -1 finds.
         named = np.array([*(self._rules(order) for order in orders.all), False], dtype=np.bool_)
@@ -269,8 +269,13 @@ class Outlook:
         """What lies beside a group's members, W, in coarse steps: what is published is not changed for each kettle."""
         rows = self._fleet.rows(group_id)
         rated = np.maximum(self._c.export_w[rows] + self._c.import_w[rows], 1.0)
-        step = max(_COARSE * float(rated.sum()), 1.0)
-        return step * round(self._metering.known(group_target(group_id)) / step)
+        return _coarsely(self._metering.known(group_target(group_id)), float(rated.sum()))
+
+    def _beside_var(self, group_id: str) -> float:
+        """The same of reactive power, var."""
+        rows = self._fleet.rows(group_id)
+        rated = float((self._c.var_inject[rows] + self._c.var_absorb[rows]).sum())
+        return _coarsely(self._metering.known_var(group_target(group_id)), rated)
 
     def _rules(self, order: Order) -> bool:
         """Whether more than defaults stand behind an order."""
@@ -295,6 +300,12 @@ def _setpoint(device_id: str, item: _Item, now: Instant) -> Setpoint:
         control_ids=order.control_ids,
         service_class=order.service_class,
     )
+
+
+def _coarsely(value: float, rated: float) -> float:
+    """A value in steps of what is rated."""
+    step = max(_COARSE * rated, 1.0)
+    return step * round(value / step)
 
 
 def _number(value: float) -> float | None:

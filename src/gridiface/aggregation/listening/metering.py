@@ -19,6 +19,7 @@ from gridiface.aggregation.envelope.residual import BEHIND_S, NOTHING, Beside, M
 from gridiface.aggregation.envelope.rollup import speaks
 from gridiface.aggregation.listening.fleet import Fleet
 from gridiface.aggregation.listening.health import quarantine
+from gridiface.aggregation.listening.metered_vars import MeteredVars
 from gridiface.aggregation.listening.sight import Sight
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, group_target
@@ -41,6 +42,7 @@ class Metering:
         self._good: dict[tuple[str, str], float] = {}
         #: By group: its rows, and the version of the columns that they are of.
         self._rows: dict[str, tuple[int, IntArray]] = {}
+        self._vars = MeteredVars(columns, config)
 
     def observe(self, snapshots: Sequence[Snapshot], now: Instant) -> bool:
         """Take the meters among these in, which are in the columns by now. Whether one is not believed any more."""
@@ -72,17 +74,28 @@ class Metering:
         residual = self._residuals.get(self._key(group_id))
         return 0.0 if residual is None else residual.watts
 
-    def held(self) -> dict[str, float]:
-        """What lies beside the members of each group with a meter of its own that was read, W."""
-        return {name: one.watts for (name, _), one in self._residuals.items()}
+    def known_var(self, target: Target) -> float:
+        """What is known to lie beside a target's members of reactive power, var, + injected."""
+        if target.kind is not TargetKind.GROUP:
+            return 0.0
+        return sum(self._vars.beside(self._key(each)) for each in self._fleet.metered(target.id))
 
-    def carry(self, watts: Mapping[str, float]) -> None:
-        """Count with what was held before a restart until the meters are read, W by group."""
-        for group_id, value in watts.items():
+    def held(self) -> dict[str, tuple[float, float]]:
+        """What lies beside the members of each group with a meter of its own that was read, W and var."""
+        vars_ = dict(self._vars.held())
+        return {name: (one.watts, vars_.get(name, 0.0)) for (name, _), one in self._residuals.items()}
+
+    def carry(self, beside: Mapping[str, tuple[float, float]]) -> None:
+        """Count with what was held before a restart until the meters are read, W and var by group."""
+        for group_id, (watts, var) in beside.items():
             key = self._key(group_id)
-            if key[1]:
-                self._residuals.setdefault(key, Residual(value))
-                self._good[key] = value
+            if not key[1]:
+                continue
+            if watts:
+                self._residuals.setdefault(key, Residual(watts))
+                self._good[key] = watts
+            if var:
+                self._vars.carry(key, var)
 
     def shift_time(self, seconds: float) -> None:
         """The clock was set: keep the distances."""
@@ -90,6 +103,7 @@ class Metering:
             residual.shift_time(seconds)
         for sight in self._sights.values():
             sight.forget()
+        self._vars.shift_time(seconds)
 
     def _look(self, group_id: str, now: Instant) -> Beside:
         c, meter = self._c, self._fleet.meter(group_id)
@@ -133,6 +147,9 @@ class Metering:
             return
         watts, heard = self._shown(rows)
         members = Members(watts, heard, self._coming(rows, heard))
+        if self._vars.read(key, meter, rows, members, now):
+            reason = "its reactive power does not show what the members do: what lay beside them before counts on"
+            self._log.add(now, group_target(key[0]), "meter", "disbelieved", reason, value=self._vars.beside(key))
         self._explain(residual, rows, members)
         metered, beside, others = float(c.w[meter]), residual.watts, residual.others(heard)
         usual_s = max(float(c.period_s[meter]), self._config.stale_after_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from gridiface.aggregation.envelope.limits import known_or_zero
 from gridiface.aggregation.state.columns import Columns
 
 
-def var_bounds(columns: Columns, rows: IntArray, watts: FloatArray) -> tuple[FloatArray, FloatArray]:
+def var_bounds(columns: Columns, rows: IntArray | slice, watts: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(lowest, highest) reactive power of each device beside its active power, var, + injected.
 
     The circle P^2 + Q^2 <= S^2 and the var ratings bound it; what the active power needs is not touched.
@@ -24,13 +24,19 @@ def var_bounds(columns: Columns, rows: IntArray, watts: FloatArray) -> tuple[Flo
 
 
 def split_vars(
-    columns: Columns, plan: Plan, requested: Mapping[str, float], watts: FloatArray, above: FloatArray | float = 0.0
+    columns: Columns,
+    plan: Plan,
+    requested: Mapping[str, float],
+    watts: FloatArray,
+    beside: Callable[[str], float],
+    above: FloatArray | float = 0.0,
 ) -> FloatArray:
     """Reactive power of every device, var; NaN where nothing is asked.
 
     Args:
         columns, plan: the fleet, who rules it.
-        requested: var by group id.
+        requested: var by group id, of the total at its metered point.
+        beside: what lies beside a group's members there, var, by its id.
         watts: active power that goes with it, NaN where none is told (then the measured one counts).
         above: how much more than that, or less, each is told, W; see `probing.margins`, `try_to_move`.
     """
@@ -44,28 +50,30 @@ def split_vars(
     result[single] = np.clip(plan.device_var[single], low[single], high[single])
     able = columns.can_set_var & columns.usable & columns.enabled & columns.counts
     able &= ~(columns.blocked | columns.down | columns.lost | columns.quarantined)
+    wanted = {name: var - beside(name) for name, var in requested.items()}
     for root in plan.roots:
-        _split_node(root, requested, result, low, high, able, columns)
+        _split_node(root, wanted, result, low, high, able, columns)
     return result
 
 
 def _split_node(
     node: Node,
-    requested: Mapping[str, float],
+    wanted: Mapping[str, float],
     result: FloatArray,
     low: FloatArray,
     high: FloatArray,
     able: BoolArray,
     columns: Columns,
 ) -> None:
-    """Inner groups first: to those around them their vars are given."""
+    """Inner groups first: to those around them their vars are given. A meter has none of its own."""
     for child in node.inside:
-        _split_node(child, requested, result, low, high, able, columns)
-    if node.id not in requested:
+        _split_node(child, wanted, result, low, high, able, columns)
+    if node.id not in wanted:
         return
-    given = np.isfinite(result[node.rows])
-    free = node.rows[~given & able[node.rows]]
-    rest = node.rows[~given & ~able[node.rows]]
-    held = float(result[node.rows[given]].sum()) + float(known_or_zero(columns.var[rest]).sum())
+    rows = node.rows[columns.counts[node.rows]]
+    given = np.isfinite(result[rows])
+    free = rows[~given & able[rows]]
+    rest = rows[~given & ~able[rows]]
+    held = float(result[rows[given]].sum()) + float(known_or_zero(columns.var[rest]).sum())
     weight = np.maximum(high[free] - low[free], 1.0)
-    result[free] = water_fill(requested[node.id] - held, low[free], high[free], np.zeros(free.size), weight)
+    result[free] = water_fill(wanted[node.id] - held, low[free], high[free], np.zeros(free.size), weight)

@@ -71,22 +71,22 @@ class EnvelopeRow(TypedDict):
     """What can be had in [start, end), by who asks for it in this span alone and holds it from its start to its end.
 
     Active power + delivered to the grid, reactive power + injected. `min_w`, `max_w`: every total between them can be
-    had (with coarse devices: to their steps); null: no total is certain. `min_var`, `max_var`: beside the planned
-    power; `sure_min_var`, `sure_max_var`: beside any power in the span. `planned_w`: what will be done, as far as is
-    known. `beside_w`: of the totals, what nobody can be asked for, as it is now. `energy_up`, `energy_down`: whether
-    stored energy, or room for it, bounds the power; `up_wh`, `down_wh`: how much there is at the start, null without a
-    storage. `reach_up_s`, `reach_down_s`: how long ramps take from what is planned. `held_up`, `held_down`: what
-    holds the bounds back from the ratings.
+    had (with coarse devices: to their steps); null: no total is certain. `min_var`, `max_var`: the same, beside the
+    planned power; `sure_min_var`, `sure_max_var`: beside any power in the span. `planned_w`: what will be done, as far
+    as is known. `beside_w`: of the totals, what nobody can be asked for, as it is now. `energy_up`, `energy_down`:
+    whether stored energy, or room for it, bounds the power; `up_wh`, `down_wh`: how much there is at the start, null
+    without a storage. `reach_up_s`, `reach_down_s`: how long ramps take from what is planned. `held_up`, `held_down`:
+    what holds the bounds back from the ratings.
     """
 
     start: float
     end: float
     min_w: float | None
     max_w: float | None
-    min_var: float
-    max_var: float
-    sure_min_var: float
-    sure_max_var: float
+    min_var: float | None
+    max_var: float | None
+    sure_min_var: float | None
+    sure_max_var: float | None
     planned_w: float
     beside_w: float
     energy_up: bool

@@ -9,6 +9,7 @@ from tests.unit.gridiface.aggregation.conftest import T0, ask, battery
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.foreseeing.expected import CAUSES, FREE, NATURAL_S, Expected
 from gridiface.aggregation.foreseeing.horizon_rules import Rule
+from gridiface.aggregation.foreseeing.reactive import VarRule
 from gridiface.aggregation.foreseeing.swings import Crew, Swing
 from gridiface.aggregation.splitting.nested import Nest
 from gridiface.domain.envelope import Cause
@@ -31,6 +32,7 @@ def ruled(will=0.0, asked=False, limits=NOTHING, swings=(), wanting=(ZERO, ZERO)
         nest=Nest(np.arange(1)) if nest is None else nest,
         outer=(-np.inf, np.inf),
         limits=(),
+        vars=VarRule(np.array([np.nan])),
     )
 
 
@@ -194,10 +196,13 @@ def test_reactive_power_is_what_the_circle_leaves(bench):
     device = battery("a")
     able = device.nameplate.capabilities | {Capability.SET_VAR}
     plate = replace(device.nameplate, capabilities=able, max_va=5_000.0, max_var=4_000.0)
-    expected, _ = one(bench, replace(device, nameplate=plate))
-    assert expected.vars(np.array([3_000.0])) == (-4_000.0, 4_000.0)
-    assert expected.vars(np.array([-4_000.0])) == (-3_000.0, 3_000.0)
-    assert expected.vars(np.array([5_000.0])) == (0.0, 0.0)
+    expected, now = one(bench, replace(device, nameplate=plate))
+    for planned, beside, sides in (
+        (3_000.0, 0.0, (-4_000.0, 4_000.0)),
+        (-4_000.0, 500.0, (-2_500.0, 3_500.0)),
+        (5_000.0, 0.0, (0.0, 0.0)),
+    ):
+        assert expected.vars(now, now + 600.0, ruled(planned), beside) == (sides, (beside, beside))
 
 
 def test_beside_any_power_means_the_most_that_it_may_have_at_any_time(bench):
