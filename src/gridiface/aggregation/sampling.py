@@ -27,7 +27,7 @@ from gridiface.aggregation.single_looks import SingleLooks
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.stepper import Stepper
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.controls import LIMIT_MODES, Target, TargetKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,10 @@ class Sampling:
         return entry is None or bool(entry.dead)
 
     def one(self, control_id: str) -> Sample | None:
-        """What holds for a control; None while it asks for a power and another control's power rules."""
+        """What holds for a control; None while it asks for a power and another control's power rules, and that is all.
+
+        What limits it sets hold all the same: meanwhile its account is that of a control of limits alone.
+        """
         stands, entry, now = self._standing.get(control_id), self._book.get(control_id), self._now
         if stands is not None:
             target, values = stands.control.target, stands.values
@@ -94,12 +97,13 @@ class Sampling:
         named = control_id in {one.control.id for one in claims}
         signal = None if asked is None else asked.ruling.regulation
         signals = signal is not None and signal.control.id == control_id
-        if not (named or signals) and asks_power(values):
+        covered = not (named or signals) and asks_power(values)
+        if covered and LIMIT_MODES.isdisjoint(values):
             return None
         total = self._fleet.total(target, self._metering.last, now)
         rows = self._fleet.rows_of(target)
         requested, accepted = (None, None) if asked is None or not named else (asked.total_w, asked.accepted_w)
-        lines = self._fleet.counted(target) if stands is None else None
+        lines = self._fleet.counted(target) if stands is None and not covered else None
         sample = sample_of(self._c, rows, total, requested, accepted, lines)
         limits = capped(self._c, rows, values, total)
         if limits is not None:

@@ -69,7 +69,7 @@ class SingleLooks:
         if not c.count or len(plan.order) != c.count:  # the plan is of another fleet
             odd = list(range(rows.size))
         else:
-            found.held |= named | ~accounts.asks
+            found.held |= named | ~accounts.asks | np.isfinite(accounts.bounds).any(axis=0)
             here: BoolArray = rows >= 0
             told = np.where(here & np.isfinite(c.told_w[rows]), c.told_w[rows], np.nan)
             found.values[REQUESTED] = np.where(named, plan.device_w[rows], np.nan)

@@ -48,8 +48,9 @@ class PerformanceInterval:
     `acknowledged_w` the part whose delivery was acknowledged; `delivered_w` measured. None = nothing known.
     `known`: the part of the time for which it was measured, 0 to 1; `delivered_w` is the mean over that part.
     `reason`: why nothing is known of all of it, for people; empty: it was accounted for.
-    `limit`: how the control's limits were kept; None: it sets none. Of a control of limits alone, `delivered_w` is the
-    power that they bound. `responses`: of a device's line in the fast services, how long it took to take each signal.
+    `limit`: how the control's limits were kept; None: it sets none. Of a control of limits alone, and while another one
+    rules in the place of its set-point, `delivered_w` is the power that they bound. `responses`: of a device's line in
+    the fast services, how long it took to take each signal.
     """
 
     control_id: str
@@ -90,13 +91,16 @@ class PerformanceReport:
     def mean(self, field: str, *, start: Instant | None = None, end: Instant | None = None) -> float | None:
         """Time-weighted mean of one of the `*_w` fields over the intervals inside [start, end); None if unknown.
 
-        What was delivered weighs by the time for which it is known.
+        What was delivered weighs by the time for which it is known. Of a control that asks for a power the time does
+        not count in which another one ruled in its place and its limits alone were kept.
         """
+        asks = any(one.requested_w is not None for one in self.intervals)
         chosen = [
             ((i.end - i.start) * (i.known if field == "delivered_w" else 1.0), value)
             for i in self.intervals
             if (start is None or i.start >= start)
             and (end is None or i.end <= end)
+            and not (asks and i.requested_w is None)
             and (value := getattr(i, field)) is not None
         ]
         total = sum(weight for weight, _ in chosen)

@@ -51,6 +51,11 @@ class Sample:
     capped: Capped | None = None
 
     @property
+    def asks(self) -> bool:
+        """Whether a power is asked for, not only a limit kept."""
+        return self.requested_w is not None
+
+    @property
     def values(self) -> tuple[float | None, ...]:
         """The five powers in order."""
         return (self.requested_w, self.accepted_w, self.allocated_w, self.acknowledged_w, self.delivered_w)
@@ -182,6 +187,8 @@ class Account:
         """Account for the time since the last sample with what held then; finished intervals.
 
         A clock that was set back adds nothing. None ends the interval: what follows until the next sample is in none.
+        So does another one that rules in the place of its set-point, and that one's end: what is delivered meanwhile
+        is no answer to what it asks.
         """
         finished = self._filled(sample, now)
         while (ends := self._ends) <= now:
@@ -190,7 +197,7 @@ class Account:
         self._hold(now)
         if self._held is None:
             self._opened = now
-        elif sample is None and now > self._opened:
+        elif now > self._opened and (sample is None or sample.asks is not self._held.asks):
             finished.append(self._cut(now))
         elif now >= self._keeps:
             finished.append(self._means.interval(self.control_id, self.target_id, self._opened, now))

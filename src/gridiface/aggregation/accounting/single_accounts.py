@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gridiface.aggregation.accounting.scoring import KEEP_S, Sample
-from gridiface.aggregation.accounting.single_samples import DELIVERED, Samples
+from gridiface.aggregation.accounting.single_samples import DELIVERED, REQUESTED, Samples
 from gridiface.aggregation.accounting.single_spans import Kept, Spans
 from gridiface.aggregation.allocate import BoolArray, FloatArray
 from gridiface.aggregation.allocate.problem import IntArray
@@ -250,7 +250,8 @@ class SingleAccounts:
         self._hold(everyone, np.full(everyone.size, now))
         f, held = self._figures, self._held.held
         f[_OPENED, ~held] = now
-        stops = np.flatnonzero(held & ~samples.held & (now > f[_OPENED]))
+        asks = np.isfinite(samples.values[REQUESTED]) == np.isfinite(self._held.values[REQUESTED])
+        stops = np.flatnonzero(held & ~(samples.held & asks) & (now > f[_OPENED]))
         if stops.size:
             found.append(self._cut(stops, np.full(stops.size, now)))
         kept = np.flatnonzero(held & samples.held & (now >= self._keeps()))

@@ -46,3 +46,17 @@ def test_who_is_covered_by_another_has_nothing_and_a_limit_has_what_it_bounds(be
     high, cap = sampling.one("high"), sampling.one("cap")
     assert (high.requested_w, high.delivered_w) == pytest.approx((2_000.0, 1_500.0))
     assert (cap.requested_w, cap.delivered_w, cap.capped.limit_w) == (None, pytest.approx(1_500.0), 1_500.0)
+
+
+@pytest.mark.parametrize("target", [Target(TargetKind.GROUP, "all"), Target(TargetKind.DEVICE, "a")])
+def test_limits_of_a_set_point_that_another_covers_are_accounted_for_all_the_same(bench, target):
+    bench.submit(replace(ask("low", duration=90, set_w=1_000.0, export_limit=1_500.0), target=target))
+    high = ask("high", start=21, duration=30, authority=1.0, set_w=4_000.0)
+    bench.submit(replace(high, target=target))
+    bench.step(steps=70)
+    (report, *_) = bench.engine.performance.report("low")
+    spans = [(one.start - T0, one.end - T0, one.requested_w, round(one.delivered_w)) for one in report.intervals]
+    assert {(asked, there) for start, _, asked, there in spans if 21 < start < 50} == {(None, 1_500)}
+    assert [end for _, end, *_ in spans if end in (21, 51)] == [21, 51]  # nothing of the one is in the other
+    assert all(one.limit.limit_w == 1_500.0 and one.limit.excess_w == 0.0 for one in report.intervals)
+    assert report.mean("delivered_w") == pytest.approx(1_000.0, rel=0.05)

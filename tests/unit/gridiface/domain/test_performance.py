@@ -56,3 +56,14 @@ def test_what_was_delivered_weighs_by_the_time_for_which_it_is_known() -> None:
     report = PerformanceReport(control_id="c", target_id="a", intervals=(whole, part, none))
     assert (report.mean("delivered_w"), report.mean("requested_w"), report.known) == (20.0, 1.0, 0.5)
     assert PerformanceReport(control_id="c", target_id="a", intervals=()).known is None
+
+
+def test_while_another_one_ruled_in_its_place_nothing_counts_as_an_answer_to_what_was_asked() -> None:
+    report = PerformanceReport(
+        control_id="c",
+        target_id="all",
+        intervals=(interval(0, 10, 1_000.0, 900.0), interval(10, 30, None, -500.0)),
+    )
+    assert (report.mean("requested_w"), report.mean("delivered_w")) == (1_000.0, 900.0)
+    limits_alone = PerformanceReport(control_id="c", target_id="all", intervals=(interval(10, 30, None, -500.0),))
+    assert limits_alone.mean("delivered_w") == -500.0
