@@ -8,13 +8,16 @@ it is the table's device that answers on each connection. Not owned: the order o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 from gridiface.domain.clock import Clock
-from gridiface.drivers.api import DeviceBusy, DeviceGone
-from gridiface.errors import DeviceRejected, DeviceTimeout
+from gridiface.domain.controls import Setpoint
+from gridiface.drivers.api import Ack, DeviceBusy, DeviceGone
+from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
+from gridiface_southbound.modbus.begun import Begun, may_hurry
 from gridiface_southbound.modbus.carriers import link_for
 from gridiface_southbound.modbus.codec import among_others
 from gridiface_southbound.modbus.config import ModbusConfig
@@ -22,8 +25,10 @@ from gridiface_southbound.modbus.image import RegisterImage, scale_points
 from gridiface_southbound.modbus.plan import ReadBlock, plan_reads, read_of, write_of
 from gridiface_southbound.modbus.table import Point
 from gridiface_southbound.modbus_connection import Reply
-from gridiface_southbound.modbus_link import Link
-from gridiface_southbound.modbus_pdu import ILLEGAL_FUNCTION, PASSING, ExceptionReply, Request
+from gridiface_southbound.modbus_link import Link, QuickLink
+from gridiface_southbound.modbus_pdu import ILLEGAL_FUNCTION, PASSING, ExceptionReply, PairShape, Request, WriteThenRead
+from gridiface_southbound.points import readback
+from gridiface_southbound.points.commands import CommandPlan
 from gridiface_southbound.points.driver import PointDriver
 from gridiface_southbound.points.image import Write
 from gridiface_southbound.points.table import Poll
@@ -43,14 +48,21 @@ class ModbusDriver(PointDriver[Point]):
         self._table = config.table
         self._make_link = link
         self._link: Link | None = None
+        self._quick: QuickLink | None = None
         self._image: RegisterImage = RegisterImage(config.table)
         self._blocks: dict[Poll, tuple[ReadBlock, ...]] = {}
         self._singly = False
         self._scales = plan_reads(config.table, scale_points(config.table))
+        #: The requests that show points, by their names: the same again and again.
+        self._showing: dict[tuple[str, ...], tuple[tuple[ReadBlock, ...], list[Request]]] = {}
+        #: By point, a write of its registers with the read that shows them.
+        self._shapes: dict[str, PairShape] = {}
+        self._hasty = config.pipeline and not self._scales and may_hurry(config.table)
         named = dict.fromkeys(identity.point for identity in config.table.identity)
         self._names = plan_reads(config.table, [config.table.by_name[name] for name in named])
         #: The connection on which it was seen that it is the device that the table is for; None: it is being opened.
         self._seen_on: int | None = None
+        self._long_ways: set[asyncio.Future[None]] = set()
 
     @classmethod
     def create(cls, device_id: str, config: ModbusConfig, *, clock: Clock) -> ModbusDriver:
@@ -65,13 +77,14 @@ class ModbusDriver(PointDriver[Point]):
     async def _connect(self) -> None:
         if self._link is None:
             self._link = self._make_link()
+            self._quick = self._link if isinstance(self._link, QuickLink) else None
         self._image = RegisterImage(self._table)
         self._seen_on = None
         await self._probe()
         self._seen_on = self._link.connects
 
     async def _disconnect(self) -> None:
-        link, self._link = self._link, None
+        link, self._link, self._quick = self._link, None, None
         if link is not None:
             await link.close()
 
@@ -121,9 +134,8 @@ class ModbusDriver(PointDriver[Point]):
 
     async def _send(self, writes: Sequence[Write[Point]], shown: Sequence[Point]) -> RegisterImage:
         """Write in order, each only after the one before was taken, then read back."""
-        blocks = plan_reads(self._table, shown)
+        blocks, reads = self._reads(shown)
         delay = self._delay(writes) if blocks else 0.0
-        reads = [block.request() for block in blocks]
         if len(writes) == 1 and not delay and self._config.pipeline:
             reply, *seen = await self._told(writes[0], reads)
             self._require_taken(writes[0], reply, "write 1 of 1")
@@ -135,6 +147,95 @@ class ModbusDriver(PointDriver[Point]):
         if delay:
             await asyncio.sleep(delay)
         return self._image_of(blocks, await self._exchange(reads))
+
+    def _reads(self, shown: Sequence[Point]) -> tuple[tuple[ReadBlock, ...], list[Request]]:
+        """The blocks that show these points, and their requests."""
+        names = tuple(point.name for point in shown)
+        known = self._showing.get(names)
+        if known is None:
+            blocks = plan_reads(self._table, shown)
+            known = self._showing[names] = blocks, [block.request() for block in blocks]
+        return known
+
+    def begin(self, command: Setpoint, done: Callable[[Ack | DeviceError], None]) -> bool:
+        """As `QuickDriver.begin`: what is written and read back without waiting for anything but the replies."""
+        commands, link = self._commands, self._quick
+        if commands is None or link is None or command.release or not self._hasty or not self._is_seen():
+            return False
+        plan = commands.plan(command, revert_s=self._config.revert_s, now=self._clock.now())
+        if not plan.writes or not self._writing.take():
+            return False
+        shown = self._shown(plan)
+        blocks, reads = self._reads(readback.showing(shown))
+        steps = self._steps(plan.writes, reads)
+        self._begins(plan)
+        under_way = Begun(
+            steps,
+            partial(link.begin, self._config.unit_id, timeout_s=self._config.timeout_s),
+            partial(self._begun_ended, plan, shown, blocks, done),
+        )
+        if not under_way.go():
+            self._writing.give()
+            return False
+        return True
+
+    def _steps(self, writes: Sequence[Write[Point]], reads: Sequence[Request]) -> list[Sequence[Request]]:
+        """What goes out together: a single write with its read-back, of several each by itself."""
+        first = writes[0]
+        if len(writes) > 1:
+            return [*([self._request(write)] for write in writes), *([reads] if reads else [])]
+        if len(reads) != 1 or first.point.function != 16 or (self._singly and first.point.single_will_do):
+            return [[self._request(first), *reads]]
+        shape = self._shapes.get(first.point.name)
+        if shape is None:
+            start, width = self._table.start(first.point), first.point.width
+            shape = self._shapes[first.point.name] = PairShape(self._config.unit_id, start, width, reads[0])
+        return [WriteThenRead(shape, first.data)]
+
+    def _begun_ended(
+        self,
+        plan: CommandPlan[Point],
+        shown: Mapping[str, tuple[Write[Point], Point]],
+        blocks: Sequence[ReadBlock],
+        done: Callable[[Ack | DeviceError], None],
+        result: list[Reply] | DeviceError | None,
+    ) -> None:
+        """What came of a command that nobody waits for."""
+        if result is None or (not isinstance(result, DeviceError) and self._knows_no_16(plan.writes, result)):
+            task = asyncio.ensure_future(self._long_way(plan, done))
+            self._long_ways.add(task)
+            task.add_done_callback(self._long_ways.discard)
+            return
+        self._writing.give()
+        try:
+            if isinstance(result, DeviceError):
+                self._unseen(result)
+                raise result
+            for number, (write, reply) in enumerate(zip(plan.writes, result, strict=False), 1):
+                self._require_taken(write, reply, f"write {number} of {len(plan.writes)}")
+            ack = self._acknowledged(plan, shown, self._image_of(blocks, result[len(plan.writes) :]))
+        except DeviceError as error:
+            error.device_id = self._id
+            done(error)
+            return
+        done(ack)
+
+    async def _long_way(self, plan: CommandPlan[Point], done: Callable[[Ack | DeviceError], None]) -> None:
+        """Carry out from its beginning what somebody came into the way of."""
+        try:
+            result: Ack | DeviceError = await self._carry_out(plan)
+        except DeviceError as error:
+            result = error
+        finally:
+            self._writing.give()
+        done(result)
+
+    def _knows_no_16(self, writes: Sequence[Write[Point]], replies: Sequence[Reply]) -> bool:
+        """Whether a device seems not to know function 16, which is found out the long way."""
+        return not self._singly and any(
+            isinstance(reply, ExceptionReply) and reply.code == ILLEGAL_FUNCTION and write.point.single_will_do
+            for write, reply in zip(writes, replies, strict=False)
+        )
 
     async def _told(self, write: Write[Point], reads: Sequence[Request]) -> list[Reply]:
         """The replies to one write and the reads after it; a device that does not know function 16 is found out."""
@@ -193,15 +294,23 @@ class ModbusDriver(PointDriver[Point]):
         link = self._link
         if link is None:
             raise DeviceGone("the driver is not open", device_id=self._id)
-        unit, timeout_s, seen_on = self._config.unit_id, self._config.timeout_s, self._seen_on
         try:
-            if self._names and seen_on is not None and not (link.connected and link.connects == seen_on):
+            if self._seen_on is not None and not self._is_seen():
                 await self._see_again(link)
-            return await link.exchange(unit, requests, timeout_s=timeout_s)
-        except DeviceTimeout:
-            if seen_on is not None:
-                self._seen_on = _UNSEEN
+            return await link.exchange(self._config.unit_id, requests, timeout_s=self._config.timeout_s)
+        except DeviceTimeout as error:
+            self._unseen(error)
             raise
+
+    def _is_seen(self) -> bool:
+        """Whether it is known to be the table's device that is there."""
+        link = self._link
+        return not self._names or (link is not None and link.connected and link.connects == self._seen_on)
+
+    def _unseen(self, error: DeviceError) -> None:
+        """After a silence another device may be there."""
+        if isinstance(error, DeviceTimeout) and self._seen_on is not None:
+            self._seen_on = _UNSEEN
 
     async def _see_again(self, link: Link) -> None:
         """On a new connection, or after a silence, another device may be there: it is asked nothing else before.

@@ -72,6 +72,10 @@ class RegisterImage(Image[Point]):
             raise Unplannable(f"{point.name} has no value for {word}")
         return self.encoded(point, float(found))
 
+    def is_steady(self, point: Point) -> bool:
+        """As `Image.is_steady`: where no scale factor of the device's is in it."""
+        return point.scale_factor is None
+
     def holds(self, write: Write[Point]) -> bool:
         """As `Image.holds`."""
         data = self.data.get(write.point.name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Generic, TypeVar
 
 from gridiface.domain.clock import Instant
@@ -68,6 +69,15 @@ class CommandPlan(Generic[P]):
         return {write.point.name: write for write in self.writes}
 
 
+@dataclass(frozen=True, slots=True)
+class _Last(Generic[P]):
+    """A plan for a power and nothing else, the place of the power among its writes, the timer that was asked for."""
+
+    plan: CommandPlan[P]
+    place: int
+    timer: float | None
+
+
 class Commands(Generic[P]):
     """The controls of one opened device."""
 
@@ -76,11 +86,19 @@ class Commands(Generic[P]):
         self._table = image.table
         self._plate = plate
         self._bases = telemetry.bases(plate)
+        self._factors: dict[str, Fraction | None] = {}
+        self._last: _Last[P] | None = None
+        #: Steps whose writes are always the same.
+        self._steady: dict[tuple[str, float | str], Write[P]] = {}
 
     def plan(self, command: Setpoint, *, revert_s: float | None, now: Instant) -> CommandPlan[P]:
         """The writes for a command that is not a release; none where nothing of it can be carried out."""
-        plan: CommandPlan[P] = CommandPlan()
         timer = _timer(command, revert_s, now)
+        alone = _asks_for_power_alone(command)
+        again = self._as_before(command.active_power_w, timer) if alone else None
+        if again is not None:
+            return again
+        plan: CommandPlan[P] = CommandPlan()
         for meaning, wanted in self._wanted(command, plan):
             point = self._table.controls.get(meaning)
             if point is None or point.write is None:
@@ -97,7 +115,42 @@ class Commands(Generic[P]):
         plan.skipped += [f"{mode}: not written by this driver" for mode in command.passed]
         if command.ramp_s is not None and plan.writes:
             plan.notes.append("ramp left to the device: the table has none")
+        if alone:
+            self._remember(plan, timer)
         return plan
+
+    def _remember(self, plan: CommandPlan[P], timer: float | None) -> None:
+        """Keep a plan of which nothing but the power is new the next time."""
+        target = self._table.controls.get(Meaning.SET_W)
+        places = [at for at, write in enumerate(plan.writes) if write.point is target]
+        others = [write.point for write in plan.writes if write.point is not target]
+        plain = plan.held.keys() == {Meaning.SET_W} and not plan.notes and not plan.skipped
+        if plain and len(places) == 1 and all(self._image.is_steady(point) for point in others):
+            self._last = _Last(plan, places[0], timer)
+
+    def _as_before(self, watts: float | None, timer: float | None) -> CommandPlan[P] | None:
+        """The plan for another power; None: it is made from the beginning."""
+        last = self._last
+        if last is None or watts is None or last.timer != timer:
+            return None
+        point = last.plan.writes[last.place].point
+        factor = self._factor(point)
+        low, high = self._image.range_of(point)
+        if not -self._plate.max_charge_w <= watts <= self._plate.max_w or factor is None:
+            return None
+        value = from_si(watts, factor)
+        if not low <= value <= high:
+            return None
+        write = self._image.encoded(point, value)
+        writes = last.plan.writes.copy()
+        writes[last.place] = write
+        return CommandPlan(
+            writes,
+            held={Meaning.SET_W: to_si(write.value, factor)},
+            controls={Meaning.SET_W},
+            revert_s=last.plan.revert_s,
+            standing=last.plan.standing.copy(),
+        )
 
     def release(self, touched: Iterable[Meaning], modes: Iterable[ControlMode] = ()) -> CommandPlan[P]:
         """The writes that let go of what was `touched` or named, and in any case of the set-point (or ceiling)."""
@@ -199,7 +252,7 @@ class Commands(Generic[P]):
         plan.revert_s = min(timers, default=None)
 
     def _number(self, plan: CommandPlan[P], point: P, meaning: Meaning, wanted: float) -> tuple[Write[P], float]:
-        factor = si_factor(point, self._bases)
+        factor = self._factor(point)
         if factor is None:
             raise Unplannable(f"the rating {point.percent_of} that {point.name} is a percentage of is not known")
         value = from_si(wanted, factor)
@@ -223,11 +276,36 @@ class Commands(Generic[P]):
         plan.add(write)
         return write.value * seconds_per_unit or None
 
+    def _factor(self, point: P) -> Fraction | None:
+        if point.name not in self._factors:
+            self._factors[point.name] = si_factor(point, self._bases)
+        return self._factors[point.name]
+
     def _step(self, step: Step) -> Write[P]:
+        known = self._steady.get((step.point, step.value))
+        if known is not None:
+            return known
         point = self._table.by_name[step.point]
         if isinstance(step.value, str):
-            return self._image.named(point, step.value)
-        return self._image.encoded(point, step.value)
+            write = self._image.named(point, step.value)
+        else:
+            write = self._image.encoded(point, step.value)
+        if self._image.is_steady(point):
+            self._steady[step.point, step.value] = write
+        return write
+
+
+def _asks_for_power_alone(command: Setpoint) -> bool:
+    return (
+        command.active_power_w is not None
+        and command.ceiling_w is None
+        and command.reactive_power_var is None
+        and command.connect is None
+        and command.energize is None
+        and command.ramp_s is None
+        and not command.passed
+        and not command.let_go
+    )
 
 
 def _timer(command: Setpoint, revert_s: float | None, now: Instant) -> float | None:

@@ -7,7 +7,6 @@ points (commands), whether a device shows what was written (readback), what poin
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
@@ -17,6 +16,7 @@ from gridiface.domain.controls import ControlMode, Setpoint
 from gridiface.domain.fleet import DeviceKind, DriverTraits, Nameplate, Settings
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Ack, DeviceBusy, DeviceForgot, DeviceGone, Shown
+from gridiface.drivers.gate import Gate
 from gridiface.errors import DeviceError, DeviceRejected
 from gridiface_southbound.points import readback, showing, telemetry
 from gridiface_southbound.points.commands import CommandPlan, Commands
@@ -45,7 +45,7 @@ class PointDriver(ABC, Generic[P]):
         self._slow_due = 0.0
         self._touched: set[Meaning] = set()
         self._flash_written: dict[str, float] = {}
-        self._writing = asyncio.Lock()
+        self._writing = Gate()
         self._holding: Holding[P] = Holding()
         self._pulse: Pulse | None = None
 
@@ -191,20 +191,22 @@ class PointDriver(ABC, Generic[P]):
             DeviceForgot: it does not.
             DeviceError: it cannot be read.
         """
-        if self._writing.locked():
+        if not self._writing.take():
             return  # the command that is under way will tell
-        async with self._writing:
+        try:
             now, connects = self._clock.monotonic(), self._connects
             shown = self._holding.to_be_seen(now=now, connects=connects)
             if not shown:
                 return
-            image = await self._look(list({point.name: point for _, point in shown.values()}.values()))
+            image = await self._look(readback.showing(shown))
             try:
                 self._compare(shown, image)
             except DeviceBusy as error:
                 self._holding.clear()
                 raise DeviceForgot(f"it does not hold what it was told: {error.reason}", device_id=self._id) from error
             self._holding.seen(now=now, connects=self._connects)
+        finally:
+            self._writing.give()
 
     async def write(self, command: Setpoint) -> Ack:
         """As `Driver.write`."""
@@ -299,14 +301,24 @@ class PointDriver(ABC, Generic[P]):
             reasons = "; ".join(plan.skipped) or "the command asks for nothing"
             raise DeviceRejected(f"nothing was written: {reasons}", device_id=self._id)
         shown = self._shown(plan)
-        points = list({point.name: point for _, point in shown.values()}.values())
-        # What is begun counts as switched on, also where it fails half-way: letting go must reach it.
-        self._touched |= plan.controls
-        self._holding.begin(plan.controls)
+        self._begins(plan)
         for point, _ in self._flash(plan.writes):
             self._flash_written[point.name] = self._clock.monotonic()
         with _named(self._id):
-            read_back = self._compare(shown, await self._send(plan.writes, points))
+            return self._acknowledged(plan, shown, await self._send(plan.writes, readback.showing(shown)))
+
+    def _begins(self, plan: CommandPlan[P]) -> None:
+        """What is begun counts as switched on, also where it fails half-way: letting go must reach it."""
+        self._touched |= plan.controls
+        self._holding.begin(plan.controls)
+
+    def _acknowledged(self, plan: CommandPlan[P], shown: Mapping[str, tuple[Write[P], P]], after: Image[P]) -> Ack:
+        """What was done, by what the device shows after it.
+
+        Raises:
+            DeviceBusy: something else than what was written.
+        """
+        read_back = self._compare(shown, after)
         self._holding.told(plan, shown, now=self._clock.monotonic(), connects=self._connects)
         final = plan.final()
         echoed = {n: write.value for n, write in final.items() if n not in shown and self._confirmed(write)}

@@ -80,6 +80,10 @@ class Image(ABC, Generic[P]):
         """The write that switches a point on or off; raises as `named`."""
         return self.named(point, "true" if on else "false") if point.state_words else self.encoded(point, float(on))
 
+    def is_steady(self, point: P) -> bool:
+        """Whether a value of the point is always written in the same form."""
+        return False
+
     def holds(self, write: Write[P]) -> bool:
         """Whether the point shows exactly what was written."""
         return False

@@ -26,6 +26,11 @@ def to_be_shown(final: Mapping[str, Write[P]], table: Table[P]) -> dict[str, tup
     return shown
 
 
+def showing(shown: Mapping[str, tuple[Write[P], P]]) -> list[P]:
+    """The points that show what was written, each once."""
+    return list({point.name: point for _, point in shown.values()}.values())
+
+
 def compared(shown: Mapping[str, tuple[Write[P], P]], after: Image[P], plate: Nameplate | None) -> dict[str, float]:
     """What the device shows.
 

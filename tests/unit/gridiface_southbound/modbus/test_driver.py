@@ -1,9 +1,10 @@
-"""The driver on a device in memory: bits of registers, whose other bits stay as they are."""
+"""The driver on a device in memory: bits of registers, and commands that nobody waits for."""
 
 from __future__ import annotations
 
+import asyncio
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from tests.clocks import StrideClock
 
 from gridiface.domain.controls import Setpoint
 from gridiface.domain.telemetry import OperatingState
-from gridiface.errors import DeviceRejected
+from gridiface.drivers.api import Ack, DeviceBusy
+from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus.driver import ModbusDriver
 from gridiface_southbound.modbus_pdu import Request, reply_data
@@ -27,6 +29,8 @@ class Memory:
         self.registers = registers
         self.unknown = unknown
         self.asked: list[int] = []
+        self.begun = 0
+        self.busy = self.taken = self.silent = False
 
     async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Any]:
         return [reply_data(request, self._answer(request.pdu)) for request in requests]
@@ -45,6 +49,16 @@ class Memory:
             return pdu
         self.registers |= {at + i: word for i, word in enumerate(told.registers)}
         return pdu[:5]
+
+    def begin(self, unit: int, requests: Sequence[Request], done: Callable[[Any], None], *, timeout_s: float) -> bool:
+        if self.busy:
+            return False
+        self.begun += 1
+        self.busy = self.taken
+        problem = DeviceTimeout("no answer") if self.silent else None
+        replies = problem or [reply_data(request, self._answer(request.pdu)) for request in requests]
+        asyncio.get_running_loop().call_soon(done, replies)
+        return True
 
     async def close(self) -> None:
         pass
@@ -128,3 +142,105 @@ async def test_a_register_that_cannot_be_read_is_not_written_in_part() -> None:
     with pytest.raises(DeviceRejected, match=r"reading remote \(holding 4\) before it is written"):
         await driver.write(Setpoint(device_id="u", issued=0, active_power_w=100))
     assert 16 not in device.asked
+
+
+# Commands that nobody waits for -----------------------------------------------------------------------------------
+
+#: A set-point at 20, with a mode at 18 and a timer at 19 before it where there are three writes.
+ONE: dict[str, Any] = {"name": "target", "meaning": "set_w", "address": 20, "type": "int16", "unit": "W"}
+ONE |= {"positive": "delivered", "write": {"release": [{"point": "target", "value": 0}]}}
+THREE = ONE | {
+    "write": {
+        "revert": "timer",
+        "before": [{"point": "mode", "value": 4}],
+        "release": [{"point": "mode", "value": 0}],
+    }
+}
+HELPERS = [
+    {"name": "mode", "address": 18, "type": "enum", "write": {}},
+    {"name": "timer", "address": 19, "type": "uint16", "unit": "s", "write": {}},
+]
+RATED = {"kind": "battery", "address_base": 0, "nameplate": {"max_w": 5000, "max_charge_w": 4000}}
+TABLES = {"one": RATED | {"points": [ONE]}, "three": RATED | {"points": [THREE, *HELPERS]}}
+
+
+def told(watts: float, **keys: Any) -> Setpoint:
+    return Setpoint(device_id="u", issued=0, active_power_w=watts, **keys)
+
+
+async def opened(content: dict[str, Any], device: Memory | None = None) -> tuple[Memory, ModbusDriver]:
+    device = device or Memory({18: 0, 19: 0, 20: 0})
+    config = ModbusConfig.model_validate({"table": content, "host": "h", "revert_s": 60})
+    driver = ModbusDriver("u", config, clock=StrideClock(), link=lambda: device)
+    await driver.open()
+    return device, driver
+
+
+async def quickly(driver: ModbusDriver, command: Setpoint) -> Ack | DeviceError | None:
+    """What a command brings that is begun; None: it cannot be."""
+    over: asyncio.Future[Ack | DeviceError] = asyncio.get_running_loop().create_future()
+    return await over if driver.begin(command, over.set_result) else None
+
+
+@pytest.mark.parametrize("content", TABLES.values(), ids=TABLES)
+async def test_what_is_begun_is_what_is_waited_for(content: dict[str, Any]) -> None:
+    slow, waits = await opened(content)
+    quick, begins = await opened(content)
+    for command in (
+        told(1000),
+        told(1250.4),
+        told(-700),
+        told(9000),
+        told(500, ceiling_w=700),
+        told(-12, let_go=frozenset()),
+    ):
+        long, short = await waits.write(command), await quickly(begins, command)
+        assert isinstance(short, Ack)
+        assert (short.written, short.read_back, short.notes) == (long.written, long.read_back, long.notes)
+        assert (short.active_power_w, short.revert_s, short.skipped) == (
+            long.active_power_w,
+            long.revert_s,
+            long.skipped,
+        )
+        assert quick.registers == slow.registers
+    assert quick.asked == slow.asked
+    assert quick.begun
+    assert await quickly(begins, Setpoint(device_id="u", issued=0, release=True)) is None
+
+
+async def test_a_wrong_value_a_refusal_and_silence_are_told_as_ever() -> None:
+    device, driver = await opened(TABLES["three"])
+    device.unknown = (16,)
+    device.asked.clear()
+    assert isinstance(await quickly(driver, told(100)), Ack), "6 was found out, the long way"
+    assert device.asked == [16, 16, 6, 6, 6, 3]
+    device.unknown = (6,)
+    refused = await quickly(driver, told(200))
+    assert isinstance(refused, DeviceRejected)
+    assert "write 1 of 3, mode" in refused.reason
+    device.unknown, device.silent = (), True
+    silent = await quickly(driver, told(300))
+    assert isinstance(silent, DeviceTimeout)
+    assert silent.device_id == "u"
+    device.silent = False
+    assert isinstance(await quickly(driver, told(400)), Ack)
+
+
+async def test_who_comes_between_two_writes_is_not_in_the_way() -> None:
+    device, driver = await opened(TABLES["three"])
+    device.taken = True
+    ack = await quickly(driver, told(800))
+    assert isinstance(ack, Ack)
+    assert device.registers[20] == 800
+    device.busy = device.taken = False
+    assert isinstance(await quickly(driver, told(900)), Ack)
+
+
+async def test_another_value_than_was_written_is_busy() -> None:
+    device, driver = await opened(TABLES["one"])
+
+    def lie(pdu: bytes) -> bytes:
+        return pdu[:5] if pdu[0] == 16 else bytes((3, 2, 0, 7))
+
+    device._answer = lie  # type: ignore[method-assign]
+    assert isinstance(await quickly(driver, told(800)), DeviceBusy)
