@@ -32,7 +32,7 @@ def link_for(config: ModbusConfig) -> Link:
     """The link that a device's configuration asks for; needs a running loop, does no I/O but reading TLS files.
 
     Raises:
-        DeviceRejected: the TLS files cannot be used.
+        DeviceRejected: the TLS files cannot be used, or another device uses the serial line with other settings.
     """
     if config.carrier in ("tcp", "tls"):
         return tcp_link(config)
@@ -45,7 +45,12 @@ def link_for(config: ModbusConfig) -> Link:
         return link
     lines = _shared.setdefault(asyncio.get_running_loop(), {})
     key = (config.carrier, config.place)
-    line = lines.setdefault(key, _Line(link))
+    line = lines.setdefault(key, _Line(link, config.line))
+    if line.settings != config.line:
+        raise DeviceRejected(
+            f"{config.place} is in use with {line.settings}, and this device wants {config.line}: "
+            "all devices on a line have the same baudrate, parity and stop_bits"
+        )
     # The one that needs the longest silence hears the requests to the others, too.
     line.link.pause_s = max(line.link.pause_s, config.pause)
     return SharedLine(lines, key)
@@ -182,8 +187,9 @@ class PymodbusLink:
 class _Line:
     """A shared connection and how many use it."""
 
-    def __init__(self, link: PymodbusLink) -> None:
+    def __init__(self, link: PymodbusLink, settings: str) -> None:
         self.link = link
+        self.settings = settings
         self.users = 0
 
 

@@ -86,6 +86,11 @@ class ModbusConfig(PointsConfig):
         return self.serial_port if self.carrier == "serial" else f"{self.host}:{self.tcp_port}"
 
     @property
+    def line(self) -> str:
+        """How the octets go over a serial line, as manuals write it; of others nothing."""
+        return f"{self.baudrate} 8{self.parity}{self.stop_bits}" if self.carrier == "serial" else ""
+
+    @property
     def pause(self) -> float:
         """Seconds of silence before each request: as configured, else what a serial line asks for.
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
 
+from gridiface.errors import DeviceRejected
 from gridiface_southbound.modbus.carriers import PymodbusLink, link_for
 from gridiface_southbound.modbus.config import ModbusConfig
 from gridiface_southbound.modbus_link import TcpLink
@@ -59,6 +60,17 @@ async def test_devices_of_one_gateway_share_its_connection_whatever_they_need() 
     for link in (*links, *lines):
         await link.close()
     assert isinstance(link_for(config(pause_s=0.1)), TcpLink)
+
+
+async def test_devices_on_a_serial_line_have_one_speed() -> None:
+    line: dict[str, Any] = {"carrier": "serial", "serial_port": "/dev/x"}
+    first = link_for(config(**line))
+    second = link_for(config(**line, unit_id=2))
+    with pytest.raises(DeviceRejected, match="/dev/x is in use with 9600 8N1, and this device wants 19200 8E1: all"):
+        link_for(config(**line, unit_id=3, baudrate=19200, parity="E"))
+    await first.close()
+    await second.close()
+    await link_for(config(**line, baudrate=19200)).close()
 
 
 class Client:
