@@ -26,7 +26,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check src southbound tests
 
 types: $(VENV)/.dev
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache

@@ -40,10 +40,36 @@ class Grouped(LoadScopeScheduling):
     """Tests go to workers by their modules' groups, one by one where a module names none.
 
     xdist's own loadgroup writes the group into a test's id, which pytest 9.2 takes no more: nothing would be grouped.
+    And it looks through all that a worker ever did, and through the names of all tests, for each test that ends: with
+    many thousands of these the workers wait for it.
     """
+
+    def __init__(self, config: Any, log: Any) -> None:
+        super().__init__(config, log)
+        self._places: dict[str, int] = {}
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid.partition("::")[0]) or nodeid
+
+    def schedule(self) -> None:
+        """Where each test stands in what the workers have collected, which is the same for all, is looked up once."""
+        self._places = {nodeid: place for place, nodeid in enumerate(next(iter(self.registered_collections.values())))}
+        super().schedule()
+
+    def _assign_work_unit(self, node: Any) -> None:
+        scope, unit = self.workqueue.popitem(last=False)
+        self.assigned_work.setdefault(node, {})[scope] = unit
+        node.send_runtest_some([self._places[nodeid] for nodeid, completed in unit.items() if not completed])
+
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        """A worker has ended one test; what it has done in whole is forgotten."""
+        nodeid = self.registered_collections[node][item_index]
+        scope = self._split_scope(nodeid)
+        unit = self.assigned_work[node][scope]
+        unit[nodeid] = True
+        if all(unit.values()):
+            del self.assigned_work[node][scope]
+        self._reschedule(node)
 
 
 @cache

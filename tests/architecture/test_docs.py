@@ -22,7 +22,7 @@ COMMANDS = dict(reference.commands(get_command(app)))
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
 def test_generated_page_is_current(path: Path) -> None:
     assert path.exists(), f"{path} is missing: run `make reference`"
-    assert path.read_text() == PAGES[path], f"{path} is not what the code says: run `make reference`"
+    assert path.read_text() == PAGES[path](), f"{path} is not what the code says: run `make reference`"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -6,7 +6,8 @@ Not a verb: it needs a checkout, users read the result.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,26 +69,26 @@ def _options(command: Any) -> list[str]:
     return rows if len(rows) > 2 else []
 
 
-def pages(root: Path) -> dict[Path, str]:
-    """Every generated file of the checkout with its content."""
+def pages(root: Path) -> dict[Path, Callable[[], str]]:
+    """Every generated file of the checkout and what makes its content."""
     from gridiface.cli.main import app  # noqa: PLC0415 - main imports every verb; only the generator needs them all
 
     return {
-        root / "docs" / "reference" / "configuration.md": config_reference.page(),
-        root / "docs" / "reference" / "cli.md": cli_page(app),
-        root / "docs" / "reference" / "dnp3-points.md": reference_page(),
-        root / "docs" / "reference" / "rest.md": rest_page(AREAS),
-        root / "docs" / "reference" / "metrics.md": metrics_page(),
-        root / "docs" / "reference" / "alarms.md": alarms_page(),
-        root / "schemas" / "config" / "gridiface.schema.json": config_reference.json_schema(),
+        root / "docs" / "reference" / "configuration.md": config_reference.page,
+        root / "docs" / "reference" / "cli.md": partial(cli_page, app),
+        root / "docs" / "reference" / "dnp3-points.md": reference_page,
+        root / "docs" / "reference" / "rest.md": partial(rest_page, AREAS),
+        root / "docs" / "reference" / "metrics.md": metrics_page,
+        root / "docs" / "reference" / "alarms.md": alarms_page,
+        root / "schemas" / "config" / "gridiface.schema.json": config_reference.json_schema,
     }
 
 
 def write(root: Path) -> None:
     """Write every generated file."""
-    for path, text in pages(root).items():
+    for path, made in pages(root).items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(made(), encoding="utf-8")
 
 
 if __name__ == "__main__":
