@@ -6,6 +6,7 @@ from the table and import nothing; the first use of a verb replaces its row by t
 
 from __future__ import annotations
 
+import re
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,6 +17,12 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command as command_of
 
 from gridiface.cli.collector import paused
+
+#: Columns that help has on the narrowest of usual terminals, 80 without the margins.
+COLUMNS = 78
+#: An example, with what stands before it; its words, as a shell takes them.
+_EXAMPLE = re.compile(r" *(?:[A-Z]?[a-z ]+: *)?gridiface .*")
+_WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +71,38 @@ def flowing(text: str) -> str:
     return "\n".join(lines)
 
 
+def pasteable(text: str) -> str:
+    """A help whose examples can be pasted from a terminal: it breaks none, we break long ones as a shell joins them."""
+    return "\n".join(_broken(line) if _EXAMPLE.fullmatch(line) else line for line in joined(text).splitlines())
+
+
+def joined(text: str) -> str:
+    """Examples that go over several lines, as one line each."""
+    return re.sub(r" *\\\n *", " ", text)
+
+
+def _broken(line: str) -> str:
+    """A command in lines of at most COLUMNS, which end with a backslash where it goes on."""
+    if len(line) <= COLUMNS:
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    first, *words = _WORD.findall(line)
+    lines = [indent + first]
+    for before, word, after in zip([first, *words], words, [*words[1:], ""], strict=False):
+        # An option stays with what follows it.
+        whole = f"{word} {after}" if word.startswith("-") and not after.startswith("-") else word
+        begins = word.startswith("-") or not before.startswith("-")
+        if begins and len(f"{lines[-1]} {whole} \\") > COLUMNS:
+            lines[-1] += " \\"
+            lines.append(f"{indent}    {word}")
+        else:
+            lines[-1] += f" {word}"
+    return "\n".join(lines)
+
+
 def _unfold(command: Any) -> None:
     if command.help:
-        command.help = flowing(command.help)
+        command.help = pasteable(flowing(command.help))
     for inner in getattr(command, "commands", {}).values():
         _unfold(inner)
 

@@ -15,7 +15,7 @@ import typer
 from typer.main import get_command
 
 from gridiface.app.config import reference as config_reference
-from gridiface.cli.lazy import LazyGroup
+from gridiface.cli.lazy import LazyGroup, joined
 from gridiface.northbound.dnp3.shown.words import reference_page
 from gridiface.operator.alarms.kinds import alarms_page
 from gridiface.operator.api.reference import metrics_page, rest_page
@@ -50,7 +50,7 @@ def cli_page(app: typer.Typer) -> str:
 
 
 def _text(text: str | None) -> str:
-    return "\n".join(line.strip() for line in (text or "").replace("\f", "").strip().splitlines())
+    return "\n".join(line.strip() for line in joined((text or "").replace("\f", "")).strip().splitlines())
 
 
 def _options(command: Any) -> list[str]:

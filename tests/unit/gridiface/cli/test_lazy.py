@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from gridiface.cli.lazy import LazyGroup, Verb, flowing
+from gridiface.cli.lazy import COLUMNS, LazyGroup, Verb, flowing, joined, pasteable
 from gridiface.cli.main import Verbs, app
 
 RUN = CliRunner()
@@ -68,3 +68,32 @@ def test_no_help_breaks_its_lines_by_itself() -> None:
     assert isinstance(group, LazyGroup)
     group.load("demo")
     assert "the server's VEN opts in, the fleet follows" in (group.commands["demo"].help or "")
+
+
+def test_a_long_example_is_broken_as_a_shell_joins_it() -> None:
+    """Broken by the terminal, its first half ran without the rest: a device was added, and to no group."""
+    asked = (
+        '  Example: gridiface device add b7 --driver sunspec -c host=10.0.0.17 -c unit_id=1 --reason "as it is"'
+    )
+    said = "Says so.\n\n" + asked + "\n  then:    gridiface device list\n\nWords that go on and on" + " and on" * 20
+    broken = pasteable(said)
+    assert broken.splitlines()[2:4] == [
+        "  Example: gridiface device add b7 --driver sunspec -c host=10.0.0.17 \\",
+        '      -c unit_id=1 --reason "as it is"',
+    ]
+    assert joined(broken) == said
+    assert pasteable(broken) == broken
+
+
+def test_no_example_is_wider_than_a_terminal() -> None:
+    def helps(command: object) -> list[str]:
+        inner = getattr(command, "commands", {}).values()
+        return [getattr(command, "help", "") or "", *(text for one in inner for text in helps(one))]
+
+    shown = [text for verb in Verbs.verbs for text in helps(verb.load())]
+    lines = [
+        line for text in shown for part in text.split("\n\n") if "gridiface " in part for line in part.splitlines()
+    ]
+    commands = [line for line in lines if "Example: " in line or line.endswith(" \\")]
+    assert len(commands) > 150
+    assert [line for line in commands if len(line) > COLUMNS] == []
