@@ -156,7 +156,11 @@ def init(
         typer.echo(json.dumps({"folder": str(folder), "files": [str(path) for path in written]}))
         return
     typer.echo(f"wrote {config}{' and a test PKI in ' + str(folder / 'pki') if pki else ''}")
-    typer.echo(f"next: gridiface serve {config}")
+    if pki or (folder / "pki" / "server.pem").exists():
+        typer.echo(f"next: gridiface serve {config}")
+    else:
+        typer.echo(f"next: put the certificates that it names into {folder / 'pki'} (docs/operator/certificates.md);")
+        typer.echo(f"what is missing yet: gridiface check {config}")
 
 
 def _site_of(folder: Path) -> str:

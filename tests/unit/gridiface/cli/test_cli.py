@@ -45,6 +45,8 @@ def test_a_site_is_called_as_its_folder_where_that_can_be_a_name(tmp_path: Path)
 def test_init_switches_other_protocols_on_and_what_stands_as_a_comment_is_right_too(tmp_path: Path) -> None:
     result = RUN.invoke(app, ["init", str(tmp_path / "a"), "--with", "dnp3", "--with", "openadr", "--no-pki"])
     assert result.exit_code == 0, result.output
+    assert "gridiface serve" not in result.output  # it could not start
+    assert "gridiface check" in result.output
     loaded = load_config(tmp_path / "a" / "gridiface.yaml")
     assert loaded.dnp3 is not None
     assert loaded.openadr is not None
