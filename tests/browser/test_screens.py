@@ -186,6 +186,9 @@ async def misfits(page: Any, where: str) -> list[str]:
     squeezed = """[...document.querySelectorAll('select')].filter(one => one.offsetWidth && one.offsetWidth < 70)
                   .map(one => one.name)"""
     found = [f"{where} is {wide} px wider than the screen"] if wide > 0 else []
+    head = """[...document.querySelectorAll('.top .who summary')].filter(one => one.getClientRects().length
+              && one.offsetHeight > 1.8 * parseFloat(getComputedStyle(one).fontSize)).map(one => one.innerText)"""
+    found += [f"{where}: {one!r} is broken in the head" for one in await page.evaluate(head)]
     found += [f"{where}: a table has to be pushed by {one!r}" for one in await page.evaluate(pushed)]
     return found + [f"{where}: the choice {one} cannot be read" for one in await page.evaluate(squeezed)]
 

@@ -147,8 +147,9 @@ def _chain(pem: str) -> list[Certificate]:
     if "PRIVATE KEY" in pem:
         raise Refused(422, "this has a private key in it: it must not leave its device", "send the certificate only")
     try:
-        found = parse_pem_certificates(pem.encode("ascii"))
-    except (CertificateMalformed, UnicodeEncodeError) as error:
+        # What is beside the PEM may be in any language.
+        found = parse_pem_certificates(pem.encode("utf-8", "replace"))
+    except CertificateMalformed as error:
         text = f"no certificate can be read: {error}"[:300]
         raise Refused(422, text, "paste PEM: BEGIN CERTIFICATE to END CERTIFICATE") from error
     if not 0 < len(found) <= _MOST:
@@ -160,8 +161,8 @@ def _request(pem: str) -> x509.CertificateSigningRequest:
     if "PRIVATE KEY" in pem:
         raise Refused(422, "this has a private key in it: it must not leave its device", "send the request only")
     try:
-        return x509.load_pem_x509_csr(pem.encode("ascii"))
-    except (ValueError, UnicodeEncodeError) as error:
+        return x509.load_pem_x509_csr(pem.encode("utf-8", "replace"))
+    except ValueError as error:
         text = f"no signing request can be read: {error}"[:300]
         raise Refused(422, text, "paste PEM: BEGIN CERTIFICATE REQUEST to END") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
 from typing import Any, TypeVar
@@ -53,12 +52,12 @@ def parse(raw: bytes, model: type[_Model], most: int = MAX_BYTES) -> _Model:
         # Strict: true is no 1, and "5" no 5; whoever sends such means something else.
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
-        # In JSON Schema 3600.0 is an integer, and some languages write whole numbers so.
-        again = json.dumps(json.loads(text, parse_float=_whole))
-        if again != json.dumps(json.loads(text)):
-            with contextlib.suppress(ValidationError):
-                return model.model_validate_json(again, strict=True)
-        raise of_validation(error, "body") from error
+        # In JSON Schema 3600.0 is an integer, and some languages write whole numbers so. What is told is what is wrong
+        # beside these.
+        try:
+            return model.model_validate_json(json.dumps(json.loads(text, parse_float=_whole)), strict=True)
+        except ValidationError as still:
+            raise of_validation(still, "body") from error
 
 
 def _whole(number: str) -> float:

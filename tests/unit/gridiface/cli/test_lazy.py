@@ -72,9 +72,7 @@ def test_no_help_breaks_its_lines_by_itself() -> None:
 
 def test_a_long_example_is_broken_as_a_shell_joins_it() -> None:
     """Broken by the terminal, its first half ran without the rest: a device was added, and to no group."""
-    asked = (
-        '  Example: gridiface device add b7 --driver sunspec -c host=10.0.0.17 -c unit_id=1 --reason "as it is"'
-    )
+    asked = '  Example: gridiface device add b7 --driver sunspec -c host=10.0.0.17 -c unit_id=1 --reason "as it is"'
     said = "Says so.\n\n" + asked + "\n  then:    gridiface device list\n\nWords that go on and on" + " and on" * 20
     broken = pasteable(said)
     assert broken.splitlines()[2:4] == [

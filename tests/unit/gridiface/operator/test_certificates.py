@@ -46,6 +46,11 @@ def test_a_good_chain_passes_and_each_check_names_its_clause(desk: CertificateDe
     assert not desk.inspect(device(folder, "good2"), "openadr", NOW - 10 * 366 * 86_400)["accepted"]
 
 
+def test_words_of_any_language_may_stand_beside_the_pem(desk: CertificateDesk, folder: Path) -> None:
+    assert desk.inspect("Zertifikat f\u00fcr M\u00fcller\n" + device(folder, "beside"), "sep2", NOW)["accepted"]
+    assert desk.inspect("Antrag f\u00fcr M\u00fcller\n" + request_of(), "sep2", NOW)["kind"] == "request"
+
+
 def test_an_unknown_root_is_refused_with_the_check_that_failed(folder: Path) -> None:
     other = TestPki.create(depth=3, now=NOW).issue("device", "stranger", now=NOW).chain_pem.decode()
     found = CertificateDesk(roots=[folder / "serca.pem"]).inspect(other, "sep2", NOW)
@@ -90,6 +95,7 @@ def test_what_is_no_certificate_is_refused(desk: CertificateDesk, pem: str) -> N
     with pytest.raises(Refused) as caught:
         desk.inspect(pem, "sep2", NOW)
     assert caught.value.status == 422
+    assert "codec" not in str(caught.value)
 
 
 def test_private_keys_are_not_taken(desk: CertificateDesk) -> None:

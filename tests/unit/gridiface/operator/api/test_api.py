@@ -117,6 +117,13 @@ async def test_a_whole_number_may_be_written_with_a_fraction_of_zeros(house: Any
         assert [fault["at"] for fault in said["errors"]] == ["/priority"]
 
 
+async def test_a_whole_number_with_a_fraction_is_not_what_is_told_to_be_wrong(house: Any) -> None:
+    """It is an integer in JSON Schema; the sender was told to mend it beside what was wrong."""
+    wrong = BODY | {"priority": 60.0, "extra": 1}
+    status, said, _ = await house.ask("POST", "/api/v1/controls", scope="control", json=wrong)
+    assert (status, [fault["at"] for fault in said["errors"]]) == (422, ["/extra"])
+
+
 async def test_slow_bodies_are_not_waited_for(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "WITHIN_S", 0.05)
     reader, writer = await asyncio.open_connection("127.0.0.1", house.pages.port)
