@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from gridiface.pki.certificate import parse_certificate
 from gridiface.pki.contexts import peer_chain
 from gridiface.pki.credentials import ChainPolicy
 from gridiface.pki.identity import PeerIdentity
+from gridiface.pki.revocation import Revocation
 
 Demand = Callable[[PeerIdentity, ssl.SSLObject], str]
 """What else is demanded of the server of a connection: the reason to refuse it, "" to take it."""
@@ -47,6 +49,32 @@ def judge_server(
             reason = _refusal(self, policy, demand, wall_clock())
             if reason:
                 raise _refused(reason)
+
+    context.sslobject_class = Judged
+    return context
+
+
+def refuse_revoked(context: ssl.SSLContext, revocation: Revocation) -> ssl.SSLContext:
+    """Let `context` refuse servers of which a certificate of the chain is revoked, and leave the rest to OpenSSL.
+
+    The handshake then raises ssl.SSLCertVerificationError with the reason.
+
+    Args:
+        context: a client's.
+        revocation: everything that is revoked.
+    """
+
+    class Judged(ssl.SSLObject):
+        """A connection of this context."""
+
+        def do_handshake(self) -> Any:
+            """Shake hands, then look everybody up; may be called again until it is done."""
+            super().do_handshake()
+            chain = [parse_certificate(der) for der in peer_chain(self)]
+            for certificate, issuer in zip(chain, [*chain[1:], None], strict=True):
+                reason = revocation.reason(certificate, issuer)
+                if reason is not None:
+                    raise _refused(f"{certificate.label} is revoked: {reason}")
 
     context.sslobject_class = Judged
     return context

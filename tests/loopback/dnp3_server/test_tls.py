@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import ssl
 import time
+from dataclasses import replace
 
 import pytest
 
-from gridiface.northbound.dnp3.settings import EndpointSettings, MasterEntry, TlsSettings, Transport
-from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.northbound.dnp3.settings import Deadlines, EndpointSettings, MasterEntry, Mode, TlsSettings, Transport
+from gridiface.pki.contexts import KeyPair, client_context, server_context
 from gridiface.pki.faults import FAULTS, FaultBench
 from gridiface.pki.folder import REVOKED, TestPki, revoke, write_credential
 from gridiface.pki.identity import fingerprint
@@ -125,6 +126,49 @@ async def test_a_revoked_certificate_is_refused(serve, dial, make_station, site)
         with pytest.raises(MasterFailed):
             async with dial(server.port, tls=site.client("scada")) as master:
                 await master.poll()
+
+
+def revoke_only(site):
+    (site.folder / REVOKED).unlink()
+    revoke(site.folder / REVOKED, "lfdi", fingerprint(site.device.der).hex().upper()[:40], "lost")
+
+
+async def until(reached):
+    while not reached():
+        await asyncio.sleep(0.01)
+
+
+async def test_a_master_that_is_called_and_revoked_gets_no_dnp3_octet(serve, make_station, site):
+    """Also while the list cannot be read; where nobody is revoked it polls."""
+    heard = asyncio.Queue()
+
+    async def take(reader, writer):
+        writer.write(CLASS_0)
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            heard.put_nowait(await reader.read(4096))
+        writer.transport.abort()
+
+    context = server_context("modern", key_pairs=[site.pair("scada")], roots=[site.folder / "serca.pem"])
+    master = await asyncio.start_server(take, "127.0.0.1", 0, ssl=context)
+    endpoint = replace(
+        site.endpoint,
+        mode=Mode.CONNECT,
+        peer=("127.0.0.1", master.sockets[0].getsockname()[1]),
+        deadlines=Deadlines(reconnect=0.05),
+    )
+    async with serve([make_station(masters=[site.master])], [endpoint]) as server:
+        async with asyncio.timeout(60):
+            assert (await heard.get())[:2] == b"\x05\x64"
+            (site.folder / REVOKED).write_text("what is this\n")
+            (at,) = server.endpoints
+            await until(lambda: at.counters["unreachable"])
+            revoke_only(site)
+            while not heard.empty():
+                heard.get_nowait()
+            before = at.counters["unreachable"]
+            await until(lambda: at.counters["unreachable"] > before + 1)
+            assert heard.empty()
+    master.close()
 
 
 #: Classes of certificates that break a rule of IEEE 2030.5's PKI, not one of IEC 62351-3.

@@ -18,12 +18,15 @@ from gridiface.app.config.openadr import OpenAdr
 from gridiface.app.fronts.openadr_settings import openadr_vens, openadr_vtn
 from gridiface.domain.controls import Setpoint
 from gridiface.errors import RemoteProtocolError
-from gridiface.northbound.openadr.wire.client import PayloadClient
+from gridiface.northbound.openadr.wire.client import PayloadClient, Unreachable
 from gridiface.northbound.tls_limits import Deadlines
+from gridiface.pki.certificate import parse_pem_certificates
 from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.pki.folder import revoke
 from gridiface.protocols.openadr.exchange import DOCUMENT_LIMITS, REPORT_LIMITS, HttpClient
 from gridiface.protocols.openadr.payloads.envelope import encode_payload
 from gridiface.protocols.openadr.payloads.event import OadrDistributeEvent, OadrPoll
+from gridiface.protocols.openadr.vtn import Push
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -34,10 +37,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
-async def build(make_house, make_authority, folder, *, signed=False, push=False, other=False):
+async def build(make_house, make_authority, folder, *, signed=False, push=False, other=False, revoked=False):
     authority = make_authority(folder)
     vtn_tls, vtn_print = authority.issue("vtn")
     ven_tls, ven_print = authority.issue("ven")
+    if revoked:
+        for tls in (vtn_tls, ven_tls):
+            tls["revoked"] = folder / f"revoked-by-{tls['certificate'].stem}.txt"
     member = {"device": "site-a", "kind": "battery", "resource": "site", "max_w": 1e4, "rated_load_w": 1e4}
     known = {"ven_id": "VEN-A", "fingerprint": ven_print, "signatures": signed, "members": [member]}
     if other:
@@ -109,6 +115,25 @@ async def test_a_certificate_that_is_not_the_vens_is_refused(make_house, make_au
     await eventually(lambda: len(refused) >= 1, "a request")
     await eventually(lambda: refused[-1].eiResponse.responseCode == "463", "refused")
     assert ven.core.registration.registrationID is None
+
+
+@pytest.mark.parametrize("push", [False, True], ids=["pull", "push"])
+async def test_who_calls_refuses_a_peer_that_is_revoked_from_the_next_request_on(
+    make_house, make_authority, tmp_path, eventually, push
+):
+    _head, vtn, _site, ven = await build(make_house, make_authority, tmp_path, push=push, revoked=True)
+    await eventually(lambda: ven.core.registration.venID == "VEN-A", "registration")
+    caller, callee = ("vtn", "ven") if push else ("ven", "vtn")
+    (leaf, *_) = parse_pem_certificates((tmp_path / f"{callee}.pem").read_bytes())
+    revoke(tmp_path / f"revoked-by-{caller}.txt", "lfdi", leaf.lfdi, "key leaked")
+    if push:
+        push_of = Push(
+            "VEN-A", ven.settings.core.push_address, "EiEvent", OadrDistributeEvent(requestID="r", vtnID="V")
+        )
+        with pytest.raises(Unreachable, match="key leaked"):
+            await vtn._pusher.post(push_of, vtn.core.vens["VEN-A"])
+    else:
+        await eventually(lambda: not ven.up, "no link any more")
 
 
 async def test_only_the_vtn_may_push(make_house, make_authority, tmp_path, eventually):

@@ -42,7 +42,10 @@ from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import KeyPair, ProfileName, client_context
 from gridiface.pki.credentials import TlsFiles, TlsKeeper
 from gridiface.pki.identity import openadr_fingerprint
+from gridiface.pki.judged import refuse_revoked
+from gridiface.pki.revocation import load_revocation
 from gridiface.pki.rules import openadr_rules
+from gridiface.pki.watch import Stamp, stamp
 from gridiface.protocols.openadr.signature import Signer
 from gridiface.protocols.openadr.ven import VenConfig
 from gridiface.protocols.openadr.vtn import ReportWish, VtnConfig
@@ -123,6 +126,7 @@ def ven_settings(ven: OpenAdrVenBlock) -> VenSettings:
         history_period_s=ven.history_period_s,
         history_keep_s=int(ven.history_days * 86_400),
         context=_client(ven.tls),
+        stamp=_stamp(ven.tls),
         signing=_signing(ven),
         push=_listen(ven.push.listen, ven.tls) if ven.push else None,
         vtn_fingerprint=(ven.vtn_fingerprint or ven.signatures or "") if ven.tls else "",
@@ -155,6 +159,7 @@ def vtn_settings(
         vens=tuple(_entry(ven) for ven in vtn.vens),
         signer=_signer(vtn.tls) if vtn.tls is not None else None,
         push_context=_client(vtn.tls),
+        push_stamp=_stamp(vtn.tls),
         reports_kept=vtn.reports_kept,
         xmpp=_xmpp_vtn(vtn.xmpp) if vtn.xmpp else None,
     )
@@ -286,7 +291,20 @@ def _pairs(tls: OpenAdrTls) -> tuple[KeyPair, ...]:
 def _client(tls: OpenAdrTls | None) -> Callable[[], ssl.SSLContext] | None:
     if tls is None:
         return None
-    return lambda: client_context(_profile(tls), key_pairs=_pairs(tls), roots=tls.roots)
+
+    def make() -> ssl.SSLContext:
+        context = client_context(_profile(tls), key_pairs=_pairs(tls), roots=tls.roots)
+        return context if tls.revoked is None else refuse_revoked(context, load_revocation(tls.revoked, ()))
+
+    return make
+
+
+def _stamp(tls: OpenAdrTls | None) -> Callable[[], Stamp] | None:
+    """What tells whether the files of a TLS block changed."""
+    if tls is None:
+        return None
+    paths = TlsFiles(key_pairs=_pairs(tls), roots=tls.roots, revocation_list=tls.revoked).all_paths()
+    return lambda: stamp(paths)
 
 
 def _profile(tls: OpenAdrTls) -> ProfileName:

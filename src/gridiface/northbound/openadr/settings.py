@@ -100,6 +100,7 @@ class VenSettings:
         history_period_s, history_keep_s: length of a recorded interval, and how far back they are kept.
         calendars: when it does not take part, week by week: kept at the VTN as opt schedules.
         context: makes the TLS context; None for http.
+        stamp: of the files behind it; another one calls for a new context.
         signing: None for the Standard security level.
         push: where the VTN pushes to; `core.push_address` is what it is told. None: pull.
         vtn_fingerprint: of the certificate that pushes must come with; "" only without TLS.
@@ -118,6 +119,7 @@ class VenSettings:
     history_keep_s: int = 604_800
     calendars: tuple[Calendar, ...] = ()
     context: Callable[[], ssl.SSLContext] | None = None
+    stamp: Callable[[], object] | None = None
     signing: Signing | None = None
     push: ListenSettings | None = None
     vtn_fingerprint: str = ""
@@ -197,6 +199,7 @@ class VtnSettings:
         vens: those known beforehand.
         signing: what is signed with; required of the VENs whose entry says `signed`. None: nobody signs.
         push_context: makes the TLS context of pushes.
+        push_stamp: of the files behind it; another one calls for a new context.
         reports_kept: of each VEN, for the operator.
         xmpp: where we are reached over XMPP too.
     """
@@ -208,6 +211,7 @@ class VtnSettings:
     signer: Signer | None = None
     signature_window_s: float = 30.0
     push_context: Callable[[], ssl.SSLContext] | None = None
+    push_stamp: Callable[[], object] | None = None
     push_timeout_s: float = 10.0
     reports_kept: int = 1000
     xmpp: XmppSettings | None = None

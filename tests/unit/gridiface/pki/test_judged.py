@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from gridiface.pki.certificate import parse_pem_certificates
 from gridiface.pki.contexts import KeyPair, client_context, server_context
 from gridiface.pki.credentials import ChainPolicy, load_roots
 from gridiface.pki.folder import TestPki, write_credential
 from gridiface.pki.identity import PeerIdentity
-from gridiface.pki.judged import judge_server, names_host
+from gridiface.pki.judged import judge_server, names_host, refuse_revoked
+from gridiface.pki.revocation import Revocation
 from gridiface.pki.rules import SERVER_AUTH, sep2_rules
 
 
@@ -74,6 +76,22 @@ def test_a_server_that_the_caller_does_not_want_is_refused_with_the_reason(folde
     with pytest.raises(ssl.SSLCertVerificationError, match="another LFDI is wanted") as told:
         shake(client, server)
     assert told.value.verify_message == "another LFDI is wanted"
+
+
+@pytest.mark.parametrize("place", [None, 0, 1], ids=["nobody", "the server", "a CA above it"])
+def test_a_server_that_is_revoked_or_hangs_below_who_is_ends_the_handshake(folder: Path, place: int | None) -> None:
+    chain = parse_pem_certificates((folder / "server.pem").read_bytes())
+    entries = {} if place is None else {("lfdi", chain[place].lfdi): "key leaked"}
+    pair = KeyPair(folder / "device.pem", folder / "device.key")
+    client = refuse_revoked(
+        client_context("strict", key_pairs=[pair], roots=[folder / "serca.pem"]), Revocation(entries=entries)
+    )
+    _, server, _ = contexts(folder)
+    if place is None:
+        shake(client, server)
+        return
+    with pytest.raises(ssl.SSLCertVerificationError, match="is revoked: key leaked"):
+        shake(client, server)
 
 
 def test_our_own_policy_is_asked_too(folder: Path) -> None:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from gridiface.errors import cannot_listen
+from gridiface.errors import ConfigError, cannot_listen
 from gridiface.northbound.dnp3.settings import (
     Deadlines,
     EndpointSettings,
@@ -34,6 +34,8 @@ from gridiface.northbound.tls_limits import Deadlines as TlsDeadlines
 from gridiface.northbound.tls_listener import TlsListener
 from gridiface.pki.contexts import client_context
 from gridiface.pki.credentials import TlsFiles, TlsKeeper
+from gridiface.pki.judged import refuse_revoked
+from gridiface.pki.revocation import load_revocation
 from gridiface.protocols.dnp3.link import FRAME_GAP
 from gridiface.streams.tcp_listener import TcpListener
 
@@ -291,7 +293,7 @@ class Endpoint:
                 _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: TcpConnection(self), host, port, **self._client_tls(host)
                 )
-        except (OSError, ssl.SSLError, TimeoutError) as problem:
+        except (OSError, ssl.SSLError, TimeoutError, ConfigError) as problem:
             self.counters["unreachable"] += 1
             if self._throttle.passes(asyncio.get_running_loop().time()):
                 _log.info("cannot connect to %s:%d: %s", host, port, problem or type(problem).__name__)
@@ -304,6 +306,7 @@ class Endpoint:
             return {}
         # the master is known by its certificate's fingerprint or name, not by the name we called
         context = client_context("modern", key_pairs=[tls.key_pair], roots=tls.roots, check_hostname=False)
+        refuse_revoked(context, load_revocation(tls.revocation_list, tls.crls))
         return {"ssl": context, "server_hostname": host}
 
 

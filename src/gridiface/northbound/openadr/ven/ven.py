@@ -110,6 +110,7 @@ class OpenAdrVen:
         client = self._xmpp or PayloadClient(
             HttpClient(security=self._security, limits=EVENTS_LIMITS),
             context=settings.context,
+            stamp=settings.stamp,
             timeout_s=settings.timeout_s,
         )
         self.upstream = Upstream(settings, client, clock)

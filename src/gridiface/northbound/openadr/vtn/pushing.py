@@ -48,6 +48,7 @@ class Pusher:
             signed: PayloadClient(
                 HttpClient(security=security if signed else None),
                 context=settings.push_context,
+                stamp=settings.push_stamp,
                 timeout_s=settings.push_timeout_s,
             )
             for signed in (False, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from collections.abc import Callable
 import aiohttp
 
 from gridiface.domain.traffic import Tap
-from gridiface.errors import GridifaceError, RemoteProtocolError
+from gridiface.errors import ConfigError, GridifaceError, RemoteProtocolError
 from gridiface.httpname import HTTP_NAME
 from gridiface.northbound.no_answer import why
 from gridiface.northbound.openadr.wire.clocks import ahead_by_date
@@ -19,6 +20,8 @@ from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, servic
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.signature import Trust
 from gridiface.streams.bodies import BodyTooLarge, whole_body
+
+_log = logging.getLogger("gridiface.openadr")
 
 #: A connection that ended before anything of an answer came.
 _BROKEN_OFF = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
@@ -34,6 +37,7 @@ class PayloadClient:
     Args:
         http: makes requests and reads answers.
         context: makes the TLS context; None for http addresses.
+        stamp: of the files behind the context: what is open ends, and a new context is made, when it changes.
         timeout_s: of a whole request.
     """
 
@@ -42,10 +46,13 @@ class PayloadClient:
         http: HttpClient,
         *,
         context: Callable[[], ssl.SSLContext] | None = None,
+        stamp: Callable[[], object] | None = None,
         timeout_s: float = 30.0,
     ) -> None:
         self._http = http
         self._make_context = context
+        self._stamp = stamp if stamp is not None else lambda: None
+        self._seen: object = None
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._most = http.most_octets
         self._session: aiohttp.ClientSession | None = None
@@ -76,6 +83,7 @@ class PayloadClient:
         if self.peer_certificate and end_of(self.peer_certificate) <= now:
             # What is open was judged when the certificate was good (rule 516): shake hands anew, which tells.
             await self.close()
+        await self._renewed()
         begun = time.monotonic()
         try:
             message, reply = await self._exchanged(base, service, payload, now)
@@ -86,6 +94,22 @@ class PayloadClient:
         if self.tap is not None:
             self.tap(exchanged(message, reply, base, base, at=now, received=False))
         return self._http.response(reply, now, trust=trust, signed=trust is not None)
+
+    async def _renewed(self) -> None:
+        """Renewed certificates are shown, and who is revoked is refused, from the next request on.
+
+        Files that cannot be used, such as a certificate whose key is not there yet, leave what is open as it is.
+        """
+        stamp = self._stamp()
+        if self._session is None or self._make_context is None or stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            self._make_context()
+        except ConfigError as problem:
+            _log.warning("changed TLS files are not used yet: %s", problem)
+            return
+        await self.close()
 
     async def close(self) -> None:
         """End all connections."""
@@ -111,6 +135,7 @@ class PayloadClient:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
+            self._seen = self._stamp()
             context = self._noting(self._make_context()) if self._make_context is not None else True
             # What is compressed is unpacked by the exchange, which knows how much it may become.
             self._session = aiohttp.ClientSession(
@@ -124,7 +149,7 @@ class PayloadClient:
     def _noting(self, context: ssl.SSLContext) -> ssl.SSLContext:
         """The context, telling us whose certificate its connections see."""
 
-        class Noting(ssl.SSLObject):
+        class Noting(context.sslobject_class):  # type: ignore[misc,name-defined]  # it may judge the peer already
             def do_handshake(own) -> None:  # noqa: N805 - `self` is the client
                 super().do_handshake()
                 self.peer_certificate = own.getpeercert(binary_form=True) or b""

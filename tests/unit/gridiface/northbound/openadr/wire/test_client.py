@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from gridiface.errors import RemoteProtocolError
+from gridiface.errors import ConfigError, RemoteProtocolError
 from gridiface.northbound.openadr.wire.client import PayloadClient, Unreachable
 from gridiface.protocols.openadr.exchange import HttpClient, HttpRefused
 from gridiface.protocols.openadr.payloads.event import OadrPoll
@@ -79,6 +80,27 @@ async def test_a_kept_connection_that_ends_just_then_is_no_failure() -> None:
         await poll(client, url)
         assert await poll(client, url) is None
         assert len(peer.heads) == 3
+
+
+async def test_files_that_changed_end_what_is_open_unless_they_cannot_be_used() -> None:
+    files, made = [0], list[int]()
+
+    def context() -> ssl.SSLContext:
+        made.append(files[0])
+        if files[0] == 1:
+            raise ConfigError("the key is not there yet")
+        return ssl.create_default_context()
+
+    async with peer_of(EMPTY, EMPTY, EMPTY, EMPTY, context=context, stamp=lambda: files[0]) as (peer, client, url):
+        await poll(client, url)
+        session = client._session
+        await poll(client, url)
+        for stamp, same in ((1, True), (2, False)):
+            files[0] = stamp
+            await poll(client, url)
+            assert (client._session is session) is same
+        assert made == [0, 1, 2, 2]
+        assert len(peer.heads) == 4
 
 
 async def test_one_that_ends_every_connection_is_not_there() -> None:
