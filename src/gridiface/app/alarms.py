@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class AlarmSources:
         self._fronts = fronts
         self._desk = desk
         self._certificates: tuple[dict[str, str], dict[str, str]] = {}, {}
-        self._read_at = float("-inf")
+        self._read_at, self._ends_next = float("-inf"), math.inf
         self._said: dict[Path, Instant] = {}
         self._jump = ""
         self._looks: dict[str, Callable[[Instant], Present]] = {
@@ -126,12 +127,14 @@ class AlarmSources:
 
     def _look_at_certificates(self, now: Instant) -> tuple[dict[str, str], dict[str, str]]:
         """(expiring, expired) certificates of the configuration."""
-        if abs(now - self._read_at) > CERTIFICATES_EVERY_S:
-            self._read_at = now
+        if abs(now - self._read_at) > CERTIFICATES_EVERY_S or now >= self._ends_next:
+            self._read_at, self._ends_next = now, math.inf
             expiring: dict[str, str] = {}
             expired: dict[str, str] = {}
             for place in certificates_in(self._server.config):
                 left, said = _left_of(place, now)
+                if left > 0:
+                    self._ends_next = min(self._ends_next, now + left)  # that one ends is told when it does
                 if left <= EXPIRING_S:
                     (expired if left <= 0 else expiring)[place.name] = said
                     self._say(place, said, now)

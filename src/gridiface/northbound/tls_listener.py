@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 import time
 from collections import Counter, OrderedDict
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridiface.errors import cannot_listen
+from gridiface.northbound.peer_certificates import end_of
 from gridiface.northbound.tls_connection import TlsConnection
 from gridiface.northbound.tls_limits import Caps, Deadlines, Throttle, address_key
 from gridiface.northbound.tls_transport import Phase
@@ -110,6 +112,8 @@ class TlsListener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep_handle: asyncio.TimerHandle | None = None
         self._next_reload = 0.0
+        #: When the first certificate of an open connection ends, s since 1970.
+        self._ends_next = math.inf
         self._throttle = Throttle(_LOG_LINES_PER_SECOND)
         self._empty = asyncio.Event()
         self._empty.set()
@@ -241,6 +245,7 @@ class TlsListener:
         if connection.peer is None:
             return None
         lfdi = connection.peer.lfdi
+        self._ends_next = min(self._ends_next, *map(end_of, connection.peer.chain))
         own = self._identities.setdefault(lfdi, {})
         if len(own) >= self.caps.of_identity(lfdi):
             # All idle ones wait equally long, so the nearest deadline is the longest wait.
@@ -322,11 +327,14 @@ class TlsListener:
                 self._next_reload = now + self._reload_seconds
                 if self._keeper.reload_if_changed():
                     self._spawn(self._judge_again())
+            if self._wall_clock() >= self._ends_next:
+                self._ends_next = math.inf
+                self._spawn(self._judge_again())
         finally:
             self._sweep_handle = asyncio.get_running_loop().call_later(self._step, self._sweep)
 
     async def _judge_again(self) -> None:
-        """Close the connections of peers that the new state does not accept, a few at a time."""
+        """Close the connections of peers that are not accepted any more, a few at a time."""
         policy = self._keeper.state.policy
         for connection in list(self._connections):
             peer = connection.peer
@@ -337,4 +345,6 @@ class TlsListener:
                 self.counters["revoked"] += 1
                 log.warning("%s %s; its connection is closed", connection.address[0], verdict.describe())
                 connection.close()
+            else:
+                self._ends_next = min(self._ends_next, *map(end_of, peer.chain))
             await asyncio.sleep(0)

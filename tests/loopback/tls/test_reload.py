@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gridiface.pki.certificate import parse_certificate
+from gridiface.pki.faults import FaultBench
 from gridiface.pki.folder import TestPki, revoke, write_credential
 from gridiface.pki.inspection import read_chain
 
@@ -25,6 +26,19 @@ async def test_revoking_ends_a_live_connection_and_refuses_the_next(start: Any, 
         await running.open()
     assert (await running.ask(other))["lfdi"] != lfdi
     assert running.listener.counters["revoked"] == 1
+    for _, writer in (streams, other):
+        writer.close()
+
+
+async def test_a_certificate_that_ends_ends_a_live_connection(start: Any, site: Any) -> None:
+    running = await start()
+    bench = FaultBench(site.pki, now=site.now)
+    write_credential(site.folder, "short", bench.device(not_after=bench.day(1)))
+    streams, other = await running.open("short"), await running.open()
+    assert (await running.ask(streams))["lfdi"]
+    running.listener._wall_clock = lambda: site.now + 2 * 86_400.0
+    assert await running.ended(streams[0])
+    assert (await running.ask(other))["lfdi"]
     for _, writer in (streams, other):
         writer.close()
 

@@ -11,7 +11,7 @@ from gridiface.app.process.descriptors import kept_from
 from gridiface.domain.clock import Instant
 from gridiface.domain.traffic import Tap
 from gridiface.errors import ConfigError, RefusedControl
-from gridiface.northbound.openadr.wire.peer_certificates import PeerCertificates
+from gridiface.northbound.peer_certificates import PeerCertificates
 from gridiface.operator.api.routing import Area
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea

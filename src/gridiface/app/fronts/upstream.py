@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gridiface.app.dispatching.dispatch import Dispatch
 from gridiface.app.fronts.front import Front
 from gridiface.app.fronts.upstream_settings import upstreams
+from gridiface.domain.clock import Instant
 from gridiface.domain.traffic import Tap
 from gridiface.northbound.sep2.upstream.upstreams import Upstreams
 from gridiface.operator.api.routing import Area
@@ -48,6 +49,14 @@ class UpstreamFront(Front):
         now = self.server.clock.now()
         lost = {name: session.condition.lost(now) for name, session in self._sessions.sessions.items()}
         return {f"2030.5 server {name}": why for name, why in lost.items() if why}
+
+    def ending(self, now: Instant) -> Mapping[str, str]:
+        """See Front."""
+        return {who: said for one in self._sessions.sessions.values() for who, said in one.peers.ending(now).items()}
+
+    def ended(self, now: Instant) -> Mapping[str, str]:
+        """See Front."""
+        return {who: said for one in self._sessions.sessions.values() for who, said in one.peers.ended(now).items()}
 
     @property
     def _sessions(self) -> Upstreams:

@@ -24,13 +24,13 @@ from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.served import identities
 from gridiface.northbound.sep2.translate.ratings import CATEGORIES
 from gridiface.northbound.sep2.upstream.finding import find_servers
-from gridiface.northbound.sep2.upstream.settings import Hints, Locate, Member, NotificationListen, UpstreamSettings
+from gridiface.northbound.sep2.upstream.settings import Hints, Locate, Member, Met, NotificationListen, UpstreamSettings
 from gridiface.northbound.sep2.upstream.upstreams import Upstreams
 from gridiface.northbound.sep2.wire.http_server import Sep2Http
 from gridiface.northbound.tls_limits import Caps
 from gridiface.northbound.tls_listener import TlsListener
-from gridiface.pki.certificate import CertificateMalformed, parse_pem_certificates
-from gridiface.pki.contexts import KeyPair, client_context
+from gridiface.pki.certificate import CertificateMalformed, parse_certificate, parse_pem_certificates
+from gridiface.pki.contexts import KeyPair, client_context, peer_chain
 from gridiface.pki.credentials import ChainPolicy, TlsFiles, TlsKeeper, load_roots
 from gridiface.pki.identity import PeerIdentity, lfdi_from_der, sfdi_from_lfdi
 from gridiface.pki.judged import judge_server
@@ -130,12 +130,12 @@ def own_lfdi(upstream: Upstream) -> str:
     return lfdi_from_der(leaf.der).hex().upper()
 
 
-def upstream_context(upstream: Upstream, seen: Callable[[str], None]) -> ssl.SSLContext:
+def upstream_context(upstream: Upstream, seen: Callable[[Met], None]) -> ssl.SSLContext:
     """The TLS context towards a server: our certificate, strict suites, and our own judgement of its chain.
 
     Args:
         upstream: of the configuration.
-        seen: told of the LFDI of every server that was accepted.
+        seen: told of every server that was accepted.
 
     Raises:
         ConfigError: a file is missing or unusable.
@@ -150,10 +150,14 @@ def upstream_context(upstream: Upstream, seen: Callable[[str], None]) -> ssl.SSL
     revoked = load_revocation(tls.revoked, ())
     policy = ChainPolicy(sep2_rules(purpose=SERVER_AUTH), load_roots(tls.roots), revocation=revoked)
 
-    def demand(identity: PeerIdentity, _connection: ssl.SSLObject) -> str:
+    own = [one.not_after for one in parse_pem_certificates(tls.certificate.read_bytes())]
+
+    def demand(identity: PeerIdentity, connection: ssl.SSLObject) -> str:
         if upstream.servers and identity.lfdi not in upstream.servers:
             return f"its LFDI {identity.lfdi} is not among `servers`"
-        seen(identity.lfdi)
+        chain = peer_chain(connection)
+        ends = min([*own, *(parse_certificate(der).not_after for der in chain)])
+        seen(Met(identity.lfdi, chain[0], ends))
         return ""
 
     return judge_server(context, policy, demand)

@@ -24,7 +24,7 @@ from gridiface.domain.fleet import Capability, Device, Nameplate
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import GridifaceError
 from gridiface.northbound.sep2.upstream.session import UpstreamSession
-from gridiface.northbound.sep2.upstream.settings import Member, UpstreamSettings
+from gridiface.northbound.sep2.upstream.settings import Member, Met, UpstreamSettings
 from gridiface.simulation.load.figures import report
 from gridiface.simulation.programs_of_many import POLL_S, ManyPrograms
 from gridiface.store.repository import Store
@@ -201,5 +201,5 @@ async def _run(house: _House) -> dict[str, Any]:
     return {"connect": connect, "five minutes": quiet, "received": received, "started": started, "ended": ended}
 
 
-def _no_tls(_seen: Callable[[str], None]) -> ssl.SSLContext:
+def _no_tls(_seen: Callable[[Met], None]) -> ssl.SSLContext:
     raise GridifaceError("nothing is connected to in this benchmark")

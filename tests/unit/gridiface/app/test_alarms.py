@@ -92,6 +92,19 @@ async def test_certificates_that_ended_or_cannot_be_read_are_critical(tmp_path: 
         await server.stop()
 
 
+async def test_that_a_certificate_has_ended_is_told_when_it_ends(tmp_path: Path) -> None:
+    server = await running(tmp_path, 10.0)
+    try:
+        assert server._alarms is not None
+        now, expired = server.clock.now(), server._alarms._looks["certificate_expired"]
+        assert expired(now) == {}
+        soon = now + 10 * 86_400.0 - 60.0
+        assert expired(soon) == {}
+        assert "it ended" in expired(soon + 61.0)["c10.pem"]
+    finally:
+        await server.stop()
+
+
 async def test_a_certificate_that_does_not_hold_yet_is_critical_and_in_the_log_once_a_day(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

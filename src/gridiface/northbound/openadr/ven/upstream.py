@@ -13,8 +13,8 @@ from gridiface.errors import GridifaceError, RemoteProtocolError
 from gridiface.northbound.openadr.settings import VenSettings
 from gridiface.northbound.openadr.wire.client import PayloadClient, Unreachable
 from gridiface.northbound.openadr.wire.clocks import words_of
-from gridiface.northbound.openadr.wire.peer_certificates import PeerCertificates
 from gridiface.northbound.openadr.wire.xmpp import VenXmpp
+from gridiface.northbound.peer_certificates import PeerCertificates
 from gridiface.protocols.openadr.exchange import HttpRefused
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.ven import Request

@@ -30,8 +30,8 @@ from gridiface.northbound.openadr.ven.upstream import NotAnswered, Upstream
 from gridiface.northbound.openadr.ven_calendar import Calendars
 from gridiface.northbound.openadr.wire.client import PayloadClient
 from gridiface.northbound.openadr.wire.http_server import PayloadListener
-from gridiface.northbound.openadr.wire.peer_certificates import PeerCertificates, end_of
 from gridiface.northbound.openadr.wire.xmpp import VenXmpp
+from gridiface.northbound.peer_certificates import PeerCertificates, end_of
 from gridiface.northbound.rounds import one_turn
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.exchange import EVENTS_LIMITS, HttpClient, HttpMessage, HttpServer, Security

@@ -30,8 +30,8 @@ from gridiface.northbound.openadr.vtn.pushing import Pusher
 from gridiface.northbound.openadr.vtn.report_archive import ReportArchive
 from gridiface.northbound.openadr.wire.client import Unreachable
 from gridiface.northbound.openadr.wire.http_server import Answered, PayloadListener, refused
-from gridiface.northbound.openadr.wire.peer_certificates import PeerCertificates, end_of
 from gridiface.northbound.openadr.wire.xmpp import VtnXmpp, bare_jid, peer_name
+from gridiface.northbound.peer_certificates import PeerCertificates, end_of
 from gridiface.northbound.rounds import one_turn
 from gridiface.pki.identity import openadr_fingerprint
 from gridiface.protocols.openadr.changes import Change

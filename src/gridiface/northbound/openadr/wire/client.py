@@ -14,8 +14,8 @@ from gridiface.errors import ConfigError, GridifaceError, RemoteProtocolError
 from gridiface.httpname import HTTP_NAME
 from gridiface.northbound.no_answer import why
 from gridiface.northbound.openadr.wire.clocks import ahead_by_date
-from gridiface.northbound.openadr.wire.peer_certificates import end_of
 from gridiface.northbound.openadr.wire.telling import exchanged
+from gridiface.northbound.peer_certificates import end_of
 from gridiface.protocols.openadr.exchange import HttpClient, HttpMessage, service_url
 from gridiface.protocols.openadr.payloads.envelope import Payload
 from gridiface.protocols.openadr.signature import Trust

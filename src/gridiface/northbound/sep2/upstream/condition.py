@@ -7,6 +7,7 @@ where nothing at all could be read for a while, not by one resource that it cann
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -26,7 +27,7 @@ class Condition:
     """What is known of the link.
 
     Attributes:
-        server: LFDI of the certificate that the server showed last, "" before.
+        server: LFDI of the certificate that the server showed last, "" before; ends: when that or ours ends.
         up: whether the last request was answered; since: since when.
         answered_at: of the last answer; failed_at: of the last request without one; trouble: why there was none, ""
             while all is well.
@@ -36,6 +37,7 @@ class Condition:
     """
 
     server: str = ""
+    ends: Instant = math.inf
     up: bool | None = None
     since: Instant | None = None
     answered_at: Instant | None = None

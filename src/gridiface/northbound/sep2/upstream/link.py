@@ -59,6 +59,7 @@ class Link:
         connections: open at once.
         stands_for: authority and DeviceCapability of requests to a server that `locate` finds; it is looked for before
             the first request and again after a failure.
+        over: whether a certificate that open connections were made with has ended since: they are not used any more.
     """
 
     def __init__(
@@ -70,8 +71,9 @@ class Link:
         connections: int,
         stands_for: tuple[str, str] = ("", ""),
         locate: Locate | None = None,
+        over: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._stands_for, self._locate = stands_for, locate
+        self._stands_for, self._locate, self._over = stands_for, locate, over
         self._located: tuple[str, str] | None = None
         self._looking = asyncio.Lock()
         self._make_context = context
@@ -90,6 +92,9 @@ class Link:
             LinkFailed: with the reason.
         """
         url = await self._url(authority, request.target)
+        if self._over():  # what is open was judged when they held: shaking hands anew tells, or takes renewed files
+            await self.close()
+            self._context = None
         headers = {name: value for name, value in request.headers.items() if name != "host"}
         # Without a word on it any coding would do (RFC 9110, 12.5.3), and nothing is decompressed here.
         headers |= {"accept-encoding": "identity", "user-agent": HTTP_NAME}

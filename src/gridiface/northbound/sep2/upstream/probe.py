@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gridiface.northbound.sep2.upstream.link import Link, LinkFailed
-from gridiface.northbound.sep2.upstream.settings import UpstreamSettings, client_config
+from gridiface.northbound.sep2.upstream.settings import Met, UpstreamSettings, client_config
 from gridiface.protocols.sep2.client import Client, Outgoing
 from gridiface.protocols.sep2.client_events import BadReply, RegistrationChecked
 from gridiface.protocols.sep2.resources import DeviceCapability
@@ -50,11 +50,11 @@ async def probe(settings: UpstreamSettings, *, longest_s: float = 30.0) -> Probe
         ConfigError: a TLS file cannot be used.
     """
     found = Probe()
-    settings.context(lambda _lfdi: None)  # a file that cannot be used is the operator's mistake, not the server's
+    settings.context(lambda _met: None)  # a file that cannot be used is the operator's mistake, not the server's
     client = Client(replace(client_config(settings), register=False), random.SystemRandom())
 
-    def seen(lfdi: str) -> None:
-        found.server = lfdi
+    def seen(met: Met) -> None:
+        found.server = met.lfdi
 
     link = Link(
         lambda: settings.context(seen),

@@ -17,6 +17,7 @@ from gridiface.domain.controls import Outcome
 from gridiface.domain.ports import ControlInbox, FleetView, History, Ledger
 from gridiface.errors import StoreUnavailable
 from gridiface.logfields import about
+from gridiface.northbound.peer_certificates import PeerCertificates
 from gridiface.northbound.rounds import one_turn
 from gridiface.northbound.sep2.upstream.alarms import AlarmLog
 from gridiface.northbound.sep2.upstream.book import EventBook
@@ -28,7 +29,7 @@ from gridiface.northbound.sep2.upstream.listening import PREFIX, NotificationLis
 from gridiface.northbound.sep2.upstream.mailbox import Mailbox
 from gridiface.northbound.sep2.upstream.mirror_reports import MirrorReports
 from gridiface.northbound.sep2.upstream.origins import Origins
-from gridiface.northbound.sep2.upstream.settings import UpstreamSettings, client_config
+from gridiface.northbound.sep2.upstream.settings import Met, UpstreamSettings, client_config
 from gridiface.northbound.sep2.upstream.subscribing import Subscriptions
 from gridiface.protocols.sep2.client import Client, Outgoing
 from gridiface.protocols.sep2.client_events import (
@@ -91,6 +92,8 @@ class UpstreamSession:
         self._ledger = ledger
         self._chance = random.Random(seed) if seed is not None else random.SystemRandom()  # noqa: S311 - spreads load
         self.condition = Condition()
+        #: The certificate that the server shows.
+        self.peers = PeerCertificates(_log)
         self.client = self._new_client()
         self.origins = Origins(settings, fleet, lambda: self.client, lambda: self.condition.server)
         self.mailbox = Mailbox(settings.space, capacity=settings.readings_kept)
@@ -118,6 +121,7 @@ class UpstreamSession:
             connections=settings.parallel,
             stands_for=(settings.authority, settings.dcap),
             locate=settings.locate,
+            over=lambda: self._clock.now() >= self.condition.ends,
         )
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -345,9 +349,10 @@ class UpstreamSession:
 
     # --- notifications --------------------------------------------------------------------------------------------
 
-    def _seen(self, lfdi: str) -> None:
+    def _seen(self, met: Met) -> None:
         """The server showed this certificate, and it was accepted."""
-        self.condition.server = lfdi
+        self.condition.server, self.condition.ends = met.lfdi, met.ends
+        self.peers.seen(f"2030.5 server {self.settings.name}", met.certificate, self._clock.now())
 
     def is_server(self, lfdi: str) -> bool:
         """Whether a certificate is the server's: one of those named, or the one that it showed last."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
+from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target
 from gridiface.northbound.sep2.wire.http_server import Sep2Http
 from gridiface.pki.identity import sfdi_from_lfdi
@@ -98,6 +99,20 @@ class NotificationListen:
 Locate = Callable[[], Awaitable[tuple[str, str] | None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A server whose chain was accepted in a handshake.
+
+    Attributes:
+        lfdi: of its certificate; certificate: that in DER.
+        ends: when the first certificate of both ends' chains ends, s since 1970: nothing is exchanged after that.
+    """
+
+    lfdi: str
+    certificate: bytes
+    ends: Instant
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamSettings:
     """Everything a session needs beside its ports.
@@ -106,7 +121,7 @@ class UpstreamSettings:
         name: unique among the sessions; under it its state is kept.
         authority: host:port of the server; dcap: path of its DeviceCapability.
         locate: looks for the server on the local network; then `authority` and `dcap` only stand for what it finds.
-        context: makes the TLS context, which judges the server's chain and tells the LFDI of one that it accepts.
+        context: makes the TLS context, which judges the server's chain and tells of one that it accepts.
         lfdi, sfdi: of our own certificate.
         pin: what our Registration must show; None does not check.
         servers: LFDIs of certificates that the server may show; empty: any below the roots.
@@ -129,7 +144,7 @@ class UpstreamSettings:
 
     name: str
     authority: str
-    context: Callable[[Callable[[str], None]], ssl.SSLContext]
+    context: Callable[[Callable[[Met], None]], ssl.SSLContext]
     lfdi: str
     sfdi: int
     members: tuple[Member, ...]

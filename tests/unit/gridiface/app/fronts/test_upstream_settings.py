@@ -111,7 +111,7 @@ def test_senders_without_a_certificate_are_taken_only_from_named_networks(config
 
 
 def test_the_context_is_strict(config: Any) -> None:
-    context = upstream_context(config().upstreams[0], lambda _lfdi: None)
+    context = upstream_context(config().upstreams[0], lambda _met: None)
     old = [cipher["name"] for cipher in context.get_ciphers() if cipher["protocol"] == "TLSv1.2"]
     assert (old, context.maximum_version) == (["ECDHE-ECDSA-AES128-CCM8"], ssl.TLSVersion.TLSv1_2)
     assert context.check_hostname

@@ -345,7 +345,7 @@ async def opened(settings: UpstreamSettings, clock: Clock, house: House, server:
     return session
 
 
-def no_tls(_seen: Callable[[str], None]) -> ssl.SSLContext:
+def no_tls(_seen: Callable[[Any], None]) -> ssl.SSLContext:
     raise AssertionError("nothing is connected to")
 
 

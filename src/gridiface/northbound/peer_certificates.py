@@ -1,6 +1,7 @@
 """When the certificates of our peers end: told in the log and to the alarms before it happens (rule 516).
 
-Owns what was seen of each peer. Whether a peer is let in is the TLS listener's business, and OpenSSL's for clients.
+Owns what was seen of each peer, in any protocol over TLS. Whether a peer is let in is the TLS listener's business, and
+OpenSSL's for clients.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def end_of(der: bytes) -> Instant:
 class PeerCertificates:
     """The ends of the certificates that peers have shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: logging.Logger = _log) -> None:
+        self._log = log
         self._seen: dict[str, tuple[bytes, Instant]] = {}
         self._said: dict[str, Instant] = {}
 
@@ -46,7 +48,7 @@ class PeerCertificates:
         left = known[1] - now
         if left <= EXPIRING_S and now - self._said.get(who, float("-inf")) >= SAID_EVERY_S:
             self._said[who] = now
-            _log.warning(
+            self._log.warning(
                 "the certificate of %s ends at %s; after that nothing is exchanged with it", who, _at(known[1])
             )
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gridiface.northbound.openadr.wire.peer_certificates import EXPIRING_S, SAID_EVERY_S, PeerCertificates, end_of
+from gridiface.northbound.peer_certificates import EXPIRING_S, SAID_EVERY_S, PeerCertificates, end_of
 from gridiface.pki.faults import FaultBench
 from gridiface.pki.folder import TestPki
 
