@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gridiface.aggregation.engine import Engine
+from gridiface.aggregation.listening.intake import Intake
 from gridiface.aggregation.listening.plausibility import Plausibility
 from gridiface.cli.chaos import (
     clock,
@@ -119,6 +120,8 @@ def test_differences_are_found(monkeypatch):
     monkeypatch.setattr(sequences.Model, "cancel", real)
     monkeypatch.setattr(Plausibility, "_following", lambda self, now: False)
     assert not flapping.run(Plan(size=50, seconds=120)).checks["who does not follow is found"]
+    monkeypatch.setattr(Intake, "lose", lambda *_: None)
+    assert not flapping.run(Plan(size=50, seconds=120)).checks["re-allocated within 5 s"]
     monkeypatch.setattr(Engine, "restore", lambda self, controls, outcomes, now: None)
     assert not restart.run(Plan(size=2)).ok
 
