@@ -84,8 +84,12 @@ class Reporter:
     def confirm(self, sequence: int, now: float) -> bool:
         """Takes a confirm with UNS = 1; False when it belongs to no report that waits."""
         late = self._cancelled
-        if late is not None and late.null and late.sequence == sequence:
+        if late is not None and late.sequence == sequence and (late.null or now < late.deadline):
             self._cancelled = None
+            if not late.null:
+                # the master has them: told again they would be there twice
+                self._state.buffer.confirm(late.keys)
+                return True
             self._null_due = False
             if self._report is not None and self._report.null:
                 self._report = None
@@ -103,15 +107,19 @@ class Reporter:
         return True
 
     def cancel(self, now: float) -> None:
-        """Ends the wait for a confirm (DISABLE_UNSOLICITED): events go back, a null report is retried later."""
+        """Ends the wait for a confirm (DISABLE_UNSOLICITED): events go back, a null report is retried later.
+
+        A confirm that crossed it on the way still counts, for as long as it was waited for: a master disables as soon
+        as it connects, which is when events of the time without it are reported.
+        """
         report = self._report
         if report is None:
             return
         self._report = None
         self._state.buffer.release(report.keys)
         self._drain = False
+        self._cancelled = report
         if report.null:
-            self._cancelled = report
             self._resume_at = report.deadline
 
     def interrupt(self) -> None:
@@ -129,7 +137,7 @@ class Reporter:
 
     def resume(self) -> None:
         """The master was heard: an offline interval ends."""
-        if self._cancelled is None and not self._backed_off:
+        if (self._cancelled is None or not self._cancelled.null) and not self._backed_off:
             self._resume_at = 0.0
 
     def next_timer(self) -> float | None:

@@ -139,6 +139,17 @@ def test_41_disable_ends_a_pending_wait_and_keeps_the_events(start):
     assert len(peer.one("c3 01 3c 02 06")) > 4
 
 
+def test_41_a_confirm_that_crosses_the_disable_counts_so_that_nothing_is_told_twice(start):
+    """As masters connect: they disable while the events of the time without them are on their way."""
+    peer = start()
+    peer.update(BI, 3, 1)
+    (report,) = peer.pending()
+    peer.one("c2 15 3c 02 06 3c 03 06 3c 04 06")
+    assert confirm(peer, report) == []
+    assert peer.buffer.waiting(1) == 0
+    assert len(peer.one("c3 01 3c 02 06")) == 4
+
+
 def test_41_disable_while_the_null_report_waits_lets_a_read_through(build):
     peer = build(unsolicited=UnsolicitedSettings())
     (null,) = peer.pending()
