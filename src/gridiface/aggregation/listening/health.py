@@ -72,6 +72,7 @@ def opt_out(columns: Columns, row: int, now: Instant, until: Instant) -> bool:
     news = not bool(c.opted_out[row] and c.back_at[row] == until)
     c.down[row], c.opted_out[row], c.trial[row] = True, True, False
     c.down_at[row], c.back_at[row] = now, until
+    c.opted_at[row] = now
     c.acknowledged[row], c.waits_since[row] = False, np.nan
     c.touched[row] = True
     return news

@@ -135,12 +135,22 @@ class Intake:
         changed |= self._availability(rows, taken, now)
         changed |= self._values(rows, taken, now)
         self._pace(rows, np.array([snapshot.received for snapshot in taken]))
+        self._of_before(rows, taken, now)
         charged = [(row, snapshot.soc) for row, snapshot in readable.items() if snapshot.soc is not None]
         if charged:
             reported = np.clip(np.array([soc for _, soc in charged]), 0.0, 1.0)
             self._charge(np.array([row for row, _ in charged]), reported, now)
         self._c.touched[rows] = True
         return changed
+
+    def _of_before(self, rows: IntArray, taken: list[Snapshot], now: Instant) -> None:
+        """A mean over a span that began before a device opted out does not tell what it does since: it is not heard."""
+        c = self._c
+        if not c.opted_out[rows].any():
+            return
+        began = np.array([snapshot.source_time - snapshot.duration_s for snapshot in taken])
+        before = rows[c.opted_out[rows] & (began < c.opted_at[rows])]
+        c.down_at[before] = np.maximum(c.received[before], now)
 
     def _availability(self, rows: IntArray, taken: list[Snapshot], now: Instant) -> bool:
         c = self._c

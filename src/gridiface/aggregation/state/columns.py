@@ -126,6 +126,7 @@ class Columns:
     reconnects: BoolArray
     down: BoolArray
     opted_out: BoolArray
+    opted_at: FloatArray
     trial: BoolArray
     unmoved: BoolArray
     down_at: FloatArray

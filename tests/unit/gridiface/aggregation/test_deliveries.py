@@ -6,6 +6,7 @@ from tests.unit.gridiface.aggregation.conftest import T0, ask, battery
 from gridiface.aggregation.deliveries import OPT_OUT_S
 from gridiface.domain.controls import DeliveryOutcome, Outcome, OutcomeKind
 from gridiface.domain.fleet import DriverTraits
+from gridiface.domain.telemetry import Snapshot
 
 ANSWERS = DriverTraits(answers_itself=True)
 OUT = "blocked: the device answered 4"
@@ -74,6 +75,19 @@ def test_of_what_is_let_go_of_the_others_take_over_with_its_next_reading(world):
     world.lies["a"] = 500.0
     world.step(0.2)
     assert world.told["b"] == pytest.approx(2_750.0)
+
+
+def test_a_mean_of_the_time_before_does_not_tell_what_it_gives_since(world):
+    """VENs report means of the past interval: told after the opt-out they say that it goes on."""
+    world.silent = {"a"}
+    say(world, OutcomeKind.FAILED, OUT)
+    world.step(1)
+    for duration, watts, others in ((5.0, 2_000.0, 3_000.0), (0.5, 800.0, 2_600.0)):
+        at = world.now + 1.0
+        seen = Snapshot(device_id="a", source_time=at, received=at, w=watts, soc=0.5, duration_s=duration)
+        world.engine.observe([seen], at)
+        world.step(1)
+        assert world.told["b"] == pytest.approx(others)
 
 
 def test_what_is_over_is_let_go_of_also_by_who_opted_out(world):
