@@ -206,7 +206,9 @@ class Rules:
 
     def _vars(self, ahead: Ahead) -> VarRule:
         """What is asked of reactive power inside the target; of a device itself nothing is."""
-        plan, requested = ahead.plan, dict(ahead.demands.requested_var)
+        plan, beside = ahead.plan, self._metering.known_var
+        asked = ahead.demands.requested_var.items()  # at metered points
+        requested = {name: var - beside(Target(TargetKind.GROUP, name)) for name, var in asked}
         if not self._of_group:
             return VarRule(np.full(self._rows.size, np.nan))
         if not self._of_all:

@@ -28,7 +28,7 @@ _SAME_VAR = 0.5
 
 @dataclass(frozen=True, slots=True)
 class VarPart:
-    """A group inside a target: positions of its devices, what it is asked (NaN: nothing), var, and groups inside it."""
+    """A group inside a target: positions of its devices, what they are asked (NaN: nothing), var, and groups inside."""
 
     rows: IntArray
     asked: float
@@ -49,7 +49,7 @@ def part_of(node: Node, place: IntArray, requested: dict[str, float]) -> VarPart
     Args:
         node: the group.
         place: position of each row of the fleet in the target, -1: outside.
-        requested: var by group id.
+        requested: of the members, var by group id.
     """
     mine = place[node.rows]
     inside = tuple(part_of(one, place, requested) for one in node.inside)

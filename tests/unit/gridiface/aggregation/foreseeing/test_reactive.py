@@ -6,7 +6,7 @@ from tests.unit.gridiface.aggregation.conftest import T0, ask
 from tests.unit.gridiface.aggregation.splitting.test_vars import inverter
 
 from gridiface.domain.controls import Target, TargetKind
-from gridiface.domain.fleet import Group
+from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate
 from gridiface.domain.telemetry import Snapshot
 
 ALL = Target(TargetKind.GROUP, "all")
@@ -64,3 +64,22 @@ def test_a_device_and_a_group_inside_with_vars_of_their_own_go_on_with_them(benc
     (inner, _) = series(world, Target(TargetKind.GROUP, "inner"))  # asked anew it lets go of what it was asked
     assert (inner.min_var, inner.max_var) == (pytest.approx(-5_000.0), pytest.approx(5_000.0))
     assert np.isfinite(inner.sure_max_var)
+
+
+def test_a_group_inside_goes_on_with_what_it_is_asked_at_its_own_meter(bench):
+    world = bench(inverter("a"), inverter("b"), Device(id="m", kind=DeviceKind.METER, nameplate=Nameplate(max_w=0.0)))
+    inner = Group(id="inner", members=("b",), parent="all", meter="m")
+    world.engine.set_groups([Group(id="all", members=("a", "b")), inner], world.now)
+
+    def look():
+        told = {point.device_id: point.reactive_power_var or 0.0 for _, point in world.log}
+        seen = [("a", told.get("a", 0.0)), ("b", told.get("b", 0.0)), ("m", told.get("b", 0.0) - 800.0)]
+        times = {"source_time": world.now, "received": world.now}
+        world.engine.observe([Snapshot(device_id=name, w=0.0, var=var, **times) for name, var in seen], world.now)
+
+    world.look = look
+    world.submit(ask("q", group="inner", set_var=2_000.0))
+    world.step(1, 10)
+    assert world.log[-1][1].reactive_power_var == pytest.approx(2_800.0)
+    (first, _) = series(world)
+    assert (first.min_var, first.max_var) == (pytest.approx(-3_000.0), pytest.approx(7_000.0))
