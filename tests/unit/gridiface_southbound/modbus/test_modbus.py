@@ -25,7 +25,7 @@ from gridiface_southbound.points import telemetry
 from gridiface_southbound.points.commands import Commands
 from gridiface_southbound.points.heartbeat import Pulse, beat
 from gridiface_southbound.points.meanings import Meaning
-from gridiface_southbound.points.table import Heartbeat
+from gridiface_southbound.points.table import Heartbeat, Poll
 
 NOW = 1_800_000_000.0
 PLATE = Nameplate(max_w=10_000, max_charge_w=8_000, max_var=6_000)
@@ -174,6 +174,22 @@ def test_ports_follow_the_carrier() -> None:
     assert ModbusConfig(table="example-pv", host="h").place == "h:502"  # type: ignore[arg-type]  # a template's name
     secure = ModbusConfig(table="example-pv", host="h", carrier="tls", ca_file="ca.pem")  # type: ignore[arg-type]  # as above
     assert secure.place == "h:802"
+
+
+@pytest.mark.parametrize(
+    ("raw", "state"),
+    [(512, "running"), (513, "throttled"), (768, "fault"), (769, "off"), (0xA000, "standby"), (99, None)],
+)
+def test_a_sun2000_says_what_it_does(raw: int, state: str | None) -> None:
+    table = load_table("huawei-sun2000")
+    image = RegisterImage(table, {"device_status": raw.to_bytes(2, "big")})
+    assert image.word(table.by_name["device_status"]) == state
+
+
+def test_a_reading_of_a_sun2000_is_one_request() -> None:
+    table = load_table("huawei-sun2000")
+    (block,) = plan_reads(table, [point for point in table.points if point.polled is Poll.FAST])
+    assert (block.start, block.size) == (32069, 21)
 
 
 def test_the_three_kinds_of_heartbeat() -> None:
