@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,10 @@ _CONDUCTORS = (frozenset({Phase.A, Phase.B, Phase.C}), frozenset({Phase.AN, Phas
 #: A mean is not spread over more than a day, s; an interval of which so much is covered is covered.
 _LONGEST_MEAN_S = 86_400.0
 _WHOLLY = 0.99
+
+#: A mean as far as it lies in an interval: from, to, the reading. Two that overlap by less only touch, s.
+_Piece = tuple[float, float, Reading]
+_TOUCH_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,12 +170,13 @@ def from_readings(readings: Sequence[Reading], interval_s: float, phase_s: float
     A reading with a duration counts for the time until its source time, in each interval that it touches; where there
     is none an interval's value is the mean of the samples inside it. An interval of which a part is not covered, or
     in which half of the time passes without a sample, is an estimate. Of the same source time the one received last
-    counts; powers of single phases are summed where there are no totals.
+    counts, and so it does of the time that two means speak of: what a meter's operator sends late takes the place of the
+    device's own finer means. Powers of single phases are summed where there are no totals.
     """
     usable = _totals([r for r in _newest(readings) if r.quality is not Quality.BAD and np.isfinite(r.value)])
     if not usable:
         return None
-    means: dict[int, list[tuple[float, Reading]]] = {}
+    means: dict[int, list[_Piece]] = {}
     samples: dict[int, list[Reading]] = {}
     for reading in usable:
         if reading.duration_s <= 0:
@@ -179,8 +185,8 @@ def from_readings(readings: Sequence[Reading], interval_s: float, phase_s: float
         end = reading.source_time - phase_s
         begin = end - min(reading.duration_s, _LONGEST_MEAN_S)
         for place in range(int(begin // interval_s), int(-(-end // interval_s))):
-            covered = min(end, (place + 1) * interval_s) - max(begin, place * interval_s)
-            means.setdefault(place, []).append((covered, reading))
+            piece = (max(begin, place * interval_s), min(end, (place + 1) * interval_s), reading)
+            means.setdefault(place, []).append(piece)
     found = [(place, *_sampled(inside, place * interval_s + phase_s, interval_s)) for place, inside in samples.items()]
     found += [(place, *_covered(inside, interval_s)) for place, inside in means.items()]
     values = [(place * interval_s + phase_s, w, quality) for place, w, quality in found]
@@ -195,9 +201,9 @@ def nothing_metered(meter_id: str, at: Instant, interval_s: float, phase_s: floa
 
 def _newest(readings: Iterable[Reading]) -> list[Reading]:
     """Of each phase, source time and duration the reading that was received last."""
-    newest: dict[tuple[Phase, Instant, bool], Reading] = {}
+    newest: dict[tuple[Phase, Instant, float], Reading] = {}
     for reading in readings:
-        key = (reading.phase, reading.source_time, reading.duration_s > 0)
+        key = (reading.phase, reading.source_time, max(reading.duration_s, 0.0))
         held = newest.get(key)
         if held is None or reading.received >= held.received:
             newest[key] = reading
@@ -222,12 +228,28 @@ def _totals(readings: list[Reading]) -> list[Reading]:
     ]
 
 
-def _covered(inside: list[tuple[float, Reading]], interval_s: float) -> tuple[float, Quality]:
-    """The mean of means, each for the time of the interval that it covers."""
-    seconds = sum(covered for covered, _ in inside)
-    watts = sum(covered * reading.value for covered, reading in inside) / seconds
+def _covered(inside: list[_Piece], interval_s: float) -> tuple[float, Quality]:
+    """The mean of means, each for the time of the interval that it covers alone, or was received last of."""
+    parts = _apart(inside)
+    seconds = sum(covered for covered, _ in parts)
+    watts = sum(covered * reading.value for covered, reading in parts) / seconds
     whole = seconds >= interval_s * _WHOLLY
-    return watts, _worst([*(reading.quality for _, reading in inside), *([] if whole else [Quality.ESTIMATED])])
+    return watts, _worst([*(reading.quality for _, reading in parts), *([] if whole else [Quality.ESTIMATED])])
+
+
+def _apart(inside: list[_Piece]) -> list[tuple[float, Reading]]:
+    """For how long each mean counts, s; without those that count for nothing."""
+    ordered = sorted(inside, key=lambda piece: piece[:2])
+    if all(one[1] <= other[0] + _TOUCH_S for one, other in pairwise(ordered)):
+        return [(end - begin, reading) for begin, end, reading in ordered]
+    edges = sorted({at for begin, end, _ in ordered for at in (begin, end)})
+    held: dict[int, float] = {}
+    for since, until in pairwise(edges):
+        over = [at for at, (begin, end, _) in enumerate(ordered) if begin <= since and end >= until]
+        if over:
+            last = max(over, key=lambda at: (ordered[at][2].received, at))
+            held[last] = held.get(last, 0.0) + until - since
+    return [(seconds, ordered[at][2]) for at, seconds in held.items() if seconds > _TOUCH_S]
 
 
 def _sampled(inside: list[Reading], start: Instant, interval_s: float) -> tuple[float, Quality]:

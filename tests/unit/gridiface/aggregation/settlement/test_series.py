@@ -176,6 +176,18 @@ def test_means_count_by_what_they_cover_and_samples_beside_them_do_not() -> None
     assert made_of(mean(300.0, 10.0, 300.0), mean(900.0, 40.0, 600.0), mean(450.0, 999.0, 0.0))[1] == [30.0]
 
 
+def test_of_the_time_that_two_means_speak_of_the_one_received_last_counts() -> None:
+    own = [replace(mean(end, end, 300.0), received=end) for end in (300.0, 600.0, 900.0, 1200.0)]
+    late = replace(mean(900.0, 50.0, 900.0), received=1e6)
+    # The first quarter of an hour is what the late meter data say, not a mixture with the device's own means.
+    assert made_of(*own, late)[1] == [50.0, 1200.0]
+    assert made_of(late, *own)[1] == [50.0, 1200.0]
+    corrected = replace(mean(900.0, 80.0, 300.0), received=2e6)
+    assert made_of(*own[:2], late, corrected)[1] == [60.0]  # (600 s * 50 W + 300 s * 80 W) / 900 s
+    doubted = replace(late, quality=Quality.ESTIMATED)
+    assert made_of(own[0], doubted)[2] == [ESTIMATED]
+
+
 def test_an_interval_in_which_the_meter_was_silent_for_half_of_the_time_is_an_estimate() -> None:
     often = [mean(float(at), 1.0, 0.0) for at in range(0, 900, 60)]
     assert made_of(*often)[2] == [GOOD]
