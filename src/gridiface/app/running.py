@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gridiface.aggregation.engine import Engine
 from gridiface.app.config.model import Config
 from gridiface.app.desks.engine_desk import EngineDesk
+from gridiface.app.desks.meter_desk import MeterDesk
 from gridiface.app.desks.portfolio_desk import PortfolioDesk
 from gridiface.app.desks.settlement_desk import SettlementDesk
 from gridiface.app.dispatching.dispatch import Dispatch
@@ -47,6 +48,7 @@ class Running:
         self.southbound: Southbound | None = None
         self.portfolios: PortfolioDesk | None = None
         self.settlements: SettlementDesk | None = None
+        self.meters: MeterDesk | None = None
         self.fleet: FleetDesk | None = None
         self.sep2: Sep2Server | None = None
         self.dnp3: Dnp3Server | None = None

@@ -23,6 +23,7 @@ from gridiface.operator.alarms.webhook import Webhook
 from gridiface.operator.api.routing import ROOT, Area
 from gridiface.operator.areas.engine import EngineArea
 from gridiface.operator.areas.fleet import FleetArea
+from gridiface.operator.areas.meters import MetersArea
 from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.settlements import SettlementsArea
 from gridiface.operator.auth.access import AccessRules, is_loopback
@@ -53,6 +54,8 @@ def areas_of(server: Running, fronts: Iterable[Front], desk: Desk) -> list[Area]
         areas.append(PortfoliosArea(desk, server.portfolios))
     if server.settlements is not None:
         areas.append(SettlementsArea(desk, server.settlements))
+    if server.meters is not None:
+        areas.append(MetersArea(desk, server.meters))
     for front in fronts:
         areas += front.areas(desk)
     return areas

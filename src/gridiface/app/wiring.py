@@ -16,6 +16,7 @@ from gridiface.aggregation.engine import Engine
 from gridiface.app.alarms import AlarmSources
 from gridiface.app.config.model import Config
 from gridiface.app.desks.engine_desk import EngineDesk
+from gridiface.app.desks.meter_desk import MeterDesk
 from gridiface.app.desks.portfolio_desk import PortfolioDesk
 from gridiface.app.desks.settlement_desk import SettlementDesk
 from gridiface.app.dispatching.device_lines import kept
@@ -139,6 +140,7 @@ class GridServer(Running):
         await self.engine_desk.load(now)
         self.portfolios = PortfolioDesk(store, self.engine, self.config)
         self.settlements = SettlementDesk(store)
+        self.meters = MeterDesk(store, self.settlements)
         await self.portfolios.load()
         await self.settlements.load()
         said = await self._restore(store, now)

@@ -108,7 +108,7 @@ class Verbs(LazyGroup):
         Verb(
             "settlement",
             "gridiface.cli.reports.settlement:app",
-            "Settlements by a running server: make, list, show, rows, export, remove.",
+            "Settlements by a running server: made, anew by late data, listed, exported.",
         ),
         Verb(
             "portfolio",

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 from gridiface.client.resources import Fields, Resources
 from gridiface.operator.areas.fleet import DeviceDefinition, GroupDefinition
+from gridiface.operator.areas.meters import MeterDataTaken
 from gridiface.operator.areas.performance import PerformanceRow
 from gridiface.operator.areas.portfolios import PortfolioRow, PortfolioStatus, PortfolioSummary
-from gridiface.operator.areas.settlements import SettlementMade, SettlementRow, SettlementSummary
+from gridiface.operator.areas.settlements import SettlementMade, SettlementRevision, SettlementRow, SettlementSummary
 
 _T = TypeVar("_T")
 
@@ -90,9 +91,17 @@ class BlockingResources:
         """One settlement with its sums."""
         return self._run(self._async.settlement(event))
 
-    def settlement_rows(self, event: str) -> list[SettlementRow]:
-        """The rows of a settlement: per resource and interval."""
-        return self._run(self._async.settlement_rows(event))
+    def settlement_revisions(self, event: str) -> list[SettlementRevision]:
+        """The revisions of a settlement in figures, the newest first."""
+        return self._run(self._async.settlement_revisions(event))
+
+    def settlement_rows(self, event: str, *, revision: int | None = None) -> list[SettlementRow]:
+        """The rows of a settlement: per resource and interval; of an earlier revision as they were then."""
+        return self._run(self._async.settlement_rows(event, revision=revision))
+
+    def take_meter_data(self, data: str, **asked: Any) -> MeterDataTaken:
+        """Hand in meter data, the text of a CSV or Green Button file; settlements that they concern are made anew."""
+        return self._run(self._async.take_meter_data(data, **asked))
 
     def settle(self, event: str, **asked: Any) -> SettlementMade:
         """Settle an event, e.g. `control="..."`; again: a new revision where late data changed a figure."""

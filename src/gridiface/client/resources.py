@@ -11,9 +11,10 @@ from typing import Any, cast
 
 from gridiface.client.transport import Transport
 from gridiface.operator.areas.fleet import DeviceDefinition, GroupDefinition
+from gridiface.operator.areas.meters import MeterDataTaken
 from gridiface.operator.areas.performance import PerformanceRow
 from gridiface.operator.areas.portfolios import PortfolioRow, PortfolioStatus, PortfolioSummary
-from gridiface.operator.areas.settlements import SettlementMade, SettlementRow, SettlementSummary
+from gridiface.operator.areas.settlements import SettlementMade, SettlementRevision, SettlementRow, SettlementSummary
 from gridiface.segments import segment
 
 Fields = Mapping[str, Any]
@@ -99,9 +100,19 @@ class Resources(Transport):
         """One settlement with its sums."""
         return cast("SettlementSummary", await self.request("GET", f"/settlements/{segment(event)}"))
 
-    async def settlement_rows(self, event: str) -> list[SettlementRow]:
-        """The rows of a settlement: per resource and interval."""
-        return await self.members(f"/settlements/{segment(event)}/rows", "rows")
+    async def settlement_revisions(self, event: str) -> list[SettlementRevision]:
+        """The revisions of a settlement in figures, the newest first."""
+        found = await self.request("GET", f"/settlements/{segment(event)}/revisions")
+        return cast("list[SettlementRevision]", found["revisions"])
+
+    async def settlement_rows(self, event: str, *, revision: int | None = None) -> list[SettlementRow]:
+        """The rows of a settlement: per resource and interval; of an earlier revision as they were then."""
+        asked = {} if revision is None else {"revision": revision}
+        return await self.members(f"/settlements/{segment(event)}/rows", "rows", **asked)
+
+    async def take_meter_data(self, data: str, **asked: Any) -> MeterDataTaken:
+        """Hand in meter data, the text of a CSV or Green Button file; settlements that they concern are made anew."""
+        return cast("MeterDataTaken", await self.request("POST", "/meter-data", body={"data": data, **asked}))
 
     async def settle(self, event: str, **asked: Any) -> SettlementMade:
         """Settle an event, e.g. `control="..."`; again: a new revision where late data changed a figure."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +310,18 @@ def enrol(url: str, token: str) -> None:
         assert grid.performance(start=0.0, end=1.0) == []
         with pytest.raises(ApiError, match="not after"):
             grid.performance(start=2.0, end=1.0)
-        for missing in (grid.settlement, grid.settlement_rows, grid.remove_settlement):
+        quarters = [(time.time() // 900 - back) * 900 for back in (5, 4, 3)]
+        hours = [datetime.fromtimestamp(at, UTC).isoformat() for at in quarters]
+        taken = grid.take_meter_data(f"time,kw\n{hours[0]},1\n", meter="one", interval_s=900)
+        assert (taken["values"], taken["unknown"], taken["settlements"]) == (1, [], [])
+        event = {"method": "meter-before-after", "start": quarters[1], "end": quarters[2], "devices": ["one"]}
+        assert grid.settle("july", **event)["revision"] == 1
+        taken = grid.take_meter_data(f"time,kw\n{hours[1]},0.5\n", meter="one", interval_s=900)
+        assert [(one["event"], one["revision"]) for one in taken["settlements"]] == [("july", 2)]
+        assert [row["metered_w"] for row in grid.settlement_rows("july", revision=1)] == [None]
+        assert [row["metered_w"] for row in grid.settlement_rows("july")] == [-500.0]
+        assert [one["revision"] for one in grid.settlement_revisions("july")] == [2, 1]
+        asking = (grid.settlement, grid.settlement_rows, grid.settlement_revisions, grid.remove_settlement)
+        for missing in asking:
             with pytest.raises(ApiError):
                 missing("none")

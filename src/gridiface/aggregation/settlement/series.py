@@ -170,8 +170,8 @@ def from_readings(readings: Sequence[Reading], interval_s: float, phase_s: float
     A reading with a duration counts for the time until its source time, in each interval that it touches; where there
     is none an interval's value is the mean of the samples inside it. An interval of which a part is not covered, or
     in which half of the time passes without a sample, is an estimate. Of the same source time the one received last
-    counts, and so it does of the time that two means speak of: what a meter's operator sends late takes the place of the
-    device's own finer means. Powers of single phases are summed where there are no totals.
+    counts, and so it does of the time that two means speak of: what a meter's operator sends late takes the place of
+    the device's own finer means. Powers of single phases are summed where there are no totals.
     """
     usable = _totals([r for r in _newest(readings) if r.quality is not Quality.BAD and np.isfinite(r.value)])
     if not usable:

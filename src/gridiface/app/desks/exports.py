@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ from gridiface.domain.performance import LIMIT_FIGURES, PerformanceInterval
 from gridiface.domain.telemetry import Quality
 from gridiface.errors import ConfigError
 from gridiface.tablecells import inert
+
+
+class Format(StrEnum):
+    """What rows are written as."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
 
 FORMAT = "gridiface-settlement-1"
 _MOST_BYTES = 512 * 1024 * 1024
@@ -119,23 +128,40 @@ def write_parquet(rows: Sequence[SettlementRow | PerformanceInterval], path: Pat
     Raises:
         ConfigError: pyarrow is not installed, or the file cannot be written.
     """
+    performance = bool(rows) and isinstance(rows[0], PerformanceInterval)
+    try:
+        _parquet(PERFORMANCE_COLUMNS if performance else SETTLEMENT_COLUMNS, records(rows), str(path))
+    except OSError as problem:
+        raise ConfigError(f"{path}: cannot be written: {problem}") from problem
+
+
+def settlement_parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """The rows of a settlement as `records` gives them, as a Parquet file; see `write_parquet`.
+
+    Raises:
+        ConfigError: pyarrow is not installed.
+    """
+    out = io.BytesIO()
+    _parquet(SETTLEMENT_COLUMNS, rows, out)
+    return out.getvalue()
+
+
+def _parquet(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], where: str | io.BytesIO) -> None:
     try:
         arrow = importlib.import_module("pyarrow")
         parquet = importlib.import_module("pyarrow.parquet")
     except ImportError as problem:
         fix = "install gridiface with its extra `parquet`, or export CSV"
-        raise ConfigError(f"{path}: Parquet needs pyarrow, which is not installed; {fix}") from problem
-    performance = bool(rows) and isinstance(rows[0], PerformanceInterval)
-    columns = PERFORMANCE_COLUMNS if performance else SETTLEMENT_COLUMNS
-    kinds = {name: _arrow_kind(arrow, name) for name in columns}
-    values = records(rows)
-    for record, row in zip(values, rows, strict=True):
-        record |= {"start": datetime.fromtimestamp(row.start, UTC), "end": datetime.fromtimestamp(row.end, UTC)}
-    data = {name: arrow.array([record[name] for record in values], type=kind) for name, kind in kinds.items()}
-    try:
-        parquet.write_table(arrow.table(data), str(path))
-    except OSError as problem:
-        raise ConfigError(f"{path}: cannot be written: {problem}") from problem
+        raise ConfigError(f"Parquet needs pyarrow, which is not installed; {fix}") from problem
+    data = {
+        name: arrow.array([_parquet_value(name, row[name]) for row in rows], type=_arrow_kind(arrow, name))
+        for name in columns
+    }
+    parquet.write_table(arrow.table(data), where)
+
+
+def _parquet_value(name: str, value: Any) -> Any:
+    return datetime.fromisoformat(value) if name in ("start", "end") else value
 
 
 def _arrow_kind(arrow: Any, name: str) -> Any:

@@ -1,14 +1,14 @@
-"""Settlements of events from the readings in the store, kept with their revisions.
+"""Settlements of events from the readings in the store, and anew from late ones, kept with their revisions.
 
 Implements operator.areas.settlements.SettlementPort. Owns which readings are taken and where settlements are kept; the
-figures are aggregation.settlement's.
+figures are aggregation.settlement's, what was asked and earlier revisions settlement_past's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -28,8 +28,10 @@ from gridiface.aggregation.settlement import (
     totals,
 )
 from gridiface.aggregation.settlement.calendar import nerc_holidays, zone
+from gridiface.aggregation.settlement.rows import Span
 from gridiface.aggregation.settlement.series import from_readings, nothing_metered
 from gridiface.app.desks import exports
+from gridiface.app.desks.settlement_past import Kept, SettlementPast
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.quantities import Quantity
@@ -61,6 +63,10 @@ class Readings(Protocol):
         """All of one space."""
         ...
 
+    async def document(self, space: str, key: str) -> Document | None:
+        """One, or None."""
+        ...
+
 
 async def readings_of(store: Readings, device_id: str, start: Instant, end: Instant) -> list[Reading]:
     """All active-power readings, page by page; the last instant of a full page is read again with the next."""
@@ -76,16 +82,13 @@ async def readings_of(store: Readings, device_id: str, start: Instant, end: Inst
         start = last if last > page[0].source_time else math.nextafter(last, math.inf)
 
 
-#: A settlement, and the end of its event.
-Kept = tuple[Settlement, Instant]
-
-
 class SettlementDesk:
     """The settlements of one installation. Call `load` before the first question."""
 
     def __init__(self, store: Readings) -> None:
         self._store = store
         self._kept: dict[str, Kept] = {}
+        self._past = SettlementPast(store)
         self._summaries: dict[str, tuple[Settlement, Mapping[str, Any]]] = {}
         self._one_by_one = asyncio.Lock()
 
@@ -96,6 +99,7 @@ class SettlementDesk:
             StoreUnavailable: the store does not answer.
             ConfigError: one of them cannot be read.
         """
+        await self._past.load()
         found = await self._store.documents(SPACE)
         self._kept = {document.key: exports.settlement_of_text(document.body, document.key) for document in found}
 
@@ -111,13 +115,35 @@ class SettlementDesk:
         """`count` rows of a settlement that is there, from the `first` on."""
         return exports.records(self._kept[event][0].rows[first : first + count])
 
+    def revisions(self, event: str) -> Sequence[Mapping[str, Any]]:
+        """All revisions of a settlement that is there in figures, the newest first."""
+        return self._past.revisions(event, self._kept[event])
+
+    async def past(self, event: str, revision: int) -> Sequence[Mapping[str, Any]] | None:
+        """All rows of one revision of a settlement that is there; None: it is not kept.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        newest = self._kept[event][0]
+        found = newest if revision == newest.revision else await self._past.rows(event, revision)
+        return None if found is None else await asyncio.to_thread(exports.records, found.rows)
+
     def methods(self, event: str) -> Sequence[str]:
         """The baseline methods of a settlement that is there."""
         return list({row.method for row in self._kept[event][0].rows})
 
-    def csv(self, event: str) -> str:
-        """The rows of a settlement that is there, as CSV."""
-        return exports.csv_text(self._kept[event][0].rows)
+    def csv(self, rows: Sequence[Mapping[str, Any]]) -> str:
+        """Rows as CSV."""
+        return exports.table_text(exports.SETTLEMENT_COLUMNS, rows)
+
+    def parquet(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
+        """Rows as Parquet.
+
+        Raises:
+            ConfigError: pyarrow is not installed.
+        """
+        return exports.settlement_parquet(rows)
 
     async def settle(self, asked: Mapping[str, Any], now: Instant, *, along: Sequence[Change]) -> Mapping[str, Any]:
         """Settle an event, or settle it anew from the readings that are there now.
@@ -141,13 +167,45 @@ class SettlementDesk:
             previous = None if earlier is None else earlier[0]
             found, revised = await asyncio.to_thread(_settled, asked, series, others, previous, now)
             if not found.note:
-                await self._keep({event: (found.settlement, asked["end"]), **revised}, along)
+                await self._keep({event: (found.settlement, asked["end"]), **revised}, along, asked)
             elif earlier is not None and found.settlement is not previous:
                 await self._keep({event: (found.settlement, earlier[1])}, ())  # it has become final
             told = dict(self._told(event))
             changes = [exports.change_record(change) for change in found.changes[:1000]]
             counts = {"changed": len(found.changes), "changes": changes, "revised": sorted(revised)}
             return {**told, "note": found.note, **counts}
+
+    async def anew(
+        self, spans: Mapping[str, Span], now: Instant, *, along: Callable[[str], Sequence[Change]]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Settle anew what late data of these devices concern, as it was asked; the event that ended first comes first.
+
+        Args:
+            spans: of each device [start, end) of its new data.
+            now: the time.
+            along: what is made durable with the next revision of an event.
+
+        Returns:
+            Each settlement that was looked at: event, revision, final, changed (rows), note (why it stays as it is).
+
+        Raises:
+            StoreUnavailable: those before it are settled.
+        """
+        told = []
+        for event, (settlement, _) in sorted(self._kept.items(), key=lambda item: (item[1][1], item[0])):
+            asked = self._past.asked(event)
+            if not _concerned(settlement, spans):
+                continue
+            made: Mapping[str, Any] = {**self._told(event), "changed": 0}
+            if asked is None:
+                made = {**made, "note": "what it was asked with is not known: settle it anew"}
+            else:
+                try:
+                    made = await self.settle(asked, now, along=along(event))
+                except ConfigError as problem:
+                    made = {**made, "note": str(problem)}
+            told.append({name: made[name] for name in ("event", "revision", "final", "changed", "note")})
+        return told
 
     async def remove(self, event: str, now: Instant, *, along: Sequence[Change]) -> None:
         """Take a settlement away; what it counted goes to the others of its time.
@@ -159,13 +217,23 @@ class SettlementDesk:
             gone = self._kept.get(event)
             others = {name: kept for name, kept in self._kept.items() if name != event}
             revised = {} if gone is None else await asyncio.to_thread(_without, gone[0], others, now)
-            await self._keep(revised, [DeleteDocument(SPACE, event), *along])
+            await self._keep(revised, [DeleteDocument(SPACE, event), *self._past.gone(event), *along])
             self._kept.pop(event, None)
+            self._past.forget(event)
             self._summaries.pop(event, None)
 
-    async def _keep(self, settlements: Mapping[str, Kept], along: Sequence[Change]) -> None:
-        texts = {name: exports.settlement_json(kept, end) for name, (kept, end) in settlements.items()}
-        await self._store.commit([*(PutDocument(SPACE, name, text.encode()) for name, text in texts.items()), *along])
+    async def _keep(
+        self, settlements: Mapping[str, Kept], along: Sequence[Change], asked: Mapping[str, Any] | None = None
+    ) -> None:
+        """Make settlements durable in the place of those before them; `asked`: what one of them was made with."""
+        changes: list[Change] = list(along)
+        terms = {} if asked is None else {asked["event"]: asked}
+        for name, (kept, end) in settlements.items():
+            changes.append(PutDocument(SPACE, name, exports.settlement_json(kept, end).encode()))
+            changes += self._past.changes(name, kept, self._kept.get(name), terms.get(name))
+        await self._store.commit(changes)
+        for name, (kept, _) in settlements.items():
+            self._past.keep(name, kept, self._kept.get(name), terms.get(name))
         self._kept.update(settlements)
 
     async def _series(self, asked: Mapping[str, Any]) -> list[MeterSeries]:
@@ -261,6 +329,15 @@ def _with_neighbours(near: set[str], others: Mapping[str, Kept]) -> list[Settlem
     """These, and those with which they share their time."""
     around = near.union(*(_near(others[name][0], others) for name in near))
     return [others[name][0] for name in sorted(around)]
+
+
+def _concerned(one: Settlement, spans: Mapping[str, Span]) -> bool:
+    """Whether new data of these times may change a figure of it."""
+    start, end = _reach(one)
+    names = {row.resource_id for row in one.rows}
+    return any(
+        name in names and since < end + AFTER_S and until > start - BEFORE_S for name, (since, until) in spans.items()
+    )
 
 
 def _reach(one: Settlement) -> tuple[Instant, Instant]:

@@ -33,8 +33,9 @@ from gridiface.errors import ConfigError, GridifaceError, StoreUnavailable
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
-#: Time for one answer; for a stream the longest silence (the server says something every 15 s). Seconds.
-_ANSWER_S, _SILENCE_S = 15.0, 40.0
+#: Time for one answer, and for one that takes much work; for a stream the longest silence (the server says something
+#: every 15 s). Seconds.
+_ANSWER_S, _LONG_S, _SILENCE_S = 15.0, 900.0, 40.0
 
 #: Largest answer that is read, bytes.
 _MOST = 64 * 1024 * 1024
@@ -94,16 +95,15 @@ class Remote:
         Raises:
             ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
         """
-        given = {name: str(value) for name, value in query.items() if value not in (None, "", False)}
-        return self._ask("GET", path + (f"?{urlencode(given)}" if given else ""))
+        return self._ask("GET", path + _asked(query))
 
-    def raw(self, path: str) -> bytes:
-        """GET of a file under /api/v1.
+    def raw(self, path: str, **query: object) -> bytes:
+        """GET of a file under /api/v1; parameters as those of `get`.
 
         Raises:
             ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
         """
-        connection, response = self._open("GET", path, None, {"Accept": "*/*"}, _ANSWER_S)
+        connection, response = self._open("GET", path + _asked(query), None, {"Accept": "*/*"}, _LONG_S)
         try:
             data = response.read(_MOST)
         except (OSError, http.client.HTTPException) as problem:
@@ -130,13 +130,15 @@ class Remote:
                 break
         return found
 
-    def post(self, path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> Any:
-        """POST under /api/v1.
+    def post(
+        self, path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None, long: bool = False
+    ) -> Any:
+        """POST under /api/v1; `long`: the work may take minutes.
 
         Raises:
             ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
         """
-        return self._ask("POST", path, body, headers)
+        return self._ask("POST", path, body, headers, within_s=_LONG_S if long else _ANSWER_S)
 
     def patch(self, path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> Any:
         """PATCH under /api/v1.
@@ -169,8 +171,7 @@ class Remote:
         Raises:
             ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
         """
-        given = {name: str(value) for name, value in query.items() if value not in (None, "", False)}
-        return self._ask("DELETE", path + (f"?{urlencode(given)}" if given else ""))
+        return self._ask("DELETE", path + _asked(query))
 
     def events(self, last_id: str = "") -> Iterator[Event]:
         """The event stream, until the server ends it.
@@ -198,8 +199,9 @@ class Remote:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         tags: list[str] | None = None,
+        within_s: float = _ANSWER_S,
     ) -> Any:
-        connection, response = self._open(method, path, body, headers or {}, _ANSWER_S)
+        connection, response = self._open(method, path, body, headers or {}, within_s)
         try:
             raw = response.read(_MOST)
         except (OSError, http.client.HTTPException) as problem:
@@ -319,6 +321,12 @@ def read_token(path: Path | None) -> str | None:
 
 
 # --- helpers --------------------------------------------------------------------------------------------------------
+
+
+def _asked(query: Mapping[str, object]) -> str:
+    """The query part of an address; empty without any."""
+    given = {name: str(value) for name, value in query.items() if value not in (None, "", False)}
+    return f"?{urlencode(given)}" if given else ""
 
 
 def _configured(path: Path) -> tuple[str, Path | None]:

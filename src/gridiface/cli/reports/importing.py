@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
 from gridiface.aggregation.settlement.calendar import zone
 from gridiface.app.desks.exports import utc
+from gridiface.app.desks.meter_desk import summary
 from gridiface.app.importers import (
     CsvForm,
     Imported,
@@ -138,7 +139,7 @@ def meter(
         with working("keeping the readings", quiet=as_json) as work:
             asyncio.run(_keep(database, found, work))
     if as_json:
-        typer.echo(json.dumps({"ok": True, **_summary(found)}))
+        typer.echo(json.dumps({"ok": True, **summary(found)}))
         return
     for one in found.series:
         typer.echo(
@@ -178,6 +179,18 @@ def load_meter(file: Path, form: CsvForm) -> MeterImport:
     if is_xml(data):
         return parse_green_button(data, file, form.meter_id or None)
     return parse_meter_csv(data, file, form)
+
+
+def text_of(file: Path) -> str:
+    """A meter file as text.
+
+    Raises:
+        ConfigError: it cannot be read, or is no UTF-8 (UTF-16 with its byte order mark is).
+    """
+    try:
+        return read_meter_file(file).decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise ConfigError(f"{file}: is not UTF-8; save it as UTF-8 text") from problem
 
 
 def _site(work: Callable[[], Imported], output: Path | None, *, force: bool, strict: bool, as_json: bool) -> None:
@@ -236,27 +249,3 @@ async def _keep(database: str, found: MeterImport, work: Work) -> None:
             await store.commit([AppendReadings(portion)])
             kept += len(portion)
             work.say(f"{kept} of {found.rows}")
-
-
-def _summary(found: MeterImport) -> dict[str, Any]:
-    return {
-        "meters": [
-            {
-                "meter": one.meter_id,
-                "start": utc(one.start),
-                "end": utc(one.end),
-                "interval_s": one.interval_s,
-                "intervals": int(one.w.size),
-            }
-            for one in found.series
-        ],
-        "values": found.rows,
-        "duplicates": found.duplicates,
-        "conflicts": found.conflicts,
-        "missing": found.missing,
-        "gaps": [
-            {"meter": gap.meter_id, "start": utc(gap.start), "end": utc(gap.end), "intervals": gap.intervals}
-            for gap in found.gaps
-        ],
-        "notes": list(found.notes),
-    }

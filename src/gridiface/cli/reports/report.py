@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +29,7 @@ from gridiface.aggregation.settlement.regulation_score import SAMPLE_S
 from gridiface.aggregation.settlement.rows import ALL_METHODS
 from gridiface.aggregation.settlement.series import from_readings
 from gridiface.app.desks import exports
+from gridiface.app.desks.exports import Format
 from gridiface.app.desks.settlement_desk import AFTER_S, BEFORE_S, readings_of
 from gridiface.app.dispatching import device_lines
 from gridiface.app.importers import CsvForm
@@ -74,13 +74,6 @@ Database = Annotated[
     typer.Option("--database", help="Take readings of --meter from this store: sqlite:///FILE, postgresql://"),
 ]
 Meters = Annotated[list[str] | None, typer.Option("--meter", help="With --database: devices; repeatable.")]
-
-
-class Format(StrEnum):
-    """What `export` writes."""
-
-    CSV = "csv"
-    PARQUET = "parquet"
 
 
 @app.command("baseline")

@@ -11,15 +11,30 @@ from typing import Annotated, Any
 import typer
 
 from gridiface.aggregation.settlement.calendar import zone as zone_of
+from gridiface.app.desks.exports import Format, utc
 from gridiface.cli.places.remote import Remote, asking
+from gridiface.cli.reports.importing import (
+    IntervalOption,
+    MeterOption,
+    Positive,
+    PositiveOption,
+    Stamp,
+    StampOption,
+    text_of,
+)
 from gridiface.cli.terminal.days import EventDays, Holidays, Nerc, days_in, instant
 from gridiface.cli.terminal.progress import working
 from gridiface.cli.terminal.showing import many, show_json, show_table
 from gridiface.errors import ConfigError
 from gridiface.segments import segment
 
-app = typer.Typer(no_args_is_help=True, help="Settlements by a running server: make, list, show, rows, export, remove.")
+app = typer.Typer(
+    no_args_is_help=True, help="Settlements by a running server: made, anew by late data, listed, exported."
+)
 
+RevisionOption = Annotated[
+    int | None, typer.Option("--revision", help="As it was then; none: the newest.", min=1, max=1_000_000)
+]
 EventArgument = Annotated[str, typer.Argument(help="The settlement's name.")]
 
 
@@ -87,7 +102,7 @@ def make(
         "reason": reason,
     }
     with working("settling", quiet=as_json):
-        found = remote.post("/settlements", body)
+        found = remote.post("/settlements", body, long=True)
     if as_json:
         show_json(found)
         return
@@ -128,6 +143,72 @@ def show(remote: Remote, *, as_json: bool, event: EventArgument) -> None:
     show_json(found) if as_json else _show(found)
 
 
+@app.command("import")
+@asking
+def import_late(
+    remote: Remote,
+    *,
+    as_json: bool,
+    file: Annotated[Path, typer.Argument(help="Meter data: CSV or Green Button.")],
+    zone: Annotated[
+        str | None, typer.Option("--zone", help="Time zone of times without offset, for example America/Los_Angeles.")
+    ] = None,
+    positive: PositiveOption = Positive.CONSUMPTION,
+    stamp: StampOption = Stamp.START,
+    interval: IntervalOption = None,
+    meter: MeterOption = None,
+    reason: Annotated[str, typer.Option("--reason", help="Kept in the audit log.")] = "",
+) -> None:
+    """Give the server meter data that came late; settlements that they concern are made anew, as they were asked.
+
+    Example: gridiface settlement import late.csv --zone America/Los_Angeles
+    """
+    body = {
+        "data": text_of(file),
+        "name": file.name,
+        "meter": meter,
+        "zone": zone,
+        "positive": positive.value,
+        "stamp": stamp.value,
+        "interval_s": interval,
+        "reason": reason,
+    }
+    with working(f"handing in {file.name}", quiet=as_json):
+        found = remote.post("/meter-data", body, long=True)
+    if as_json:
+        show_json(found)
+        return
+    columns = ("meter", "start", "end", "interval_s", "intervals")
+    show_table("", columns, [[one[name] for name in columns] for one in found["meters"]])
+    typer.echo(f"{found['values']} values, {found['conflicts']} in conflict, {found['missing']} missing")
+    for note in found["notes"]:
+        typer.echo(f"note: {note}")
+    if found["unknown"]:
+        typer.echo(f"no device is called {', '.join(found['unknown'][:5])}: their values are kept under these names")
+    for one in found["settlements"]:
+        told = one["note"] or f"{many(one['changed'], 'row')} changed"
+        typer.echo(f"{one['event']}: revision {one['revision']}, {_state(one)}: {told}")
+
+
+@app.command("revisions")
+@asking
+def revisions(remote: Remote, *, as_json: bool, event: EventArgument) -> None:
+    """List the revisions of a settlement: what late data changed, and when.
+
+    Example: gridiface settlement revisions july-22
+    """
+    found = remote.get(f"/settlements/{segment(event)}/revisions")
+    if as_json:
+        show_json(found)
+        return
+    sums = ("delivered_wh", "credited_wh", "performance", "quality")
+    rows = [
+        [one["revision"], utc(one["computed"]), _state(one), one["rows"], one["changed"], *_summed(one["total"], sums)]
+        for one in found["revisions"]
+    ]
+    show_table("", ("revision", "computed", "state", "rows", "changed", *sums), rows)
+
+
 @app.command("rows")
 @asking
 def rows(
@@ -135,6 +216,7 @@ def rows(
     *,
     as_json: bool,
     event: EventArgument,
+    revision: RevisionOption = None,
     limit: Annotated[int, typer.Option("--limit", help="At most so many.", min=1)] = 1000,
 ) -> None:
     """List the rows of a settlement: per resource and interval.
@@ -142,14 +224,14 @@ def rows(
     Example: gridiface settlement rows july-22 --json
     """
     with working("fetching the rows", quiet=as_json):
-        found = remote.pages(f"/settlements/{segment(event)}/rows", "rows", limit)
+        found = remote.pages(f"/settlements/{segment(event)}/rows", "rows", limit, revision=revision)
     if as_json:
         show_json({"rows": found})
         return
     powers = ("baseline", "metered", "delivered", "credited")
     columns = ("resource", "start", *(f"{name}, W" for name in powers), "performance", "quality", "revision", "reason")
     keys = ("resource_id", "start", *(f"{name}_w" for name in powers), "performance", "quality", "revision", "reason")
-    show_table("", columns, [[row[key] for key in keys] for row in found])
+    show_table("", columns, [[_short(row[key]) for key in keys] for row in found])
 
 
 @app.command("export")
@@ -159,14 +241,22 @@ def export(
     *,
     as_json: bool,
     event: EventArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The CSV file to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    revision: RevisionOption = None,
+    form: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="Parquet needs pyarrow on the server. Without it: by the end of the file's name."
+        ),
+    ] = None,
 ) -> None:
-    """Write the rows of a settlement as CSV.
+    """Write the rows of a settlement as CSV or Parquet.
 
     Example: gridiface settlement export july-22 --output july-22.csv
     """
+    kind = form or (Format.PARQUET if output.suffix == ".parquet" else Format.CSV)
     with working("fetching the rows", quiet=as_json):
-        data = remote.raw(f"/settlements/{segment(event)}/export.csv")
+        data = remote.raw(f"/settlements/{segment(event)}/export.{kind.value}", revision=revision)
     try:
         output.write_bytes(data)
     except OSError as problem:
@@ -188,7 +278,16 @@ def remove(remote: Remote, *, as_json: bool, event: EventArgument) -> None:
 def _show(found: dict[str, Any]) -> None:
     typer.echo(f"{found['event']}: revision {found['revision']}, {_state(found)}, {many(found['rows'], 'row')}")
     totals = [*found["resources"], *found["total"]]
-    show_table("", tuple(totals[0]) if totals else (), [list(total.values()) for total in totals])
+    show_table("", tuple(totals[0]) if totals else (), [list(map(_short, total.values())) for total in totals])
+
+
+def _summed(total: list[dict[str, Any]], names: tuple[str, ...]) -> list[Any]:
+    return [_short(total[0][name]) if total else None for name in names]
+
+
+def _short(value: Any) -> Any:
+    """A figure for people: to a thousandth."""
+    return round(value, 3) if isinstance(value, float) else value
 
 
 def _state(row: dict[str, Any]) -> str:

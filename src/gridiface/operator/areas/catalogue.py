@@ -6,6 +6,7 @@ from gridiface.operator.api.routing import Area, Route
 from gridiface.operator.areas.dnp3 import Dnp3Area
 from gridiface.operator.areas.engine import EngineArea
 from gridiface.operator.areas.fleet import FleetArea
+from gridiface.operator.areas.meters import MetersArea
 from gridiface.operator.areas.openadr_events import OpenAdrEventsArea
 from gridiface.operator.areas.openadr_own import OpenAdrOwnArea
 from gridiface.operator.areas.openadr_reports import OpenAdrReportsArea
@@ -25,6 +26,7 @@ AREAS: tuple[type[Area], ...] = (
     FleetArea,
     PortfoliosArea,
     SettlementsArea,
+    MetersArea,
     Sep2DevicesArea,
     Sep2ProgramsArea,
     Sep2ResourcesArea,

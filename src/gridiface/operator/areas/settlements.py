@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 from aiohttp import web
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from gridiface.domain.clock import Instant
@@ -17,7 +19,7 @@ from gridiface.operator.api.routing import Area, Call, delete, get, post, unknow
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
 from gridiface.operator.records.audit import Entry
-from gridiface.operator.schema import NoBody, NoQuery, Page, Search
+from gridiface.operator.schema import Asked, NoBody, NoQuery, Page, Search
 
 _LISTED = "GET /api/v1/settlements lists them"
 
@@ -41,8 +43,20 @@ class SettlementPort(Protocol):
         """The baseline methods that its rows were settled by."""
         ...
 
-    def csv(self, event: str) -> str:
-        """The rows of one as CSV."""
+    def revisions(self, event: str) -> Sequence[Mapping[str, Any]]:
+        """All revisions of one in figures, the newest first."""
+        ...
+
+    async def past(self, event: str, revision: int) -> Sequence[Mapping[str, Any]] | None:
+        """All rows of one revision; None: it is not kept."""
+        ...
+
+    def csv(self, rows: Sequence[Mapping[str, Any]]) -> str:
+        """Rows as CSV."""
+        ...
+
+    def parquet(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
+        """Rows as Parquet; raises ConfigError where that is not installed."""
         ...
 
     async def settle(self, asked: Mapping[str, Any], now: Instant, *, along: Sequence[Change]) -> Mapping[str, Any]:
@@ -120,6 +134,35 @@ class SettlementRows(TypedDict):
     next: str | None
 
 
+class SettlementRevision(TypedDict):
+    """One revision. `changed`: rows whose figures it changed; the first has all; `rows`: how many there are."""
+
+    revision: int
+    computed: float
+    final: bool
+    rows: int
+    changed: int
+    total: list[dict[str, Any]]
+
+
+class SettlementRevisions(TypedDict):
+    """All that is kept, the newest first."""
+
+    revisions: list[SettlementRevision]
+
+
+class OfRevision(Asked):
+    """Which revision."""
+
+    revision: int | None = Field(default=None, ge=1, le=1_000_000, description="none: the newest")
+
+
+class RowsAsked(Page):
+    """A page of the rows of one revision."""
+
+    revision: int | None = Field(default=None, ge=1, le=1_000_000, description="none: the newest")
+
+
 class SettlementsArea(Area):
     """Settlements. `newest`, `methods` are for pages."""
 
@@ -191,21 +234,53 @@ class SettlementsArea(Area):
         """Without its rows."""
         return self._one(call.id)
 
+    @get(
+        "/settlements/{id}/revisions",
+        "The revisions of a settlement: what late data changed, and when",
+        problems=(404,),
+    )
+    async def list_settlement_revisions(self, call: Call[NoQuery, NoBody]) -> SettlementRevisions:
+        """All of them in figures."""
+        self._one(call.id)
+        return {"revisions": [cast("SettlementRevision", dict(one)) for one in self._port.revisions(call.id)]}
+
     @get("/settlements/{id}/rows", "The rows of a settlement: per resource and interval", problems=(404,))
-    async def list_settlement_rows(self, call: Call[Page, NoBody]) -> SettlementRows:
+    async def list_settlement_rows(self, call: Call[RowsAsked, NoBody]) -> SettlementRows:
         """One page; `after` counts."""
         total = self._one(call.id)["rows"]
         first = int(call.query.after) if call.query.after.isascii() and call.query.after.isdigit() else 0
-        shown = [cast("SettlementRow", dict(row)) for row in self._port.rows(call.id, first, call.query.limit)]
+        until = first + call.query.limit
+        if call.query.revision is None:
+            part = self._port.rows(call.id, first, call.query.limit)
+        else:
+            every = await self._rows(call.id, call.query.revision)
+            total, part = len(every), every[first:until]
+        shown = [cast("SettlementRow", dict(row)) for row in part]
         end = first + len(shown)
         return {"rows": shown, "total": total, "next": str(end) if shown and end < total else None}
 
     @get("/settlements/{id}/export.csv", "A settlement as CSV", problems=(404,), answer=str, media="text/csv")
-    async def export_settlement(self, call: Call[NoQuery, NoBody]) -> web.StreamResponse:
+    async def export_settlement(self, call: Call[OfRevision, NoBody]) -> web.StreamResponse:
         """All rows."""
-        self._one(call.id)
-        headers = {"Content-Disposition": f'attachment; filename="{call.id}.csv"'}
-        return web.Response(text=self._port.csv(call.id), content_type="text/csv", headers=headers)
+        text = self._port.csv(await self._rows(call.id, call.query.revision))
+        return web.Response(text=text, content_type="text/csv", headers=_named(call, "csv"))
+
+    @get(
+        "/settlements/{id}/export.parquet",
+        "A settlement as Parquet; needs gridiface[parquet] on the server",
+        problems=(404, 422),
+        answer=str,
+        media="application/vnd.apache.parquet",
+    )
+    async def export_settlement_parquet(self, call: Call[OfRevision, NoBody]) -> web.StreamResponse:
+        """All rows: texts, doubles, start and end as UTC timestamps."""
+        rows = await self._rows(call.id, call.query.revision)
+        try:
+            body = await asyncio.to_thread(self._port.parquet, rows)
+        except ConfigError as problem:
+            reason, _, fix = str(problem).partition("; ")
+            raise Refused(422, reason, fix) from problem
+        return web.Response(body=body, content_type="application/vnd.apache.parquet", headers=_named(call, "parquet"))
 
     @delete("/settlements/{id}", "Take a settlement away", scope="configure", problems=(404,), match="get_settlement")
     async def remove_settlement(self, call: Call[NoQuery, NoBody]) -> SettlementSummary:
@@ -218,8 +293,25 @@ class SettlementsArea(Area):
         entry.log()
         return gone
 
+    async def _rows(self, event: str, revision: int | None) -> Sequence[Mapping[str, Any]]:
+        """All rows of one revision of a settlement.
+
+        Raises:
+            Refused: 404 there is none, or it is not kept.
+        """
+        newest = self._one(event)["revision"]
+        found = await self._port.past(event, newest if revision is None else revision)
+        if found is None:
+            raise unknown(f"revision of settlement {event}", str(revision), f"GET .../settlements/{event}/revisions")
+        return found
+
     def _one(self, event: str) -> SettlementSummary:
         found = self._port.one(event)
         if found is None:
             raise unknown("settlement", event, _LISTED)
         return cast("SettlementSummary", dict(found))
+
+
+def _named(call: Call[Any, Any], ending: str) -> dict[str, str]:
+    revision = f"-{call.query.revision}" if call.query.revision is not None else ""
+    return {"Content-Disposition": f'attachment; filename="{call.id}{revision}.{ending}"'}

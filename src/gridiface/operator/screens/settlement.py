@@ -12,10 +12,9 @@ from gridiface.domain.performance import PerformanceReport
 from gridiface.domain.timeline import state_at
 from gridiface.operator.api.bodies import name_of
 from gridiface.operator.areas.portfolios import PortfoliosArea
-from gridiface.operator.areas.settlements import SettlementsArea
+from gridiface.operator.areas.settlements import RowsAsked, SettlementsArea
 from gridiface.operator.rows.status import newest_first
 from gridiface.operator.schema import LONGEST_ID, Search
-from gridiface.operator.schema import Page as Asked
 from gridiface.operator.screens.house import House
 from gridiface.operator.screens.paging import SIZE, counted_page, has, page_start, paged, words
 from gridiface.operator.screens.performance import SECTIONS
@@ -112,15 +111,22 @@ class SettlementScreen:
         """One settlement: sums by resource, its rows, its file."""
         found = await self._area.get_settlement(self._house.call(request))
         start = page_start(request.query, _ROWS)
-        part = await self._area.list_settlement_rows(self._house.call(request, Asked(limit=_ROWS, after=str(start))))
+        told = (await self._area.list_settlement_revisions(self._house.call(request)))["revisions"]
+        given = request.query.get("revision", "")
+        asked = next((one for one in told if str(one["revision"]) == given), told[0])
+        revision = None if asked is told[0] else asked["revision"]
+        query = RowsAsked(limit=_ROWS, after=str(start), revision=revision)
+        part = await self._area.list_settlement_rows(self._house.call(request, query))
         path = f"/settlements/{segment(name_of(request))}"
         known = {device.id for device in self._house.status.fleet.devices()}
         return self._house.frame.page(
             request,
             "settlement.html",
             settlement=found,
-            listed=counted_page(part["rows"], part["total"], request.query, path, (), _ROWS),
+            listed=counted_page(part["rows"], part["total"], request.query, path, ("revision",), _ROWS),
             known=known,
+            told=told,
+            asked=asked,
             methods=self._area.methods(found["event"]),
         )
 

@@ -64,14 +64,14 @@ class Asked:
     def get(self, path, **query):
         return self._kept("GET", path, query)
 
-    def raw(self, path):
-        self.requests.append(("GET", path, {}))
+    def raw(self, path, **query):
+        self.requests.append(("GET", path, query))
         return self.answers[path]
 
     def delete(self, path, **query):
         return self._kept("DELETE", path, query)
 
-    def post(self, path, body):
+    def post(self, path, body, *, long=False):
         return self._kept("POST", path, body)
 
     def put(self, path, body):

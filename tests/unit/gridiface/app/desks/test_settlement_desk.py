@@ -72,7 +72,7 @@ async def test_rows_revisions_and_restart(tmp_path: Path) -> None:
         again = SettlementDesk(store)
         await again.load()
         assert again.one("ev") == desk.one("ev")
-        assert again.csv("ev").splitlines()[0].startswith("event_id,resource_id,start")
+        assert again.csv(await again.past("ev", 2) or ()).startswith("event_id,resource_id,start")
         await again.remove("ev", END, along=[])
         assert again.ends() == {}
 
@@ -173,7 +173,7 @@ async def test_a_watt_hour_counts_for_one_of_two_events_whichever_is_settled_fir
         assert await counted(again, "ev") == [(1000.0, 1, ""), (1000.0, 3, "")]
         third = SettlementDesk(store)
         await third.load()
-        assert third.csv("ev") == again.csv("ev")
+        assert third.rows("ev", 0, 100) == again.rows("ev", 0, 100)
 
 
 async def test_a_final_settlement_keeps_what_it_counts(tmp_path: Path) -> None:

@@ -76,3 +76,54 @@ def test_settlements_and_their_rows_are_listed_shown_written_and_removed(asked: 
     asked.answers["/settlements/july"] = {"event": "july"}
     assert RUN.invoke(app, ["remove", "july"]).output == "july is removed\n"
     assert asked.requests[-1][:2] == ("DELETE", "/settlements/july")
+
+
+SUMS = {"delivered_wh": 1000.0, "credited_wh": 333.33333, "performance": 0.5, "quality": "good"}
+WIDE = {"COLUMNS": "200"}
+
+
+def test_late_data_are_handed_in_and_what_they_changed_is_told(asked: Any, tmp_path: Path) -> None:
+    file = tmp_path / "late.csv"
+    file.write_bytes("meter,time,kw\nhouse-1,2026-07-22T16:00Z,1\n".encode("utf-16"))
+    meter = {"meter": "house-1", "start": "a", "end": "b", "interval_s": 900.0, "intervals": 1}
+    told = {"revision": 2, "final": False, "changed": 1, "note": ""}
+    asked.answers["/meter-data"] = {
+        **{"meters": [meter], "values": 1, "duplicates": 0, "conflicts": 0, "missing": 3, "gaps": [], "notes": []},
+        "unknown": ["house-1"],
+        "settlements": [
+            {**told, "event": "ev"},
+            {**told, "event": "old", "final": True, "note": "it is final"},
+        ],
+    }
+    found = RUN.invoke(app, ["import", str(file), "--meter", "house-1", "--stamp", "end"], env=WIDE)
+    assert found.exit_code == 0, found.output
+    body = asked.requests[0][2]
+    assert (body["data"], body["name"]) == ("meter,time,kw\nhouse-1,2026-07-22T16:00Z,1\n", "late.csv")
+    assert (body["meter"], body["stamp"], body["positive"], body["zone"]) == ("house-1", "end", "consumption", None)
+    for said in ("3 missing", "no device is called house-1", "ev: revision 2, awaiting late data: 1 row changed",
+                 "old: revision 2, final: it is final"):  # fmt: skip
+        assert said in found.output, said
+
+
+def test_revisions_in_figures(asked: Any) -> None:
+    one = {"revision": 1, "computed": 0.0, "final": False, "rows": 2, "changed": 2, "total": [SUMS]}
+    asked.answers["/settlements/ev/revisions"] = {"revisions": [one, {**one, "total": []}]}
+    found = RUN.invoke(app, ["revisions", "ev"], env=WIDE)
+    assert found.exit_code == 0, found.output
+    for said in ("1970-01-01T00:00:00Z", "333.333", "awaiting late data"):
+        assert said in found.output, said
+
+
+def test_files_are_what_their_names_say(asked: Any, tmp_path: Path) -> None:
+    for name, more, path in (
+        ("x.csv", [], "export.csv"),
+        ("x.parquet", [], "export.parquet"),
+        ("x.dat", ["--format", "parquet"], "export.parquet"),
+        ("x.parquet", ["--format", "csv"], "export.csv"),
+    ):
+        asked.requests.clear()
+        asked.answers[f"/settlements/ev/{path}"] = b"octets"
+        found = RUN.invoke(app, ["export", "ev", "-o", str(tmp_path / name), "--revision", "3", *more])
+        assert found.exit_code == 0, found.output
+        assert asked.requests == [("GET", f"/settlements/ev/{path}", {"revision": 3})]
+        assert (tmp_path / name).read_bytes() == b"octets"

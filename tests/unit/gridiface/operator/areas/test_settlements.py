@@ -19,6 +19,7 @@ class Port:
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.there = True
+        self.arrow = True
 
     def ends(self) -> dict[str, float]:
         return {"ev": 2.0, "even later": 9.0} if self.there else {}
@@ -29,8 +30,19 @@ class Port:
     def rows(self, event: str, first: int, count: int) -> list[Any]:
         return [{"event_id": event, "resource_id": f"{n}"} for n in range(3)][first : first + count]
 
-    def csv(self, event: str) -> str:
-        return "event_id\n"
+    def revisions(self, event: str) -> list[Any]:
+        return [{"revision": n, "computed": 3.0, "final": False, "rows": 3, "changed": 3, "total": []} for n in (1,)]
+
+    async def past(self, event: str, revision: int) -> list[Any] | None:
+        return [{"event_id": f"{event} {n}"} for n in range(3)] if revision == 1 else None
+
+    def csv(self, rows: Any) -> str:
+        return "event_id\n" + "".join(f"{row['event_id']}\n" for row in rows)
+
+    def parquet(self, rows: Any) -> bytes:
+        if not self.arrow:
+            raise ConfigError("Parquet needs pyarrow; export CSV")
+        return b"PAR1"
 
     async def settle(self, asked: Any, now: float, *, along: Any) -> Any:
         self.asked.append(asked)
@@ -57,9 +69,31 @@ async def test_an_event_is_settled_with_the_devices_of_its_group(make_house: Any
     assert (len(page["rows"]), page["next"]) == (2, "2")
     assert (await house.ask("GET", "/api/v1/settlements/ev/rows?after=2"))[1]["next"] is None
     status, text, headers = await house.ask("GET", "/api/v1/settlements/ev/export.csv")
-    assert (status, text, headers["Content-Type"].split(";")[0]) == (200, "event_id\n", "text/csv")
+    assert (status, headers["Content-Type"].split(";")[0]) == (200, "text/csv")
+    assert text == "event_id\nev 0\nev 1\nev 2\n"
     assert (await house.ask("DELETE", "/api/v1/settlements/ev", scope="configure"))[0] == 200
     assert (await house.ask("GET", "/api/v1/settlements/ev"))[0] == 404
+
+
+async def test_revisions_stay_and_are_read_like_the_newest(make_house: Any, port: Port) -> None:
+    house = await make_house(areas=lambda desk: [SettlementsArea(desk, port)])
+    told = (await house.ask("GET", "/api/v1/settlements/ev/revisions"))[1]["revisions"]
+    assert [one["revision"] for one in told] == [1]
+    page = (await house.ask("GET", "/api/v1/settlements/ev/rows?revision=1&limit=2"))[1]
+    assert (len(page["rows"]), page["total"], page["next"]) == (2, 3, "2")
+    page = (await house.ask("GET", "/api/v1/settlements/ev/rows?revision=1&limit=2&after=2"))[1]
+    assert (page["rows"][0]["event_id"], page["next"]) == ("ev 2", None)
+    _, _, headers = await house.ask("GET", "/api/v1/settlements/ev/export.csv?revision=1")
+    assert headers["Content-Disposition"] == 'attachment; filename="ev-1.csv"'
+    status, _, headers = await house.ask("GET", "/api/v1/settlements/ev/export.parquet")
+    assert (status, headers["Content-Type"]) == (200, "application/vnd.apache.parquet")
+    port.arrow = False
+    status, said, _ = await house.ask("GET", "/api/v1/settlements/ev/export.parquet")
+    assert (status, said["fix"]) == (422, "export CSV")
+    for path in ("rows?revision=7", "export.csv?revision=7", "export.parquet?revision=7"):
+        assert (await house.ask("GET", f"/api/v1/settlements/ev/{path}"))[0] == 404
+    assert (await house.ask("GET", "/api/v1/settlements/ev/rows?revision=0"))[0] in {400, 422}
+    assert (await house.ask("GET", "/api/v1/settlements/none/revisions"))[0] == 404
 
 
 async def test_a_control_is_settled_until_it_really_ended_with_those_who_had_a_part_in_it(

@@ -36,6 +36,16 @@ class Settlements:
     def methods(self, event: str) -> list[str]:
         return ["10-of-10"]
 
+    def revisions(self, event: str) -> list[Any]:
+        told = {"computed": 99.0, "final": False, "rows": 150}
+        return [
+            {**told, "revision": 2, "changed": 7, "total": [SUM]},
+            {**told, "revision": 1, "changed": 150, "total": []},
+        ]
+
+    async def past(self, event: str, revision: int) -> list[Any]:
+        return [{**ROW, "reason": "as it was"}]
+
 
 class Portfolios:
     """One portfolio."""
@@ -87,6 +97,14 @@ async def test_settlements_with_sums_rows_and_files(whole: Any, signed_in: Any) 
     for said in ("101–150 of 150", "meter-x", 'href="/devices/a"', "10-of-10", "16:30:00Z: too hot", "2.16\u202fkWh"):
         assert said in text, said
     assert (await whole.ask("GET", "/settlements/none"))[0] == 404
+    assert "Rows of revision" not in text
+    for said in ("7 / 150", 'href="?revision=1"', "/export.csv?revision=1", "/export.parquet"):
+        assert said in text, said
+    _, text, _ = await whole.ask("GET", "/settlements/ev-7?revision=1")
+    assert "Rows of revision 1" in text
+    assert "as it was" in text
+    _, text, _ = await engineer.ask("GET", "/settlements")
+    assert 'data-api="/api/v1/meter-data"' in text
 
 
 async def test_portfolios_and_the_markets_they_are_ready_for(whole: Any) -> None:
