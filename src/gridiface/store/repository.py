@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, LargeBinary, Row, Select, func, select
+from sqlalchemy import ColumnElement, LargeBinary, Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Decision, Delivery, Outcome
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.ports import WHOLE, Accounted, AppendReadings, Change, DecisionSearch, Document, Reach
+from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.errors import StoreUnavailable
 from gridiface.store import decode, schema, spans
@@ -225,6 +226,31 @@ class Store:
             .limit(limit)
         )
         return [decode.reading(row) for row in await self._rows(query)]
+
+    async def told(
+        self, device_id: str, quantity: Quantity, *, start: Instant, end: Instant, after: int = 0, limit: int = 10_000
+    ) -> list[tuple[tuple[float | None, Instant, Instant, float, str, str], int]]:
+        """The first `limit` values of one quantity of a device in [start, end), by time and number, as plain rows.
+
+        Of those of `start` itself only the ones after number `after`: with the time and the number of a page's last
+        value the next page begins.
+
+        Returns:
+            (value or None for what is no number, source time, received, duration in s, quality, phase), and its number.
+        """
+        table = readings.c
+        query: Select[Any] = (
+            select(
+                *(table.value, table.source_time, table.received, table.duration_s),
+                *(table.quality, table.phase, table.id),
+            )
+            .where(table.device_id == device_id, table.source_time >= start, table.source_time < end)
+            .where(table.quantity == quantity.value, or_(table.source_time > start, table.id > after))
+            .order_by(table.source_time, table.id)
+            .limit(limit)
+        )
+        found: Sequence[Any] = await self._rows(query)
+        return [(tuple(row[:6]), row[6]) for row in found]
 
     async def decisions(
         self, *, control_id: str | None = None, limit: int = 1000, skip: int = 0, search: DecisionSearch | None = None

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +17,7 @@ import numpy.typing as npt
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray
 from gridiface.aggregation.settlement.calendar import Calendar, slots_per_day
 from gridiface.domain.clock import Instant
-from gridiface.domain.quantities import Phase
-from gridiface.domain.telemetry import Quality, Reading
+from gridiface.domain.telemetry import Quality
 
 QualityArray = npt.NDArray[np.uint8]
 
@@ -30,18 +28,6 @@ GOOD, ESTIMATED, BAD = CODE[Quality.GOOD], CODE[Quality.ESTIMATED], CODE[Quality
 
 #: Most values of one series: ten years of minutes.
 MOST_VALUES = 5_300_000
-
-#: Phases of readings that speak of the whole device; those whose powers sum up to it.
-_WHOLE = frozenset({Phase.ALL, Phase.NONE})
-_CONDUCTORS = (frozenset({Phase.A, Phase.B, Phase.C}), frozenset({Phase.AN, Phase.BN, Phase.CN}))
-
-#: A mean is not spread over more than a day, s; an interval of which so much is covered is covered.
-_LONGEST_MEAN_S = 86_400.0
-_WHOLLY = 0.99
-
-#: A mean as far as it lies in an interval: from, to, the reading. Two that overlap by less only touch, s.
-_Piece = tuple[float, float, Reading]
-_TOUCH_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,107 +148,10 @@ def series_of(
     return series
 
 
-def from_readings(readings: Sequence[Reading], interval_s: float, phase_s: float = 0.0) -> MeterSeries | None:
-    """Mean powers of one device's active-power readings in each interval; None for no reading.
-
-    Intervals begin `phase_s` after whole multiples of `interval_s`: see `Calendar.phase`.
-
-    A reading with a duration counts for the time until its source time, in each interval that it touches; where there
-    is none an interval's value is the mean of the samples inside it. An interval of which a part is not covered, or
-    in which half of the time passes without a sample, is an estimate. Of the same source time the one received last
-    counts, and so it does of the time that two means speak of: what a meter's operator sends late takes the place of
-    the device's own finer means. Powers of single phases are summed where there are no totals.
-    """
-    usable = _totals([r for r in _newest(readings) if r.quality is not Quality.BAD and np.isfinite(r.value)])
-    if not usable:
-        return None
-    means: dict[int, list[_Piece]] = {}
-    samples: dict[int, list[Reading]] = {}
-    for reading in usable:
-        if reading.duration_s <= 0:
-            samples.setdefault(int((reading.source_time - phase_s) // interval_s), []).append(reading)
-            continue
-        end = reading.source_time - phase_s
-        begin = end - min(reading.duration_s, _LONGEST_MEAN_S)
-        for place in range(int(begin // interval_s), int(-(-end // interval_s))):
-            piece = (max(begin, place * interval_s), min(end, (place + 1) * interval_s), reading)
-            means.setdefault(place, []).append(piece)
-    found = [(place, *_sampled(inside, place * interval_s + phase_s, interval_s)) for place, inside in samples.items()]
-    found += [(place, *_covered(inside, interval_s)) for place, inside in means.items()]
-    values = [(place * interval_s + phase_s, w, quality) for place, w, quality in found]
-    return series_of(usable[0].device_id, interval_s, values)
-
-
 def nothing_metered(meter_id: str, at: Instant, interval_s: float, phase_s: float = 0.0) -> MeterSeries:
-    """A series on the grid of `from_readings` in which nothing is known."""
+    """A series on the grid of `from_told` in which nothing is known."""
     start = math.floor((at - phase_s) / interval_s) * interval_s + phase_s
     return MeterSeries(meter_id, start, interval_s, np.array([np.nan]), np.array([BAD], dtype=np.uint8))
-
-
-def _newest(readings: Iterable[Reading]) -> list[Reading]:
-    """Of each phase, source time and duration the reading that was received last."""
-    newest: dict[tuple[Phase, Instant, float], Reading] = {}
-    for reading in readings:
-        key = (reading.phase, reading.source_time, max(reading.duration_s, 0.0))
-        held = newest.get(key)
-        if held is None or reading.received >= held.received:
-            newest[key] = reading
-    return list(newest.values())
-
-
-def _totals(readings: list[Reading]) -> list[Reading]:
-    """The readings of all phases; without any the sums over the phases that the device tells, where none is missing."""
-    whole = [reading for reading in readings if reading.phase in _WHOLE]
-    if whole:
-        return whole
-    told = {reading.phase for reading in readings}
-    phases = next((found for names in _CONDUCTORS if (found := told & names)), set())
-    moments: dict[tuple[Instant, float], list[Reading]] = {}
-    for reading in readings:
-        if reading.phase in phases:
-            moments.setdefault((reading.source_time, reading.duration_s), []).append(reading)
-    return [
-        replace(parts[0], value=sum(r.value for r in parts), quality=_worst(r.quality for r in parts), phase=Phase.ALL)
-        for parts in moments.values()
-        if len(parts) == len(phases)
-    ]
-
-
-def _covered(inside: list[_Piece], interval_s: float) -> tuple[float, Quality]:
-    """The mean of means, each for the time of the interval that it covers alone, or was received last of."""
-    parts = _apart(inside)
-    seconds = sum(covered for covered, _ in parts)
-    watts = sum(covered * reading.value for covered, reading in parts) / seconds
-    whole = seconds >= interval_s * _WHOLLY
-    return watts, _worst([*(reading.quality for _, reading in parts), *([] if whole else [Quality.ESTIMATED])])
-
-
-def _apart(inside: list[_Piece]) -> list[tuple[float, Reading]]:
-    """For how long each mean counts, s; without those that count for nothing."""
-    ordered = sorted(inside, key=lambda piece: piece[:2])
-    if all(one[1] <= other[0] + _TOUCH_S for one, other in pairwise(ordered)):
-        return [(end - begin, reading) for begin, end, reading in ordered]
-    edges = sorted({at for begin, end, _ in ordered for at in (begin, end)})
-    held: dict[int, float] = {}
-    for since, until in pairwise(edges):
-        over = [at for at, (begin, end, _) in enumerate(ordered) if begin <= since and end >= until]
-        if over:
-            last = max(over, key=lambda at: (ordered[at][2].received, at))
-            held[last] = held.get(last, 0.0) + until - since
-    return [(seconds, ordered[at][2]) for at, seconds in held.items() if seconds > _TOUCH_S]
-
-
-def _sampled(inside: list[Reading], start: Instant, interval_s: float) -> tuple[float, Quality]:
-    """The mean of samples."""
-    times = sorted(reading.source_time for reading in inside)
-    silence = max(np.diff([start, *times, start + interval_s]))
-    sparse = [Quality.ESTIMATED] if silence > interval_s / 2 else []
-    watts = float(np.mean([reading.value for reading in inside]))
-    return watts, _worst([*(reading.quality for reading in inside), *sparse])
-
-
-def _worst(qualities: Iterable[Quality]) -> Quality:
-    return QUALITIES[max(CODE[quality] for quality in qualities)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

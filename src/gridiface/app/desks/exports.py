@@ -153,11 +153,17 @@ def _parquet(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], where: s
     except ImportError as problem:
         fix = "install gridiface with its extra `parquet`, or export CSV"
         raise ConfigError(f"Parquet needs pyarrow, which is not installed; {fix}") from problem
-    data = {
-        name: arrow.array([_parquet_value(name, row[name]) for row in rows], type=_arrow_kind(arrow, name))
-        for name in columns
-    }
-    parquet.write_table(arrow.table(data), where)
+    kinds = {name: _arrow_kind(arrow, name) for name in columns}
+    data = [arrow.array([_parquet_value(name, row[name]) for row in rows], type=kind) for name, kind in kinds.items()]
+    schema = arrow.schema([arrow.field(name, kind, metadata=_unit(name)) for name, kind in kinds.items()])
+    parquet.write_table(arrow.Table.from_arrays(data, schema=schema), where)
+
+
+def _unit(name: str) -> dict[str, str] | None:
+    """What a reader of the file finds beside a column; None where its name says all."""
+    if name.endswith("_w"):
+        return {"unit": "W", "sign": "+ delivered to the grid"}
+    return {"unit": "s"} if name.endswith("_s") else None
 
 
 def _parquet_value(name: str, value: Any) -> Any:

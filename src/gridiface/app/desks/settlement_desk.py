@@ -29,57 +29,23 @@ from gridiface.aggregation.settlement import (
 )
 from gridiface.aggregation.settlement.calendar import nerc_holidays, zone
 from gridiface.aggregation.settlement.rows import Span
-from gridiface.aggregation.settlement.series import from_readings, nothing_metered
+from gridiface.aggregation.settlement.series import nothing_metered
 from gridiface.app.desks import exports
-from gridiface.app.desks.settlement_past import Kept, SettlementPast
+from gridiface.app.desks.device_series import AFTER_S, BEFORE_S, Powers, device_series
+from gridiface.app.desks.settlement_past import Documents, Kept, SettlementPast
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
-from gridiface.domain.quantities import Quantity
-from gridiface.domain.telemetry import Reading
+from gridiface.domain.ports import Change, DeleteDocument, PutDocument
 from gridiface.errors import ConfigError
 
 SPACE = "app/settlement"
 
-#: Meter data are looked for this long before an event, s: the longest look-back and the day itself.
-BEFORE_S = 47 * 86_400.0
 
-#: And this long after its end: a mean over its last hour is dated then.
-AFTER_S = 3600.0
-_PAGE = 10_000
-
-
-class Readings(Protocol):
+class Readings(Powers, Documents, Protocol):
     """The store as this desk uses it."""
-
-    async def readings(self, device_id: str, *, start: Instant, end: Instant, limit: int = 10_000) -> list[Reading]:
-        """Readings by time."""
-        ...
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """Make durable."""
         ...
-
-    async def documents(self, space: str) -> list[Document]:
-        """All of one space."""
-        ...
-
-    async def document(self, space: str, key: str) -> Document | None:
-        """One, or None."""
-        ...
-
-
-async def readings_of(store: Readings, device_id: str, start: Instant, end: Instant) -> list[Reading]:
-    """All active-power readings, page by page; the last instant of a full page is read again with the next."""
-    found: list[Reading] = []
-    while True:
-        page = await store.readings(device_id, start=start, end=end, limit=_PAGE)
-        full = len(page) == _PAGE
-        last = page[-1].source_time if page else end
-        kept = [one for one in page if not full or one.source_time < last or one.source_time == page[0].source_time]
-        found.extend(one for one in kept if one.quantity is Quantity.ACTIVE_POWER)
-        if not full:
-            return found
-        start = last if last > page[0].source_time else math.nextafter(last, math.inf)
 
 
 class SettlementDesk:
@@ -226,23 +192,30 @@ class SettlementDesk:
         self, settlements: Mapping[str, Kept], along: Sequence[Change], asked: Mapping[str, Any] | None = None
     ) -> None:
         """Make settlements durable in the place of those before them; `asked`: what one of them was made with."""
-        changes: list[Change] = list(along)
         terms = {} if asked is None else {asked["event"]: asked}
+        # Texts and sums of thousands of rows take a while.
+        made = await asyncio.to_thread(self._changes, settlements, terms)
+        await self._store.commit([*along, *made])
         for name, (kept, end) in settlements.items():
-            changes.append(PutDocument(SPACE, name, exports.settlement_json(kept, end).encode()))
-            changes += self._past.changes(name, kept, self._kept.get(name), terms.get(name))
-        await self._store.commit(changes)
-        for name, (kept, _) in settlements.items():
             self._past.keep(name, kept, self._kept.get(name), terms.get(name))
+            self._summaries[name] = kept, await asyncio.to_thread(self._summed, name, kept, end)
         self._kept.update(settlements)
+
+    def _changes(self, settlements: Mapping[str, Kept], terms: Mapping[str, Mapping[str, Any]]) -> list[Change]:
+        """What makes settlements durable in the place of those before them."""
+        found: list[Change] = []
+        for name, (kept, end) in settlements.items():
+            found.append(PutDocument(SPACE, name, exports.settlement_json(kept, end).encode()))
+            found += self._past.changes(name, kept, self._kept.get(name), terms.get(name))
+        return found
 
     async def _series(self, asked: Mapping[str, Any]) -> list[MeterSeries]:
         made: list[MeterSeries] = []
         silent: list[str] = []
         phase_s = Calendar(tz=zone(asked["zone"])).phase(asked["start"], asked["interval_s"])
+        start, end = asked["start"] - BEFORE_S, asked["end"] + AFTER_S
         for name in asked["devices"]:
-            readings = await readings_of(self._store, name, asked["start"] - BEFORE_S, asked["end"] + AFTER_S)
-            one = await asyncio.to_thread(from_readings, readings, asked["interval_s"], phase_s)
+            one = await device_series(self._store, name, start, end, asked["interval_s"], phase_s)
             if one is None:
                 silent.append(name)
                 one = nothing_metered(name, asked["start"], asked["interval_s"], phase_s)

@@ -27,10 +27,9 @@ from gridiface.aggregation.settlement import event_days as event_days_of
 from gridiface.aggregation.settlement.calendar import nerc_holidays, zone
 from gridiface.aggregation.settlement.regulation_score import SAMPLE_S
 from gridiface.aggregation.settlement.rows import ALL_METHODS
-from gridiface.aggregation.settlement.series import from_readings
 from gridiface.app.desks import exports
+from gridiface.app.desks.device_series import AFTER_S, BEFORE_S, device_series
 from gridiface.app.desks.exports import Format
-from gridiface.app.desks.settlement_desk import AFTER_S, BEFORE_S, readings_of
 from gridiface.app.dispatching import device_lines
 from gridiface.app.importers import CsvForm
 from gridiface.app.importers.lists import read_commitments
@@ -48,9 +47,7 @@ from gridiface.cli.reports.settled import Beside, OptOuts, counted, opt_outs_in,
 from gridiface.cli.terminal.days import EventDays, Holidays, Nerc, days_in, instant
 from gridiface.cli.terminal.progress import working
 from gridiface.cli.terminal.showing import Json, many
-from gridiface.domain.clock import Instant
 from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.telemetry import Reading
 from gridiface.errors import ConfigError
 from gridiface.store.repository import Store
 
@@ -345,9 +342,7 @@ def _series(
         return list(merged.values())
     if database is not None and meters and not files:
         interval_s = event.interval_s or _STORE_INTERVAL_S
-        found = asyncio.run(_stored(database, meters, event.start - BEFORE_S, event.end + AFTER_S))
-        phase_s = calendar.phase(event.start, interval_s)
-        made = [from_readings(readings, interval_s, phase_s) for readings in found]
+        made = asyncio.run(_stored(database, meters, event, interval_s, calendar.phase(event.start, interval_s)))
         missing = [name for name, one in zip(meters, made, strict=True) if one is None]
         if missing:
             raise ConfigError(f"the store has no active power of {', '.join(missing[:5])} for that time")
@@ -355,9 +350,12 @@ def _series(
     raise ConfigError("say where the meter data are: files, or --database together with --meter")
 
 
-async def _stored(database: str, meters: list[str], start: Instant, end: Instant) -> list[list[Reading]]:
+async def _stored(
+    database: str, meters: list[str], event: SettlementEvent, interval_s: float, phase_s: float
+) -> list[MeterSeries | None]:
+    start, end = event.start - BEFORE_S, event.end + AFTER_S
     async with await Store.open(database, create=False) as store:
-        return [await readings_of(store, name, start, end) for name in meters]
+        return [await device_series(store, name, start, end, interval_s, phase_s) for name in meters]
 
 
 async def _performance(database: str, control_id: str) -> list[PerformanceInterval]:

@@ -24,8 +24,11 @@ from gridiface.operator.rows.present import reached
 from gridiface.operator.schema import Asked, Id, Name, Number, Text
 from gridiface.wording import worded
 
-#: Devices of one settlement: each costs up to 47 days of readings.
-_MOST_DEVICES = 500
+#: Devices of one settlement: each costs up to 47 days of readings, some 30 ms of quarter hours.
+_MOST_DEVICES = 5000
+
+#: Longest body: so many devices with a name and a commitment each.
+MOST_BYTES = 1024 * 1024
 
 #: Holidays and days of events that are named; times of opt-outs.
 _MOST_DAYS, _MOST_SPANS = 1000, 5000

@@ -14,7 +14,7 @@ from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
 from gridiface.naming import following
-from gridiface.operator.accounts.settling import NewSettlement, asked_of
+from gridiface.operator.accounts.settling import MOST_BYTES, NewSettlement, asked_of
 from gridiface.operator.api.routing import Area, Call, delete, get, post, unknown
 from gridiface.operator.desk import Desk
 from gridiface.operator.problems import Refused
@@ -205,6 +205,7 @@ class SettlementsArea(Area):
         "Settle an event from the readings in the store; again: a new revision where late data changed a figure",
         scope="configure",
         problems=(404,),
+        most_bytes=MOST_BYTES,
     )
     async def settle_event(self, call: Call[NoQuery, NewSettlement]) -> SettlementMade:
         """What came of it."""

@@ -91,9 +91,15 @@ class FakeArrow:
             string=lambda: "string",
             float64=lambda: "double",
             array=lambda values, type: (values, type),
-            table=lambda data: data,
+            field=lambda name, kind, metadata: (name, metadata),
+            schema=lambda fields: fields,
+            Table=types.SimpleNamespace(from_arrays=self.table),
             write_table=self.write,
         )
+
+    def table(self, data: list[tuple[list[Any], str]], schema: list[tuple[str, Any]]) -> dict[str, Any]:
+        self.units = dict(schema)
+        return {name: column for (name, _), column in zip(schema, data, strict=True)}
 
     def write(self, data: dict[str, tuple[list[Any], str]], path: str) -> None:
         if self.broken:
@@ -108,6 +114,7 @@ def test_parquet_columns_and_types(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert tuple(fake.columns) == exports.SETTLEMENT_COLUMNS
     assert fake.columns["metered_w"] == ([-400.0, None], "double")
     assert fake.columns["revision"] == ([1, 1], "int64")
+    assert (fake.units["metered_w"], fake.units["share"]) == ({"unit": "W", "sign": "+ delivered to the grid"}, None)
     values, kind = fake.columns["start"]
     assert (values[0].timestamp(), kind) == (1_782_864_000.0, "timestamp[ms, UTC]")
     exports.write_parquet([INTERVAL], tmp_path / "x.parquet")
@@ -120,7 +127,9 @@ def test_parquet_columns_and_types(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_parquet_with_the_real_library(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     exports.write_parquet([row(), row(1, None)], tmp_path / "x.parquet")
-    table = parquet.read_table(str(tmp_path / "x.parquet")).to_pylist()
+    read = parquet.read_table(str(tmp_path / "x.parquet"))
+    assert read.schema.field("baseline_w").metadata == {b"unit": b"W", b"sign": b"+ delivered to the grid"}
+    table = read.to_pylist()
     assert [record["metered_w"] for record in table] == [-400.0, None]
     assert table[0]["start"].timestamp() == 1_782_864_000.0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.app.desks.settlement_desk import SettlementDesk, readings_of
+from gridiface.app.desks.settlement_desk import SettlementDesk
 from gridiface.domain.ports import AppendReadings
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
@@ -104,12 +104,6 @@ async def test_one_of_whom_nothing_is_known_does_not_hinder_the_others(tmp_path:
             assert [row["delivered_w"] for row in known] == [1000.0, 1000.0]
         with pytest.raises(ConfigError, match="no active power of 'silent', 'mute' for"):
             await desk.settle({**asked, "devices": ["silent", "mute"]}, END, along=[])
-
-
-async def test_readings_come_whole_over_pages(tmp_path: Path) -> None:
-    async with await Store.open(f"sqlite:///{tmp_path}/s.sqlite") as store:
-        await store.commit([AppendReadings(tuple(reading(float(n), 1.0) for n in range(10_001)))])
-        assert len(await readings_of(store, "load", 0.0, 20_000.0)) == 10_001
 
 
 async def baselines(desk: SettlementDesk, event: str, day: float, **changes: Any) -> list[Any]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gridiface.aggregation.settlement.series import BAD, ESTIMATED, GOOD, MeterSeries, from_readings
+from gridiface.aggregation.settlement.series import BAD, ESTIMATED, GOOD, MeterSeries
+from gridiface.aggregation.settlement.told import Told, from_told
 from gridiface.app.importers.meter_data import check_span, finished, is_xml, read_meter_file, readings_of
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Quality
@@ -43,7 +44,8 @@ def test_readings_carry_value_quality_and_both_times() -> None:
         (3.0, 2700.0, 99.0, Quality.ESTIMATED),
     ]
     assert {(r.device_id, r.quantity, r.duration_s) for r in portion} == {("a", Quantity.ACTIVE_POWER, 900.0)}
-    again = from_readings(portion, 900.0)
+    rows = [(r.value, r.source_time, r.received, r.duration_s, r.quality.value, r.phase.value) for r in portion]
+    again = from_told("a", Told.of(rows), 900.0)
     assert again is not None
     np.testing.assert_array_equal(again.w, one.w)
 

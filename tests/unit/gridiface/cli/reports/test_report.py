@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gridiface.app.desks import settlement_desk
+from gridiface.app.desks import device_series
 from gridiface.cli.reports import importing, report
 from gridiface.errors import ConfigError, GridifaceError
 
@@ -126,7 +126,7 @@ def test_from_the_store(tmp_path: Path) -> None:
 
 
 def test_pages_of_the_store_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settlement_desk, "_PAGE", 7)
+    monkeypatch.setattr(device_series, "_PAGE", 7)
     test_from_the_store(tmp_path)
 
 
