@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ CONNECTION_KEYS = ("host", "port", "unit_id")
 _UNIT_WORDS = ("slave_id", "slave", "unit", "device_id", "modbus_id", "address")
 _FIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WRITE_WORD = re.compile(r"write|command|setpoint|set_point|control", re.IGNORECASE)
+_SECONDS = re.compile(r"(_m?s|sec\w*|time)\b", re.IGNORECASE)
 _RAMP_WORD = re.compile(r"ramp", re.IGNORECASE)
 _HOUR_S = 3600.0
 
@@ -139,7 +141,8 @@ def ramp_w_per_s(document: Document, place: Place, rate: float | None, range_kw:
         name = str(key)
         if name == "ramp_rate" or not _RAMP_WORD.search(name):
             continue
-        if not isinstance(document.get((*place, name)), int | float):
+        misspelt = get_close_matches(name.lower(), ["ramp_rate"], cutoff=0.85) and not _SECONDS.search(name)
+        if misspelt or not isinstance(document.get((*place, name)), int | float):
             document.warn((*place, name), "unknown key, left out", "ramp_rate counts, in kW per minute")
             continue
         seconds = document.number((*place, name), low=0, high=1e7)

@@ -152,15 +152,17 @@ class Document:
             told = (one for one in self.findings if one.severity is Severity.ERROR or one.meant in errors)
             raise ConfigError("\n".join(map(str, told)))
 
-    def root(self, key: str) -> Place:
+    def root(self, key: str, beside: Sequence[str] = ()) -> Place:
         """Where the form's content begins: below `key`, or at the top where the file leaves that key out.
+
+        `beside`: what may stand beside `key`.
 
         Raises:
             ConfigError: there are no keys and values there.
         """
         base: Place = (key,) if isinstance(self.data, Mapping) and key in self.data else ()
         if base:
-            self.unknown_keys((), (key,))
+            self.unknown_keys((), (key, *beside))
         self.mapping(base, required=True)
         self.raise_errors()
         return base

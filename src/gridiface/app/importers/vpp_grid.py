@@ -22,7 +22,8 @@ from gridiface.app.importers.convert import (
 from gridiface.app.importers.findings import Document, Place
 
 MOST_ASSETS = 10_000
-_SITE_KEYS = ("site_id", "coordinator_version", "dispatch_scheduling", "assets", "ai_orchestrator")
+_ORCHESTRATOR = "ai_orchestrator"
+_SITE_KEYS = ("site_id", "coordinator_version", "dispatch_scheduling", "assets", _ORCHESTRATOR)
 _ASSET_KEYS = (
     "asset_id",
     "topology",
@@ -69,7 +70,7 @@ def import_vpp_grid(text: str, path: Path) -> Imported:
         ConfigError: every error, one a line: `file:line: place: what; fix`.
     """
     document = Document(path, text, "yaml")
-    base = document.root("vpp_grid")
+    base = document.root("vpp_grid", (_ORCHESTRATOR,))
     document.unknown_keys(base, _SITE_KEYS)
     title = document.line((*base, "site_id")) or "site"
     site = identifier(document, (*base, "site_id"), title)
@@ -225,7 +226,12 @@ def _rating(document: Document, place: Place) -> tuple[dict[str, float], bool]:
 
 def _engine(document: Document, base: Place) -> dict[str, float]:
     """What of the orchestrator's block and of the sensors is the engine's in our configuration."""
-    place = (*base, "ai_orchestrator")
+    place: Place = (*base, _ORCHESTRATOR)
+    if base and document.get((_ORCHESTRATOR,)) is not None:
+        if document.get(place) is None:
+            place = (_ORCHESTRATOR,)  # some files have it beside the site
+        else:
+            document.warn((_ORCHESTRATOR,), "stands inside vpp_grid, too: that one counts", "keep one")
     document.unknown_keys(place, _ORCHESTRATOR_KEYS)
     for key in ("endpoint", "auth"):
         if document.get((*place, key)) is not None:

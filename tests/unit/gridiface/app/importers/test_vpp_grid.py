@@ -45,6 +45,20 @@ def warnings(text: str) -> list[str]:
     return [str(f) for f in import_vpp_grid(text, PATH).findings if f.severity is Severity.WARNING]
 
 
+def test_an_orchestrator_beside_the_site_counts_and_a_misspelt_ramp_is_no_time() -> None:
+    inside, beside = SITE.split("  ai_orchestrator:")
+    beside = "ai_orchestrator:" + beside
+    made = import_vpp_grid(inside + beside, PATH)
+    assert made.config.engine == import_vpp_grid(SITE, PATH).config.engine
+    assert made.config.engine.period_s == 1.5
+    assert warnings(inside + beside) == []
+    (twice,) = warnings(SITE + beside.replace("1500", "9000"))
+    assert "stands inside vpp_grid, too" in twice
+    (ramp,) = warnings(SITE.replace("ramp_rate", "ramp_rat"))
+    assert "ramp_rat: unknown key, left out; ramp_rate counts" in ramp
+    assert any("in seconds" in one for one in warnings(SITE.replace("ramp_rate", "ramp_rate_s")))
+
+
 def test_golden_site() -> None:
     made = import_vpp_grid(SITE, PATH)
     (device,) = made.config.devices
