@@ -32,6 +32,14 @@ def dnp3_checks(block: Dnp3) -> Iterator[tuple[Place, str]]:
             where = endpoint.listen or endpoint.connect or "the serial line"
             text = f"link address {address} is another outstation's behind {where}; give each its own address"
             yield ("outstations", index, "address"), text
+    reached = {name for one in block.endpoints for name in one.outstations or names}
+    for index, name in enumerate(names):
+        # A name that is no outstation's is told above, and may be meant for this one.
+        if name not in reached and reached <= set(names):
+            text = (
+                f"no end point has {name!r} behind it: no master can reach it; name it in an end point's `outstations`"
+            )
+            yield ("outstations", index, "name"), text
     for number, outstation in enumerate(block.outstations):
         for place, text in _outstation(outstation):
             yield ("outstations", number, *place), text

@@ -33,6 +33,14 @@ class Sessions(Block):
         default=43_200.0, ge=300, le=2_592_000, description="so long after its start, a session is over in any case, s"
     )
 
+    @model_validator(mode="after")
+    def _idle_counts(self) -> Self:
+        # Who shortens longest_s alone has said nothing of idle_s.
+        if "idle_s" in self.model_fields_set and self.idle_s > self.longest_s:
+            text = f"idle_s {self.idle_s:g} is above longest_s {self.longest_s:g}, which ends a session before"
+            raise ValueError(f"{text}; make it less, or longest_s more")
+        return self
+
 
 class OperatorLimits(Block):
     """What one caller (user, token, or address without either) may take."""

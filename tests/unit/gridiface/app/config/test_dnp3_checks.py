@@ -40,6 +40,13 @@ def test_an_end_point_names_outstations_that_exist() -> None:
     assert found == ["endpoints.0.outstations.0: no outstation 'gatewy'; did you mean 'gateway'?"]
 
 
+def test_an_outstation_that_no_master_can_reach_is_told() -> None:
+    endpoints = [{"listen": "127.0.0.1:0", "outstations": ["a"]}]
+    [found] = told(station("a", 10), station("b", 11), endpoints=endpoints)
+    assert found.startswith("outstations.1.name: no end point has 'b' behind it: no master can reach it; name it in")
+    assert told(station("a", 10), station("b", 11), endpoints=[*endpoints, {"listen": "127.0.0.1:1"}]) == []
+
+
 def test_masters_of_an_outstation_differ() -> None:
     masters = [{"name": "m", "address": 1}, {"name": "m", "address": 1}]
     found = told(station("a", 10, masters=masters))

@@ -24,3 +24,10 @@ def test_loopback_may_be_plain(listen: str) -> None:
 def test_range_of_authority() -> None:
     with pytest.raises(ValidationError, match="authority_min"):
         Operator.model_validate({"authority_min": 2, "authority_max": 1})
+
+
+def test_a_session_cannot_idle_for_longer_than_it_lasts() -> None:
+    with pytest.raises(ValidationError, match="idle_s 3600 is above longest_s 1800"):
+        Operator.model_validate({"sessions": {"idle_s": 3600, "longest_s": 1800}})
+    assert Operator.model_validate({"sessions": {"longest_s": 600}}).sessions.longest_s == 600
+    assert Operator.model_validate({"sessions": {"idle_s": 600, "longest_s": 600}}).sessions.idle_s == 600
