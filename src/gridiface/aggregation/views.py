@@ -86,6 +86,14 @@ class FleetViews:
         """The quality of each device's newest data, None without any."""
         return self._fleet.qualities(0.0 if self._now is None else self._now)
 
+    def silent(self) -> Mapping[str, Quality | None]:
+        """The devices whose newest data are bad, stale or not there, with their quality."""
+        return self._fleet.silent(0.0 if self._now is None else self._now)
+
+    def counts(self) -> Mapping[Quality | None, int]:
+        """How many devices have newest data of each quality; None: no data."""
+        return self._fleet.counts(0.0 if self._now is None else self._now)
+
     def totals(self) -> Sequence[GroupTotal]:
         """All groups as one each, by id."""
         now = 0.0 if self._now is None else self._now

@@ -14,7 +14,6 @@ from gridiface.app.fronts.front import Front
 from gridiface.app.running import Running
 from gridiface.domain.clock import Instant
 from gridiface.domain.telemetry import Quality
-from gridiface.drivers.breaker import BreakerState
 from gridiface.operator.desk import Desk
 
 _log = logging.getLogger("gridiface.operator")
@@ -78,7 +77,7 @@ class AlarmSources:
 
     def _devices_lost(self, now: Instant) -> Present:
         blocked = self._desk.blocks.is_blocked
-        found = self._server.engine.qualities()
+        found = self._server.engine.silent()
         return {
             name: f"its data are {quality.value}{f': {loss}' if (loss := self._desk.status.loss(name)) else ''}"
             for name, quality in found.items()
@@ -89,9 +88,9 @@ class AlarmSources:
         southbound = self._server.southbound
         if southbound is None:
             return {}
-        names = (device.id for device in self._server.engine.devices())
-        state = southbound.dispatcher.breaker_state
-        return {name: "it failed again and again" for name in names if state(name) is BreakerState.OPEN}
+        known = self._server.engine.device
+        open_ = (name for name in southbound.dispatcher.open_breakers() if known(name) is not None)
+        return dict.fromkeys(open_, "it failed again and again")
 
     def _in_doubt(self, _: Instant) -> Present:
         return dict.fromkeys(self._server.engine.desk.in_doubt(), "its reported state of charge left its own history")

@@ -9,11 +9,8 @@ from gridiface.app.fleet.identities import lfdi_of
 from gridiface.app.fleet.members import SEP2
 from gridiface.app.fronts.front import Front
 from gridiface.app.running import Running
-from gridiface.domain.telemetry import Quality
 from gridiface.operator.certificates import CertificateDesk
 from gridiface.operator.parts import PartHealth
-
-_TRUSTED = frozenset({Quality.GOOD, Quality.ESTIMATED})
 
 
 def parts_of(server: Running, fronts: Iterable[Front]) -> list[PartHealth]:
@@ -56,13 +53,10 @@ def certificate_desk_of(server: Running) -> CertificateDesk:
 
 
 def _drivers(server: Running) -> Iterator[PartHealth]:
-    qualities = server.engine.qualities()
-    total: Counter[str] = Counter()
-    heard: Counter[str] = Counter()
-    for device in server.engine.devices():
-        if device.driver != SEP2:
-            total[device.driver] += 1
-            heard[device.driver] += qualities.get(device.id) in _TRUSTED
+    silent = Counter(device.driver for name in server.engine.silent() if (device := server.engine.device(name)))
+    total = Counter(device.driver for device in server.engine.devices())
+    del total[SEP2]
+    heard = total - silent
     for name, count in sorted(total.items()):
         state = "ok" if heard[name] == count else "degraded" if heard[name] else "down"
         yield PartHealth(

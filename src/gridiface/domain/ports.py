@@ -328,6 +328,14 @@ class FleetSurvey(FleetView, Protocol):
         """The quality of each device's newest data, None without any; one call for a fleet of any size."""
         ...
 
+    def silent(self) -> Mapping[str, Quality | None]:
+        """The devices whose newest data are bad, stale or not there, with their quality: few where all is well."""
+        ...
+
+    def counts(self) -> Mapping[Quality | None, int]:
+        """How many devices have newest data of each quality, also of those that none has; None: no data."""
+        ...
+
     def totals(self) -> Sequence[GroupTotal]:
         """All groups as one each, by id; one call for a fleet of any size."""
         ...

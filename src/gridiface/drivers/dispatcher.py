@@ -136,6 +136,12 @@ class Dispatcher:
         """As `DeviceChannel.serves`."""
         return device_id in self._lanes
 
+    def open_breakers(self) -> list[str]:
+        """The devices that are not asked because they failed again and again."""
+        broken = [(name, lane.breaker) for name, lane in self._lanes.items() if not lane.breaker.closed]
+        now = self._clock.monotonic()
+        return [name for name, breaker in broken if breaker.state(now) is BreakerState.OPEN]
+
     def breaker_state(self, device_id: str) -> BreakerState | None:
         """Whether the device is asked at present; None for unknown devices."""
         lane = self._lanes.get(device_id)

@@ -144,7 +144,7 @@ class Desk:
         self.figures.alarms = lambda: [
             (KINDS[alarm.kind].severity, alarm.acknowledged is not None) for alarm in self.alarms.standing()
         ]
-        self.status.is_blocked = self.blocks.is_blocked
+        self.status.is_blocked, self.status.blocked = self.blocks.is_blocked, self.blocks.names
 
     async def open(self) -> None:
         """Read tokens, users, sessions and blocks, and tell the engine of the blocks; call it once, before listening.

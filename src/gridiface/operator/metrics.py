@@ -79,8 +79,8 @@ class Figures:
 
     @staticmethod
     def _now(status: Status, now: Instant, *, ready: bool) -> dict[str, list[Sample]]:
-        looked = status.qualities(now)
-        qualities = Counter("none" if quality is None else quality.value for quality in looked.values())
+        counts = status.counts(now)
+        blocked = sum(status.fleet.device(name) is not None for name in status.blocked())
         states = Counter(state_at(control, now) for control in status.controls() if not control.is_default)
         groups = status.group_rows(now)[:NAMES]
 
@@ -91,8 +91,8 @@ class Figures:
         return {
             "gridiface_info": [({"version": __version__}, 1)],
             "gridiface_ready": [({}, int(ready))],
-            "gridiface_devices": [({"quality": name}, qualities[name]) for name in [*Quality, "none"]],
-            "gridiface_devices_blocked": [({}, sum(map(status.is_blocked, looked)))],
+            "gridiface_devices": [({"quality": one or "none"}, counts.get(one, 0)) for one in (*Quality, None)],
+            "gridiface_devices_blocked": [({}, blocked)],
             "gridiface_controls": [({"state": state}, states[state]) for state in ControlState],
             **dict(
                 [

@@ -22,8 +22,10 @@ from gridiface.domain.fleet import Capability, Device, Group
 from gridiface.domain.telemetry import Quality, Snapshot
 
 #: Qualities that count as online; qualities of which nothing that was told is counted.
-_TRUSTED = frozenset({Quality.GOOD, Quality.ESTIMATED})
-_SILENT = frozenset({Quality.BAD, Quality.STALE})
+#: By the number that a column holds; -1, no data, finds the last.
+_QUALITIES: tuple[Quality | None, ...] = (*Quality, None)
+_TRUSTED = np.array([quality in {Quality.GOOD, Quality.ESTIMATED} for quality in _QUALITIES])
+_STALE = np.array([quality in {Quality.BAD, Quality.STALE} for quality in _QUALITIES])
 
 
 class Fleet:
@@ -39,6 +41,7 @@ class Fleet:
         self._metered: dict[str, tuple[str, ...]] = {}
         self._unmetered: dict[str, IntArray] = {}
         self._meters: dict[str, tuple[str, ...]] | None = None
+        self._devices: tuple[Device, ...] | None = None
         #: Counts up when devices or groups change.
         self.edition = 0
 
@@ -61,7 +64,7 @@ class Fleet:
         self._abilities.clear()
         self._metered.clear()
         self._unmetered.clear()
-        self._meters = None
+        self._meters = self._devices = None
 
     def join(self, device_id: str, groups: Iterable[str]) -> None:
         """Put a device into groups, beside who is in them; unknown ones are left out.
@@ -172,7 +175,9 @@ class Fleet:
 
     def devices(self) -> Sequence[Device]:
         """See `ports.FleetView`."""
-        return tuple(sorted(self.columns.devices, key=lambda device: device.id))
+        if self._devices is None:
+            self._devices = tuple(sorted(self.columns.devices, key=lambda device: device.id))
+        return self._devices
 
     def groups(self) -> Sequence[Group]:
         """See `ports.FleetView`."""
@@ -190,16 +195,27 @@ class Fleet:
         return self.columns.batches[int(self.columns.batch[row])][int(self.columns.batch_at[row])]
 
     def qualities(self, now: Instant) -> Mapping[str, Quality | None]:
-        """See `ports.FleetView`."""
-        return self._intake.qualities(now)
+        """See `ports.FleetSurvey`."""
+        return self._named(slice(None), now)
+
+    def silent(self, now: Instant) -> Mapping[str, Quality | None]:
+        """See `ports.FleetSurvey`."""
+        return self._named(np.flatnonzero(~_TRUSTED[self._intake.qualities(now)]), now)
+
+    def _named(self, rows: IntArray | slice, now: Instant) -> Mapping[str, Quality | None]:
+        """The qualities of some rows by device."""
+        codes = self._intake.qualities(now)[rows].tolist()
+        return dict(zip(self.columns.ids[rows].tolist(), map(_QUALITIES.__getitem__, codes), strict=True))
+
+    def counts(self, now: Instant) -> Mapping[Quality | None, int]:
+        """See `ports.FleetSurvey`."""
+        many = np.bincount(self._intake.qualities(now) + 1, minlength=len(_QUALITIES)).tolist()
+        return dict(zip((None, *Quality), many, strict=True))
 
     def trusted(self, now: Instant) -> tuple[BoolArray, BoolArray]:
         """Per row: whether the newest data are good or estimated; whether they are bad or stale."""
-        found = self._intake.qualities(now)
-        qualities = [found[name] for name in self.columns.ids.tolist()]
-        good = np.array([quality in _TRUSTED for quality in qualities], dtype=np.bool_)
-        silent = np.array([quality in _SILENT for quality in qualities], dtype=np.bool_)
-        return good, silent
+        codes = self._intake.qualities(now)
+        return _TRUSTED[codes], _STALE[codes]
 
     def meter(self, group_id: str) -> int | None:
         """The row of the device that measures a group's total, where there is one."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from gridiface.aggregation.allocate import FloatArray, IntArray
 from gridiface.aggregation.config import EngineConfig
@@ -45,6 +46,10 @@ _BURST_S = 0.5
 
 #: States in which a device cannot be asked for power.
 IDLE_STATES = frozenset({OperatingState.OFF, OperatingState.FAULT, OperatingState.SHUTTING_DOWN})
+
+
+#: Qualities as the columns hold them.
+_CODES = {quality: code for code, quality in enumerate(Quality)}
 
 
 class Intake:
@@ -107,22 +112,17 @@ class Intake:
             shown = self._shown[device_id] = (snapshot, made_of, made)
         return shown[2]
 
-    def qualities(self, now: Instant) -> dict[str, Quality | None]:
-        """The quality that each device's newest snapshot has by now, None without one; for the whole fleet at once."""
+    def qualities(self, now: Instant) -> npt.NDArray[np.int8]:
+        """The quality that each device's newest snapshot has by now, per row: which of `Quality`, -1 without one."""
         c = self._c
         age = now - c.received
         old = c.lost | (age > np.maximum(self._config.stale_after_s, 2.0 * c.period_s))
-        found: dict[str, Quality | None] = dict.fromkeys(c.ids.tolist())
-        for device_id, aged in zip(found, old.tolist(), strict=True):
-            snapshot = self.newest.get(device_id)
-            if snapshot is not None:
-                quality = snapshot.quality
-                found[device_id] = Quality.STALE if aged and quality is Quality.GOOD else quality
-        return found
+        return np.where(old & (c.quality == _CODES[Quality.GOOD]), _CODES[Quality.STALE], c.quality).astype(np.int8)
 
     def _take(self, batch: dict[int, Snapshot], now: Instant) -> bool:
         """One snapshot each of some devices."""
         changed = False
+        self._c.quality[list(batch)] = [_CODES[snapshot.quality] for snapshot in batch.values()]
         for row, snapshot in batch.items():
             self.newest[snapshot.device_id] = snapshot
             if snapshot.quality is Quality.BAD:

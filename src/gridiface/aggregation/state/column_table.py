@@ -100,6 +100,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "received": (np.float64, -np.inf),
     "period_s": (np.float64, FIRST_PERIOD_S),
     "asked_s": (np.float64, 0.0),  # it is asked so often; 0: not known
+    "quality": (np.int8, -1),  # of the newest snapshot: which of `Quality`; -1: there is none
     "seen": (np.int64, 0),
     "local": (np.bool_, 0),  # in local control, by its own word
     "parted": (np.bool_, 0),  # not connected to the grid, by its own word

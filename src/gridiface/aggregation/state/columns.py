@@ -98,6 +98,7 @@ class Columns:
     received: FloatArray
     period_s: FloatArray
     asked_s: FloatArray
+    quality: npt.NDArray[np.int8]
     seen: IntArray
     local: BoolArray
     parted: BoolArray

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Protocol
 
 from gridiface.domain.clock import Instant
@@ -47,6 +48,10 @@ class Blocks:
     def is_blocked(self, device_id: str) -> bool:
         """Whether a device is blocked."""
         return device_id in self._blocked
+
+    def names(self) -> Collection[str]:
+        """The devices that are blocked."""
+        return self._blocked.keys()
 
     def forget(self, device_id: str) -> None:
         """A device left the fleet, and its block the store with it."""

@@ -7,8 +7,9 @@ in W, + delivered to the grid.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import (
@@ -43,8 +44,10 @@ _OUTCOMES_SHOWN = 200
 #: How old the look at all devices may be, s.
 _SURVEY_S = 0.9
 
-#: Qualities of a device that says nothing.
-_SILENT = frozenset({None, Quality.BAD, Quality.STALE})
+#: Qualities of a device whose data can be trusted.
+_TRUSTED = (Quality.GOOD, Quality.ESTIMATED)
+
+_Look = TypeVar("_Look")
 
 #: A device (None: the control as a whole) and what it did.
 Step = tuple[str | None, OutcomeKind]
@@ -80,17 +83,16 @@ class Status:
     controls: Callable[[], Sequence[Control]]
     counters: Callable[[], Mapping[str, int]] = dict
     is_blocked: Callable[[str], bool] = lambda _: False
+    #: Those that are.
+    blocked: Callable[[], Collection[str]] = tuple
     #: "quarantined" or "charge in doubt": what of a device the engine does not believe; empty: it believes it.
     distrust: Callable[[str], str] = lambda _: ""
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
     _outcomes: OrderedDict[str, Steps] = field(default_factory=OrderedDict)
     _newest: deque[Outcome] = field(default_factory=lambda: deque(maxlen=4 * _OUTCOMES_SHOWN))
-    _surveyed: Instant = float("-inf")
     _losses: dict[str, str] = field(default_factory=dict)
     _failing: set[str] = field(default_factory=set)
-    _survey: Mapping[str, Quality | None] = field(default_factory=dict)
-    _totals: dict[str, GroupTotal] = field(default_factory=dict)
-    _requests: dict[str, float] = field(default_factory=dict)
+    _looks: dict[str, tuple[Instant, Any]] = field(default_factory=dict)
 
     def on_outcome(self, outcome: Outcome) -> None:
         """Take one durable step of a control in."""
@@ -153,44 +155,52 @@ class Status:
     def qualities(self, now: Instant) -> Mapping[str, Quality | None]:
         """The quality of each device's newest data, None without any; looked at anew when it is a second old.
 
-        A look at every device of a large fleet costs more than all else on the page; all readers share one.
+        It makes an entry for each device of a large fleet: who needs only some, or how many, asks for those.
         """
-        self._look(now)
-        return self._survey
+        return self._looked("qualities", self.fleet.qualities, now)
+
+    def counts(self, now: Instant) -> Mapping[Quality | None, int]:
+        """How many devices have newest data of each quality, None: no data; as old as `qualities`."""
+        return self._looked("counts", self.fleet.counts, now)
 
     def totals(self, now: Instant) -> Mapping[str, GroupTotal]:
         """Each group as one, by id; as old as `qualities`."""
-        self._look(now)
-        return self._totals
+        return self._looked("totals", lambda: {total.group_id: total for total in self.fleet.totals()}, now)
 
     def requests(self, now: Instant) -> Mapping[str, float]:
         """What running controls ask of each group by the engine's account, W; of several the highest authority's."""
-        self._look(now)
-        return self._requests
+        return self._looked("requests", lambda: self._asked(now), now)
 
     def troubled(self, now: Instant) -> list[str]:
         """The devices of which something cannot be expected: silent, failing, blocked; by id."""
-        odd = {name for name, quality in self.qualities(now).items() if quality in _SILENT}
-        blocked = {name for name in self._survey if self.is_blocked(name)}
-        return ordered(odd | blocked | (self._failing & self._survey.keys()))
+        marked = [name for name in {*self.blocked(), *self._failing} if self.fleet.device(name) is not None]
+        return ordered({*self._looked("silent", self.fleet.silent, now), *marked})
 
-    def _look(self, now: Instant) -> None:
-        if abs(now - self._surveyed) < _SURVEY_S:
-            return
-        self._survey = self.fleet.qualities()
-        self._totals = {total.group_id: total for total in self.fleet.totals()}
-        self._requests = {}
+    def _looked(self, what: str, look: Callable[[], _Look], now: Instant) -> _Look:
+        """What a look at the whole fleet shows: all readers share one, each kind is looked at when it is asked for."""
+        at, found = self._looks.get(what, (float("-inf"), None))
+        if not abs(now - at) < _SURVEY_S:
+            found = look()
+            self._looks[what] = now, found
+        return cast("_Look", found)
+
+    def _asked(self, now: Instant) -> dict[str, float]:
+        found: dict[str, float] = {}
         running = self.performance.running()
         controls = [c for c in self.controls() if c.id in running and not c.is_default]
         for control in sorted(controls, key=lambda control: control.source.authority):
             newest = running[control.id]
             if newest.requested_w is not None and state_at(control, now) is ControlState.ACTIVE:
-                self._requests[newest.target_id] = newest.requested_w
-        self._surveyed = now
+                found[newest.target_id] = newest.requested_w
+        return found
 
     def _device_counts(self, now: Instant) -> dict[str, int]:
-        trusted = sum(quality in {Quality.GOOD, Quality.ESTIMATED} for quality in self.qualities(now).values())
-        return {"total": len(self.fleet.devices()), "online": trusted}
+        counts = self.counts(now)
+        return {"total": sum(counts.values()), "online": sum(counts.get(quality, 0) for quality in _TRUSTED)}
+
+    def online(self, now: Instant) -> int:
+        """How many devices tell data that can be trusted."""
+        return self._device_counts(now)["online"]
 
     def device_row(self, device: Device) -> DeviceRow:
         """What a device was told last and what it does."""

@@ -44,7 +44,7 @@ class FleetPartsScreen:
         status, desk, now = self._house.status, self._house.desk, self._house.now()
         parts = {part.name.split()[0]: part for part in desk.parts()}
         controls = [one for one in status.controls() if not one.is_default]
-        online = sum(quality in {"good", "estimated"} for quality in status.qualities(now).values())
+        online = status.online(now)
         northbound = {"sep2", "vtn", "ven", "dnp3"} & parts.keys()
         steps = [
             (

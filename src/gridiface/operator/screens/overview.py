@@ -109,8 +109,11 @@ class OverviewScreen:
         }
 
     def _counts(self, view: View, now: Instant) -> dict[str, int]:
+        if view.names is None:
+            counts = self._house.status.counts(now)
+            return {"total": sum(counts.values()), "online": sum(counts.get(quality, 0) for quality in _TRUSTED)}
         qualities = self._house.status.qualities(now)
-        names = qualities.keys() if view.names is None else view.names & qualities.keys()
+        names = view.names & qualities.keys()
         online = sum(qualities[name] in _TRUSTED for name in names)
         return {"total": len(names), "online": online}
 

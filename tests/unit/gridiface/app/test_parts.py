@@ -6,14 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from gridiface.app.parts import parts_of, peers_of
-from gridiface.domain.telemetry import Quality
 from gridiface.operator.parts import PartHealth
 
 
 def server(**changes: Any) -> Any:
     device = SimpleNamespace(id="a", driver="sunspec")
     parts: dict[str, Any] = {
-        "engine": SimpleNamespace(qualities=lambda: {"a": Quality.GOOD, "b": None}, devices=lambda: [device]),
+        "engine": SimpleNamespace(silent=dict, devices=lambda: [device], device=lambda name: device),
         "store": SimpleNamespace(trouble=""),
         "config": SimpleNamespace(sep2=None),
     }
@@ -31,6 +30,15 @@ def test_drivers_and_store() -> None:
     }
     broken = server(store=SimpleNamespace(trouble="the disk is full"))
     assert said(broken)["store"] == ("down", "the disk is full")
+
+
+def test_a_driver_whose_devices_are_silent_is_down_and_one_of_whose_some_are_is_degraded() -> None:
+    devices = {name: SimpleNamespace(id=name, driver=driver) for name, driver in zip("abc", "xxy", strict=True)}
+    silent = {"a": None, "c": None, "gone": None}
+    engine = SimpleNamespace(silent=lambda: silent, devices=devices.values, device=devices.get)
+    found = said(server(engine=engine))
+    assert found["driver x"] == ("degraded", "1 of 2 devices answer")
+    assert found["driver y"] == ("down", "0 of 1 devices answer")
 
 
 def test_what_fronts_say_comes_first() -> None:

@@ -297,12 +297,14 @@ def test_the_breaker_opens_after_three_failures_and_tries_again_later(story: Any
         (delivery,) = await world.apply(world.told("d", 1.0))
         assert (delivery.outcome, delivery.attempts) == (TIMEOUT, 3)
         assert world.dispatcher.breaker_state("d") is BreakerState.OPEN
+        assert world.dispatcher.open_breakers() == ["d"]
         assert await world.outcome("d", 1.0) is BREAKER_OPEN
         assert len(device.writes) == 3
         await asyncio.sleep(10.1)
         device.always = None
         assert await world.outcome("d", 1.0) is ACKNOWLEDGED
         assert world.dispatcher.breaker_state("d") is BreakerState.CLOSED
+        assert world.dispatcher.open_breakers() == []
         assert world.dispatcher.counters.breaker_trips == 1
 
     story(tale, backoff_s=0.1)

@@ -121,6 +121,12 @@ class FakeFleet:
     def qualities(self) -> dict[str, Quality | None]:
         return {"a": Quality.GOOD, "b": None}
 
+    def silent(self) -> dict[str, Quality | None]:
+        return {"b": None}
+
+    def counts(self) -> dict[Quality | None, int]:
+        return {Quality.GOOD: 1, None: 1}
+
     def totals(self) -> list[GroupTotal]:
         known = {"allocated_w": 3000.0, "delivered_w": 2900.0, "soc": 0.5}
         return [GroupTotal(group_id=group.id, devices=2, online=1, **known) for group in self._groups]

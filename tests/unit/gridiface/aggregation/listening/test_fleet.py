@@ -23,10 +23,10 @@ class Ears:
 
     def __init__(self):
         self.newest = {}
-        self.found = {}
+        self.found = []
 
     def qualities(self, now):
-        return self.found
+        return np.array([-1 if one is None else list(Quality).index(one) for one in self.found], dtype=np.int8)
 
 
 def meter(name):
@@ -144,10 +144,23 @@ def test_a_total_is_the_meter_where_there_is_one_and_the_sum_of_members_where_no
 
 def test_who_is_trusted_and_who_is_silent():
     made = fleet()
-    made._intake.found = {"a": Quality.GOOD, "b": Quality.STALE, "c": None, "m": Quality.ESTIMATED}
+    made._intake.found = [Quality.GOOD, Quality.STALE, None, Quality.ESTIMATED]
     good, silent = made.trusted(T0)
     assert good.tolist() == [True, False, False, True]
     assert silent.tolist() == [False, True, False, False]
+    assert made.qualities(T0) == {"a": Quality.GOOD, "b": Quality.STALE, "c": None, "m": Quality.ESTIMATED}
+    assert made.silent(T0) == {"b": Quality.STALE, "c": None}
+    counted = {quality: count for quality, count in made.counts(T0).items() if count}
+    assert counted == {Quality.GOOD: 1, Quality.STALE: 1, None: 1, Quality.ESTIMATED: 1}
+
+
+def test_devices_are_put_in_order_once_until_they_change():
+    made = fleet()
+    first = made.devices()
+    assert made.devices() is first
+    made.columns.put(battery("A"))
+    made.renew()
+    assert [device.id for device in made.devices()] == ["A", "a", "b", "c", "m"]
 
 
 def test_the_set_point_of_a_device_is_the_one_of_its_batch():

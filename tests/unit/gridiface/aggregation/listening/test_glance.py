@@ -55,6 +55,8 @@ def test_totals_are_the_sums_of_snapshots_and_setpoints() -> None:
     engine.tick(later)
 
     assert engine.qualities() == {"a": Quality.GOOD, "b": Quality.GOOD, "c": Quality.BAD, "d": None}
+    assert engine.silent() == {"c": Quality.BAD, "d": None}
+    assert (engine.counts()[Quality.GOOD], engine.counts()[Quality.BAD], engine.counts()[None]) == (2, 1, 1)
     totals = {total.group_id: total for total in engine.totals()}
     assert list(totals) == ["all", "half"]
     for name, total in totals.items():

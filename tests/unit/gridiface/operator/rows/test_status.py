@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Outcome, OutcomeKind
@@ -47,6 +48,19 @@ def test_all_devices_are_looked_at_once_a_second_and_after_a_set_clock(status: S
         status.qualities(now)
     assert len(looked) == 3
     assert status.qualities(50.0)["b"] is None
+
+
+def test_what_is_shown_each_second_makes_no_entry_for_each_device(status: Status) -> None:
+    def each() -> Any:
+        raise AssertionError("an entry for each device of the fleet")
+
+    status.fleet.qualities = status.fleet.devices = each  # type: ignore[method-assign] # spy
+    assert status.at(100.0)["devices"] == {"total": 2, "online": 1}
+    assert status.online(100.0) == 1
+    status.blocked = lambda: {"a", "gone"}
+    status.on_deliveries([])
+    assert status.troubled(100.0) == ["a", "b"]
+    assert set(status.totals(100.0)) == {group.id for group in status.fleet.groups()}
 
 
 def test_a_long_schedule_does_not_hide_what_runs(status: Status) -> None:
