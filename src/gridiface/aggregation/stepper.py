@@ -24,7 +24,7 @@ from gridiface.aggregation.listening.metering import Metering
 from gridiface.aggregation.splitting import probing
 from gridiface.aggregation.splitting.closed_loop import Pace, Trim, judge_lack
 from gridiface.aggregation.splitting.fast_ramp import FastRamp
-from gridiface.aggregation.splitting.handover import FETCHED_S, FETCHES, Handover
+from gridiface.aggregation.splitting.handover import FETCHED_S, FETCHES, Handover, without_ramps
 from gridiface.aggregation.splitting.look_ahead import look_ahead
 from gridiface.aggregation.splitting.quickness import Quickness
 from gridiface.aggregation.splitting.solution import NodeResult, Settings, Solution, Step
@@ -32,6 +32,7 @@ from gridiface.aggregation.splitting.solver import Solver
 from gridiface.aggregation.splitting.to_the_end import note_lasts
 from gridiface.aggregation.splitting.trying import held_on_trial, try_to_move
 from gridiface.aggregation.splitting.vars import split_vars
+from gridiface.aggregation.state.column_table import UNLIMITED
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, device_target, group_target
 from gridiface.domain.clock import Instant
@@ -85,6 +86,7 @@ class Stepper:
             if trim.at is not None:
                 trim.at += seconds
         self._pace.shift_time(seconds)
+        self.handover.shift_time(seconds)
         self.fast_ramp.fading.shift_time(seconds)
         self._split_at += seconds
         self._ran_at += seconds
@@ -108,7 +110,7 @@ class Stepper:
         self._renewed |= bounds.holding != self._holding
         self._holding = bounds.holding
         bound = [node for node in plan.nodes() if node.bound]
-        self.handover.look(bound, self.results.keys() | self._carried, bounds, resumed=self._carried)
+        self.handover.look(bound, self.results.keys() | self._carried, bounds, now, resumed=self._carried)
         reuse = not (self._renewed or self.handover.active) and now - self._split_at < self._config.resplit_s
         if not reuse:
             self._split_at = now
@@ -125,16 +127,19 @@ class Stepper:
             lambda node: targets[node.id],
         )
         inside, whole = quickness.bounds, dict[str, NodeResult]()
+
+        def solver_in(near: Envelope) -> Solver:
+            return Solver(self._c, plan, near, lambda node: targets[node.id], residuals, settings)
+
         if self.handover.active:
-            inside, whole = self.handover.hold_back(
-                bound,
-                inside,
-                lambda near: Solver(self._c, plan, near, lambda node: targets[node.id], residuals, settings).solve(),
-                lambda node: targets[node.id] - residuals[node.id].watts,
-                now,
-            )
-        solver = Solver(self._c, plan, inside, lambda node: targets[node.id], residuals, settings)
+            end = without_ramps(inside, bounds, held_on_trial(self._c, self.bounds(now, UNLIMITED)))
+            asked_w = {node.id: targets[node.id] - residuals[node.id].watts for node in bound}
+            inside, whole = self.handover.hold_back(bound, inside, solver_in(end).solve(), asked_w, now)
+        solver = solver_in(inside)
         solution = solver.solve()
+        if whole and (wider := self.handover.wider(solution)) is not None:
+            solver = solver_in(wider)
+            solution = solver.solve()
         for name, one in whole.items():
             solution.results[name] = replace(solution.results[name], low=one.low, high=one.high)
         quickness.account(solution, self._log, now)

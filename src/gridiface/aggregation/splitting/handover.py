@@ -4,16 +4,22 @@ Devices move at their own speed: one behind Modbus is where it was told within a
 what it was told in its own time. Told at once, the quick ones would have given back before the slow ones have taken
 over, and the total would miss that for as long. So a new split is walked: in each step no more is given back than a
 small part of the total, less what is told and not seen yet. What is asked anew meanwhile is not held up: a total that
-rises is served by those who take over, one that falls by those who give back.
+rises is served by those who take over, one that falls by those who give back. Both go one after the other, so that each
+is told once or twice and not with every step.
+
+Where devices come one after the other under a total that stands, as at a start, each of them would change the share of
+all. While they come, nobody gives back: who comes takes what is missing. Then the split is walked, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
+from gridiface.aggregation.allocate.phases import spread
 from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray, span
 from gridiface.aggregation.deciding.plan import Node
 from gridiface.aggregation.envelope.levels import is_coarse
@@ -35,6 +41,16 @@ FETCHED_S, FETCHES = 600.0, 5.0
 #: Less than this part of what may be on its way is not waited for.
 _REST = 0.01
 
+#: Changes of less than this part of a rating come last.
+_SMALL = 0.005
+
+#: Devices that come so close to one another, s, come together; for so long at most, s, the split waits for the last.
+COMING_S, COMING_MOST_S = 3.0, 60.0
+
+#: Powers come to what they should where they are off by no more than this part of them, and W; phases where they are no
+#: farther apart than before and after by this.
+_REACHED, _LEAST_W, _APART = 1e-4, 1.0, 0.01
+
 
 class Handover:
     """The groups whose split is under way.
@@ -50,21 +66,39 @@ class Handover:
         self._under_way: set[str] = set()
         self._version = -1
         self._able_before: BoolArray = np.empty(0, dtype=np.bool_)
+        self._ids_before: npt.NDArray[np.object_] = np.empty(0, dtype=np.object_)
+        #: By group: when the last one came, and the first of those who come together.
+        self._came: dict[str, tuple[Instant, Instant]] = {}
+        self._coming: set[str] = set()
+        #: By group: who takes part, what they are to come to in this step, W, how far their phases are apart at most.
+        self._aims: dict[str, tuple[IntArray, float, float]] = {}
+        self._anyone: Envelope | None = None
 
     @property
     def active(self) -> bool:
         """Whether a split is under way."""
         return bool(self._under_way)
 
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set: keep the distances."""
+        self._came = {name: (last + seconds, first + seconds) for name, (last, first) in self._came.items()}
+
     def look(
-        self, nodes: Sequence[Node], known: Iterable[str], bounds: Envelope, *, resumed: Iterable[str] = ()
+        self,
+        nodes: Sequence[Node],
+        known: Iterable[str],
+        bounds: Envelope,
+        now: Instant,
+        *,
+        resumed: Iterable[str] = (),
     ) -> None:
-        """Notice who is split by another strategy than before, and where one is back that takes its time.
+        """Notice who is split by another strategy than before, where one is back that takes its time, or many come.
 
         Args:
             nodes: the groups that have a total.
             known: groups that had one in the step before.
             bounds: the envelope of the step; who can be asked.
+            now: when.
             resumed: groups that had one before a restart; how it was split then is not known.
         """
         before, self._strategies = self._strategies, {node.id: node.strategy.name for node in nodes}
@@ -76,51 +110,128 @@ class Handover:
             back = able & ~self._able_before & (self._c.slow > 0)
             if back.any():
                 changed |= {node.id for node in nodes if node.id in held and back[node.loose].any()}
+        self._look_who_comes([node for node in nodes if node.id in held], self._new(able), now)
         self._version, self._able_before = self._c.version, able
-        self._under_way = (self._under_way & held & self._strategies.keys()) | changed
+        self._under_way = (self._under_way & held & self._strategies.keys()) | changed | self._coming
+
+    def _look_who_comes(self, nodes: Sequence[Node], new: BoolArray, now: Instant) -> None:
+        """Notice the groups to which devices come one after the other."""
+        came, self._came, self._coming = self._came, {}, set()
+        for node in nodes:
+            mine = new[node.loose]
+            last, first = came.get(node.id, (-np.inf, now))
+            if not 0.0 <= now - last <= COMING_S:
+                first = now
+                if not mine.any():
+                    continue
+            if now - first > COMING_MOST_S and node.id not in self._under_way:
+                first = now
+            if mine.any():
+                last = now
+            self._came[node.id] = last, first
+            if last > first and now - first <= COMING_MOST_S:
+                self._coming.add(node.id)
+
+    def _new(self, able: BoolArray) -> BoolArray:
+        """Who can be told a power, was told none, and could not be asked in the step before."""
+        c, before = self._c, np.zeros(able.size, dtype=np.bool_)
+        both = slice(0, min(able.size, self._able_before.size))
+        before[both] = self._able_before[both]
+        if self._version != c.version:  # rows may be other devices' now
+            before[both] &= c.ids[both] == self._ids_before[both]
+            self._ids_before = c.ids.copy()
+        new: BoolArray = able & ~before & c.can_set_w & np.isnan(c.told_w)
+        return new
 
     def hold_back(
-        self,
-        nodes: Iterable[Node],
-        bounds: Envelope,
-        solve: Callable[[Envelope], Solution],
-        targets: Callable[[Node], float],
-        now: Instant,
+        self, nodes: Iterable[Node], bounds: Envelope, aim: Solution, targets: Mapping[str, float], now: Instant
     ) -> tuple[Envelope, dict[str, NodeResult]]:
         """The envelope in which nobody gives back too early; what the groups could reach without that, by group.
 
         Args:
             nodes: the groups that have a total.
             bounds: the envelope of the step.
-            solve: the split that is aimed at, inside an envelope.
+            aim: the split that is there in the end, ramps left out: what is nearest to it within each step's ramps
+                is another one each time.
             targets: what each group is asked, W.
             now: when.
         """
         mine = [node for node in nodes if node.id in self._under_way and self._able(node, bounds).size]
+        self._aims.clear()
         if not mine:
             self._under_way.clear()
             return bounds, {}
-        aim, results = solve(bounds), {}
+        results = {}
         lo, hi = bounds.near_lo.copy(), bounds.near_hi.copy()
+        any_lo, any_hi = lo.copy(), hi.copy()
         for node in mine:
             rows = self._able(node, bounds)
             stands = self._stands(rows, bounds)
             wanted = np.where(np.isfinite(aim.watts[rows]), aim.watts[rows], aim.will[rows])
-            rises = targets(node) - self._sum_of(node, bounds)
-            back = np.maximum(stands - wanted, 0.0) if rises >= 0.0 else np.maximum(wanted - stands, 0.0)
-            most = max(PART * abs(targets(node)), PART_OF_RATING * float(bounds.weight[rows].sum()))
-            room = max(most - self._on_the_way(rows, now), 0.0)
-            if float(back.sum()) <= room + _REST * most:
+            rises = targets[node.id] - self._sum_of(node, bounds)
+            up = rises >= 0.0
+            change = np.clip(wanted, bounds.near_lo[rows], bounds.near_hi[rows]) - stands
+            ends = wanted - stands
+            if not up:
+                change, ends = -change, -ends
+            # What shares change by while others are walked to theirs is left for the end.
+            small = np.abs(ends) <= _SMALL * bounds.weight[rows]
+            most = max(PART * abs(targets[node.id]), PART_OF_RATING * float(bounds.weight[rows].sum()))
+            room = 0.0 if node.id in self._coming else max(most - self._on_the_way(rows, now), 0.0)
+            if node.id not in self._coming and float(-ends[(ends < 0.0) & ~small].sum()) <= room + _REST * most:
                 self._under_way.discard(node.id)
                 continue
-            # One after the other: so each is told once or twice, not all of them with every step.
-            given = np.clip(room - (np.cumsum(back) - back), 0.0, back)
-            if rises >= 0.0:
-                lo[rows] = np.clip(stands - given, lo[rows], hi[rows])
+            if node.id in self._coming:  # with every one that comes there is a step: who is well on its ramp can wait
+                way = np.where(up, stands - bounds.position[rows], bounds.position[rows] - stands)
+                reach = np.where(up, bounds.near_hi[rows] - stands, stands - bounds.near_lo[rows])
+                change[~np.isnan(self._c.told_w[rows]) & (change > 0.0) & (way > reach)] = 0.0
+            turn = self._turn(rows)
+            turn = np.concatenate([turn[~small[turn]], turn[small[turn]]])
+            given = _in_turn(np.maximum(-change, 0.0), room, turn)
+            # Who was told nothing yet takes over first: it is told something in any case.
+            new = np.isnan(self._c.told_w[rows[turn]])
+            needed = float(given.sum() + ends.sum())
+            taken = _in_turn(np.maximum(change, 0.0), needed, np.concatenate([turn[new], turn[~new]]))
+            there = stands - given + taken if up else stands + given - taken
+            lo[rows] = hi[rows] = np.clip(there, lo[rows], hi[rows])
+            if up:
+                any_lo[rows] = np.clip(stands - given, any_lo[rows], any_hi[rows])
             else:
-                hi[rows] = np.clip(stands + given, lo[rows], hi[rows])
+                any_hi[rows] = np.clip(stands + given, any_lo[rows], any_hi[rows])
             results[node.id] = aim.results[node.id]
+            apart = max(self._apart(rows, wanted), self._apart(rows, stands))
+            self._aims[node.id] = rows, float(lo[rows].sum()), apart
+        self._anyone = replace(bounds, near_lo=any_lo, near_hi=any_hi)
         return replace(bounds, near_lo=lo, near_hi=hi), results
+
+    def wider(self, solution: Solution) -> Envelope | None:
+        """The envelope in which anyone may take over, where a split inside `hold_back` cannot do without; else None.
+
+        Whose turn it is may be behind a limit, or on the phase that has too much already.
+        """
+        for rows, total, apart in self._aims.values():
+            will = solution.will[rows]
+            off = abs(float(will.sum()) - total)
+            if off > max(_REACHED * float(np.abs(will).sum()), _LEAST_W) or self._apart(rows, will) > apart + _APART:
+                return self._anyone
+        return None
+
+    def _turn(self, rows: IntArray) -> IntArray:
+        """In which order these change: where there are single phases, those of one phase after those of another."""
+        c = self._c
+        if not c.phased:
+            return np.arange(rows.size)
+        on = np.argmax(np.stack([c.phase_a[rows], c.phase_b[rows], c.phase_c[rows]]), axis=0)
+        place = np.empty(rows.size)
+        for phase in range(3):
+            mine = np.flatnonzero(on == phase)
+            place[mine] = np.arange(mine.size) / max(mine.size, 1)
+        return np.argsort(place, kind="stable")
+
+    def _apart(self, rows: IntArray, powers: FloatArray) -> float:
+        """How far the phases are apart, a part of their mean; 0 where nobody has one of its own."""
+        c, here = self._c, span(rows)
+        return spread(powers, (c.phase_a[here], c.phase_b[here], c.phase_c[here])) if c.phased else 0.0
 
     def _able(self, node: Node, bounds: Envelope) -> IntArray:
         """Whose power can be changed a little at a time."""
@@ -152,3 +263,24 @@ class Handover:
         lack = known_or_zero(told - np.where(unread, c.from_w[here], c.w[here]))
         lack = np.where(waits, lack, np.where(moves, np.clip(lack, -move, move), 0.0))
         return max(float(np.maximum(lack, 0.0).sum()), float(np.maximum(-lack, 0.0).sum()))
+
+
+def without_ramps(inside: Envelope, near: Envelope, far: Envelope) -> Envelope:
+    """An envelope with its near bounds as far as ramps alone keep them near.
+
+    Args:
+        inside: the one, whose bounds may have been drawn in for some.
+        near: before that.
+        far: as `near`, with a horizon in which every ramp is over.
+    """
+    lo = np.where(inside.near_lo == near.near_lo, far.near_lo, inside.near_lo)
+    hi = np.where(inside.near_hi == near.near_hi, far.near_hi, inside.near_hi)
+    return replace(inside, near_lo=lo, near_hi=hi)
+
+
+def _in_turn(most: FloatArray, total: float, turn: IntArray) -> FloatArray:
+    """`total`, W, of what each can change by, W, one after the other."""
+    ordered = most[turn]
+    found = np.empty_like(most)
+    found[turn] = np.clip(total - (np.cumsum(ordered) - ordered), 0.0, ordered)
+    return found

@@ -6,9 +6,10 @@ from tests.unit.gridiface.aggregation.conftest import T0, ask, battery
 
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.engine import Engine
-from gridiface.aggregation.splitting.handover import PART
+from gridiface.aggregation.splitting.handover import COMING_MOST_S, PART
 from gridiface.domain.controls import Delivery, DeliveryOutcome, ServiceClass
 from gridiface.domain.fleet import DriverTraits, Group, Settings
+from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import Snapshot
 
 POLLS = DriverTraits(answers_itself=True, polls=True)
@@ -196,3 +197,103 @@ def test_who_is_back_and_fetches_what_it_is_told_takes_over_before_others_give_b
     assert fleet.w[at] == pytest.approx(2_000.0, abs=20.0)
     least = (1.0 - PART - 0.005) * 12_000.0 if name == "slow0" else 10_000.0
     assert totals.min() >= least
+
+
+class Crowd:
+    """Batteries of 5 kW that are where they were told with the next step."""
+
+    def __init__(self, count, *, phases=(Phase.ALL,)):
+        self.engine, self.now = Engine(EngineConfig()), T0
+        self.devices = [battery(f"b{at:02}", phases=phases[at % len(phases)]) for at in range(count)]
+        self.engine.set_groups([Group(id="all", members=tuple(device.id for device in self.devices))], T0)
+        self.w, self.told = {}, dict.fromkeys((device.id for device in self.devices), 0)
+
+    def come(self, *devices):
+        """They are there from now on."""
+        for device in devices:
+            self.engine.add_device(device, self.now)
+            self.w[device.id] = 0.0
+
+    def step(self, seconds=0.25):
+        """A step, and so much time after it; the total."""
+        now = self.now
+        self.engine.observe(
+            [Snapshot(device_id=n, source_time=now, received=now, w=w, soc=0.5) for n, w in self.w.items()], now
+        )
+        sent = list(self.engine.tick(now).setpoints)
+        for point in sent:
+            self.told[point.device_id] += 1
+            self.w[point.device_id] = point.active_power_w or 0.0
+        done = DeliveryOutcome.ACKNOWLEDGED
+        self.engine.deliver([Delivery(device_id=p.device_id, outcome=done, at=now, setpoint=p) for p in sent], now)
+        self.now += seconds
+        return sum(self.w.values())
+
+
+def test_devices_that_come_one_after_the_other_do_not_change_the_shares_of_all_each_time():
+    crowd = Crowd(60)
+    crowd.engine.admit(ask(set_w=100_000.0), T0)
+    totals = []
+    for device in crowd.devices:
+        crowd.come(device)
+        totals.append(crowd.step())
+    assert totals[:20] == pytest.approx([5_000.0 * (at + 1) for at in range(20)])
+    totals = np.array(totals[20:] + [crowd.step(1.0) for _ in range(50)])
+    assert np.abs(totals - 100_000.0).max() <= PART * 100_000.0
+    assert list(crowd.w.values()) == pytest.approx([100_000.0 / 60] * 60, abs=30.0)
+    assert max(crowd.told.values()) <= 4
+    assert sum(crowd.told.values()) <= 3 * 60
+
+
+def test_one_that_comes_alone_has_its_share_at_once():
+    crowd = Crowd(3)
+    crowd.engine.admit(ask(set_w=6_000.0), T0)
+    crowd.come(*crowd.devices[:2])
+    for _ in range(5):
+        crowd.step(1.0)
+    crowd.come(crowd.devices[2])
+    crowd.step()
+    assert list(crowd.w.values()) == pytest.approx([2_000.0] * 3)
+
+
+def test_for_many_that_come_for_long_the_split_does_not_wait_for_ever():
+    crowd = Crowd(60)
+    crowd.engine.admit(ask(set_w=50_000.0), T0)
+    crowd.come(*crowd.devices[:20])
+    for device in crowd.devices[20:]:
+        crowd.come(device)
+        for _ in range(3):
+            crowd.step(0.9)
+    assert crowd.now - T0 > COMING_MOST_S
+    assert crowd.w["b00"] < 1_500.0
+
+
+def test_each_is_told_its_new_share_once_or_twice():
+    crowd = Crowd(60)
+    crowd.engine.admit(ask(set_w=150_000.0), T0)
+    crowd.engine.desk.choose_strategy("all", "merit-order", T0)
+    crowd.come(*crowd.devices)
+    for _ in range(5):
+        crowd.step(1.0)
+    before = sum(crowd.told.values())
+    crowd.engine.desk.choose_strategy("all", "proportional", crowd.now)
+    totals = np.array([crowd.step(1.0) for _ in range(60)])
+    assert list(crowd.w.values()) == pytest.approx([2_500.0] * 60, abs=30.0)
+    assert np.abs(totals - 150_000.0).max() <= PART * 150_000.0
+    assert sum(crowd.told.values()) - before <= 2.5 * 60
+
+
+def test_phases_stay_in_balance_while_a_split_is_walked():
+    crowd = Crowd(60, phases=(Phase.A, Phase.B, Phase.C))
+    crowd.engine.admit(ask(set_w=150_000.0), T0)
+    crowd.engine.desk.choose_strategy("all", "merit-order", T0)
+    crowd.come(*sorted(crowd.devices, key=lambda device: device.phases))
+    for _ in range(5):
+        crowd.step(1.0)
+    crowd.engine.desk.choose_strategy("all", "proportional", crowd.now)
+    on = {phase: [d.id for d in crowd.devices if d.phases is phase] for phase in (Phase.A, Phase.B, Phase.C)}
+    for _ in range(60):
+        crowd.step(1.0)
+        sums = [sum(crowd.w[name] for name in names) for names in on.values()]
+        assert max(sums) - min(sums) <= 0.2 * 50_000.0 + 1.0
+    assert list(crowd.w.values()) == pytest.approx([2_500.0] * 60, abs=30.0)
