@@ -162,7 +162,7 @@ class Hailing:
         away = unheard(self._c)[rest]
         # Who is not heard may give all that it can, or take all of it, not both; what a meter shows lies beside.
         silent = np.intersect1d(rest[away], self._leeway.unmetered(node), assume_unique=True)
-        heard = (up + down)[rest[~away]]
+        heard, (up, down) = (up + down)[rest[~away]], self._leeway.beside(node).beyond(up, down)
         given = float(np.maximum(heard, 0.0).sum()) + float(up[silent].sum())
         taken = float(np.minimum(heard, 0.0).sum()) + float(down[silent].sum())
         net = float(heard.sum())
@@ -225,7 +225,7 @@ class Hailing:
 
 def _rooms(limits: Limits, others: _Range, beside: Beside) -> tuple[float, float]:
     """What limits leave to some, up and down (both as magnitudes), beside what the others do, W."""
-    given, taken = others.given + max(beside.high, 0.0), others.taken + min(beside.low, 0.0)
+    given, taken = others.given + beside.given, others.taken + beside.taken
     most, least = others.most + beside.high, others.least + beside.low
     high = [
         bound.watts - done for bound, done in ((limits.export, most), (limits.generation, given)) if bound is not None

@@ -306,9 +306,8 @@ class Limits:
 
     def members(self, beside: Beside) -> tuple[float, float]:
         """(low, high) of the members' net, W, with so much beside them: a load there leaves generation as it is."""
-        given, taken = max(beside.high, 0.0), max(-beside.low, 0.0)
-        highs = (_left(self.export, beside.high), _left(self.generation, given))
-        lows = (_left(self.draw, -beside.low), _left(self.load, taken))
+        highs = (_left(self.export, beside.high), _left(self.generation, beside.given))
+        lows = (_left(self.draw, -beside.low), _left(self.load, -beside.taken))
         return -min(lows), min(highs)
 
     def reached(self, powers: FloatArray, beside: Beside) -> Bound | None:
@@ -317,9 +316,9 @@ class Limits:
         most, least = net + beside.high, net + beside.low
         there = (
             (self.export, most),
-            (self.generation, given + max(beside.high, 0.0)),
+            (self.generation, given + beside.given),
             (self.draw, -least),
-            (self.load, given - net + max(-beside.low, 0.0)),
+            (self.load, given - net - beside.taken),
         )
         slack = 1e-6 * max(abs(most), abs(least), 1.0) + 1e-3
         return next((bound for bound, watts in there if bound is not None and watts >= bound.watts - slack), None)

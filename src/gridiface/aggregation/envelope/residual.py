@@ -9,11 +9,11 @@ behind the meter, and who is heard again is no longer beside the others.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import BoolArray, FloatArray
+from gridiface.aggregation.allocate.problem import BoolArray, FloatArray, IntArray
 from gridiface.domain.clock import Instant
 
 #: A meter may be behind its members by so much, s, and by one reading of its own.
@@ -23,17 +23,23 @@ BEHIND_S = 2.0
 #: this part of it.
 JUMP_W, SAME_MOVE = 100.0, 0.2
 
+#: Who falls silent is behind the meter with what it was read to where the meter showed everybody's power as expected
+#: before, but for this part of what those gave who fall silent.
+AS_EXPECTED = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What lies beside the members of a group at its metered points, W, + delivered.
 
-    `watts`: smoothed. `high`, `low`: what limits upwards and downwards count with; `low <= watts <= high`.
+    `watts`: smoothed. `high`, `low`: what limits upwards and downwards count with; `low <= watts <= high`. `behind`:
+    what of it is of members that are not heard: their rows in the fleet, and W; not known of others.
     """
 
     watts: float = 0.0
     high: float = 0.0
     low: float = 0.0
+    behind: tuple[IntArray, FloatArray] | None = field(default=None, compare=False)
 
     @classmethod
     def steady(cls, watts: float) -> Beside:
@@ -43,11 +49,47 @@ class Beside:
     def within(self, low: float, high: float) -> Beside:
         """The same where totals count with no more and no less than that, W; what limits count with stays."""
         watts = min(max(self.watts, low), high)
-        return Beside(watts, max(self.high, watts), min(self.low, watts))
+        return replace(self, watts=watts, high=max(self.high, watts), low=min(self.low, watts))
+
+    @property
+    def given(self) -> float:
+        """What generators there may give at most, W: loads beside them hide nothing of who is known to be behind."""
+        behind = self.behind_sums[1]
+        return max(self.high - behind, 0.0) + behind
+
+    @property
+    def taken(self) -> float:
+        """What loads there may take at most, W, <= 0."""
+        behind = self.behind_sums[0]
+        return min(self.low - behind, 0.0) + behind
+
+    @property
+    def behind_sums(self) -> tuple[float, float]:
+        """What those in `behind` take (<= 0) and what they give (>= 0), W."""
+        if self.behind is None:
+            return 0.0, 0.0
+        return float(np.minimum(self.behind[1], 0.0).sum()), float(np.maximum(self.behind[1], 0.0).sum())
+
+    def beyond(self, ups: FloatArray, downs: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """What members that are not heard may do beyond what is in it already, W.
+
+        Args:
+            ups, downs: the most and the least that each may do, over the rows of the fleet; >= 0 and <= 0.
+        """
+        if self.behind is None:
+            return ups, downs
+        (rows, watts), ups, downs = self.behind, ups.copy(), downs.copy()
+        ups[rows] = np.maximum(ups[rows] - np.maximum(watts, 0.0), 0.0)
+        downs[rows] = np.minimum(downs[rows] - np.minimum(watts, 0.0), 0.0)
+        return ups, downs
 
     def __add__(self, other: Beside) -> Beside:
         """That of two groups that have no member in common."""
-        return Beside(self.watts + other.watts, self.high + other.high, self.low + other.low)
+        behind = self.behind or other.behind
+        if self.behind and other.behind:
+            rows, watts = zip(self.behind, other.behind, strict=True)
+            behind = np.concatenate(rows), np.concatenate(watts)
+        return Beside(self.watts + other.watts, self.high + other.high, self.low + other.low, behind)
 
 
 #: Where there is no meter.
@@ -75,7 +117,11 @@ class Residual:
     read: Instant = -math.inf  # when that reading of the meter came which was taken in last
     _least: float = -math.inf  # what members' movement leaves of the last difference at least, and at most
     _most: float = math.inf
+    _difference: float = math.nan  # what the meter's last reading leaves of those who are counted now, W
     _members: Members | None = None
+    _behind: FloatArray | None = (
+        None  # what the meter is taken to show of each member that is not read, W; 0: not known
+    )
     _others: bool = False  # others are read than at the meter's last reading
     _jump: float = 0.0  # by how much the last difference was off what was counted with, W, where that may be a member
     _taken: float = 0.0  # what part of it was taken over
@@ -105,20 +151,41 @@ class Residual:
 
     def forget(self) -> None:
         """The group has other members than before: who they are is compared from the next reading on."""
-        self._members = None
+        self._members = self._behind = None
 
     def others(self, read: BoolArray) -> bool:
         """Whether others are read than at the meter's last reading."""
-        return self._members is None or not np.array_equal(self._members.read, read)
+        return self._others or self._members is None or not np.array_equal(self._members.read, read)
 
-    def returned(self, members: Members) -> None:
-        """Who is read again since the last reading of the meter is counted twice until it is taken off here."""
+    def behind(self) -> FloatArray | None:
+        """What the meter is taken to show of each member that is not read, W; 0: not known. None: of nobody."""
+        return self._behind
+
+    def compare(self, members: Members, *, goes_on: FloatArray | None = None, parts: bool = True) -> None:
+        """Who is read since the last reading of the meter is beside the others no longer, who is read no more is.
+
+        Else it would be counted twice, or not at all, until the meter's next reading.
+
+        Args:
+            members: as they are counted now.
+            goes_on: what each was read to last, W; NaN where that is not believed: as when the meter was read.
+            parts: whether the meter can be read: what it saw of who falls silent with it may be over.
+        """
         last = self._members
-        if last is None or not (came := members.read & ~last.read).any():
+        if last is None:
             return
-        self._shift(float((last.watts - members.watts)[came].sum()))
+        read = members.read if parts else members.read | last.read
+        if not (other := read ^ last.read).any():
+            return
+        went = other & last.read
+        left = last.watts if goes_on is None else np.where(np.isnan(goes_on), last.watts, goes_on)
+        off = np.abs(left - last.watts)[went] + abs(self._difference - self.watts)
+        behind = np.zeros(other.size) if self._behind is None else np.where(read, 0.0, self._behind)
+        behind[went] = np.where(off <= AS_EXPECTED * np.abs(left[went]).sum(), left[went], 0.0)
+        self._behind = behind if behind.any() else None
+        self._shift(float(left[went].sum()) + float((last.watts - members.watts)[other & ~went].sum()))
         self._others = True
-        self._members = Members(np.where(came, members.watts, last.watts), last.read | came)
+        self._members = Members(np.where(went, 0.0, np.where(other, members.watts, last.watts)), read)
 
     def explained(self, members: Members, later: BoolArray) -> None:
         """What the meter saw of members that moved by themselves is theirs as soon as they are read to it.
@@ -138,6 +205,7 @@ class Residual:
             return
         self._least -= moved
         self._most -= moved
+        self._difference -= moved
         self.watts -= self._taken * moved
         self._walked += moved
         self._path[-1] = self._path[-1][0], self._walked
@@ -151,6 +219,7 @@ class Residual:
         filter_s: float,
         read: Instant,
         usual_s: float = math.inf,
+        goes_on: FloatArray | None = None,
     ) -> None:
         """Take a reading of the meter in, and what its members were read to when it came.
 
@@ -160,23 +229,22 @@ class Residual:
             filter_s: time constant of the smoothing, s; 0: none.
             read: when it came, later than the last.
             usual_s: time between readings, s; after a longer silence what has changed since is smoothed like the rest.
+            goes_on: see `compare`.
         """
-        self.returned(members)
-        total, moved = float(members.watts.sum()), 0.0
-        if (last := self._members) is not None:
-            went = last.read & ~members.read
-            self._others |= bool(went.any())
-            self._shift(float((last.watts - members.watts)[went].sum()))
-            moved = float((members.watts - last.watts)[~went].sum())
+        self.compare(members, goes_on=goes_on)
+        total, last = float(members.watts.sum()), self._members
+        moved = 0.0 if last is None else float((members.watts - last.watts).sum())
         difference = metered_w - total
-        since, self.read, self._members = read - self.read, read, members
+        since, self.read, self._members, self._difference = read - self.read, read, members, difference
         part = 1.0 if filter_s <= 0 or math.isinf(since) else min(1.0, since / filter_s, usual_s / filter_s)
         self._jump, self._taken = 0.0 if self._others or math.isinf(since) else difference - self.watts, part
+        before = self.watts
         self.watts += part * (difference - self.watts)
         self._walk(read, moved)
         ahead = [self._walked - walked for _, walked in self._path]
         self._least = difference + min(ahead) - max(members.coming[1], 0.0)
         self._most = difference + max(ahead) - min(members.coming[0], 0.0)
+        self._check_behind(before)
         if self._others:  # what was taken for theirs may have been something else: it is not smoothed away
             self.watts, self._others = min(max(self.watts, self._least), self._most), False
 
@@ -185,9 +253,16 @@ class Residual:
         self.read += seconds
         self._path = [(at + seconds, walked) for at, walked in self._path]
 
+    def _check_behind(self, before_w: float) -> None:
+        """Who may be what the meter ceased to show since then may begin again."""
+        if self._behind is not None:
+            off = max(before_w - self._most, self._least - before_w, 0.0)
+            self._behind = np.where(off >= (1.0 - AS_EXPECTED) * np.abs(self._behind), 0.0, self._behind)
+
     def _shift(self, watts: float) -> None:
         """So much more lies beside the members, and so much less of it is theirs."""
         self.watts += watts
+        self._difference += watts
         self._least += watts
         self._most += watts
 

@@ -8,6 +8,7 @@ a meter is set against what its members were read to when it came, not against w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -123,10 +124,23 @@ class Metering:
             return NOTHING
         rows = self._counted(group_id, residual)
         members = Members(*self._shown(rows))
-        residual.returned(members)
+        residual.compare(members, goes_on=self._goes_on(rows), parts=alive)
         self._explain(residual, rows, members)
-        leash = self._leashes.get(key)
-        return residual.beside if leash is None else residual.beside.within(*leash)
+        leash, beside = self._leashes.get(key), residual.beside
+        if (behind := residual.behind()) is not None:
+            beside = replace(beside, behind=self._behind(rows, behind))
+        return beside if leash is None else beside.within(*leash)
+
+    def _goes_on(self, rows: IntArray) -> FloatArray:
+        """What each was read to last, W; NaN where that is not known, or not believed."""
+        c, here = self._c, span(rows)
+        return np.where(c.quarantined[here] | c.odd[here], np.nan, c.w[here])
+
+    def _behind(self, rows: IntArray, watts: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Of whom the meter shows what it was read to last; what is not believed says nothing of what it shows."""
+        c = self._c
+        shown = np.flatnonzero((watts != 0.0) & ~(c.quarantined[rows] | c.odd[rows]))
+        return rows[shown], watts[shown]
 
     def _key(self, group_id: str) -> tuple[str, str]:
         group = self._fleet.tree.groups.get(group_id)
@@ -153,7 +167,8 @@ class Metering:
         self._explain(residual, rows, members)
         metered, beside, others = float(c.w[meter]), residual.watts, residual.others(heard)
         usual_s = max(float(c.period_s[meter]), self._config.stale_after_s)
-        residual.update(metered, members, filter_s=self._config.meter_filter_s, read=read, usual_s=usual_s)
+        filter_s, goes_on = self._config.meter_filter_s, self._goes_on(rows)
+        residual.update(metered, members, filter_s=filter_s, read=read, usual_s=usual_s, goes_on=goes_on)
         if self._config.meter_check_rel > 0:
             sight = self._sights.setdefault(key, Sight())
             self._good.pop(key, None)

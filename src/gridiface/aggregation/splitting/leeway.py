@@ -71,21 +71,24 @@ class Leeway:
     def held(self, node: Node) -> float:
         """What cannot be asked contributes: devices not free, and what the meter sees beside the members."""
         rows = node.loose[~self._b.free[node.loose]]
-        own = self.residual(node) - sum(self.residual(child) for child in node.bound_below())
-        return float(self._b.held[rows].sum()) + own
-
-    def residual(self, node: Node) -> float:
-        """What the meters of a node, or of groups inside it, see beside their members, W."""
-        return self.beside(node).watts
+        inside = sum(self.beside(child).watts for child in node.bound_below())
+        return float(self._b.held[rows].sum()) + self.beside(node).watts - inside
 
     def beside(self, node: Node) -> Beside:
-        """The same with what limits count with, at most and at least."""
+        """What the meters of a node, or of groups inside it, see beside their members."""
         return self._residuals.get(node.id, NOTHING)
 
     def _held_range(self, node: Node, held: float) -> Range:
         """The least and most of what cannot be asked, W, by the meters' last readings."""
         beside = self.beside(node)
         return held + (beside.low - beside.watts), held + (beside.high - beside.watts)
+
+    def _held_parts(self, node: Node, held: float) -> Range:
+        """What of that is taken, and what is given, at most, W: who is behind a meter is not hidden by loads there."""
+        (least, most), (taken, given) = self._held_range(node, held), self.beside(node).behind_sums
+        inside = [self.beside(child).behind_sums for child in node.bound_below()]
+        taken, given = taken - sum(one[0] for one in inside), given - sum(one[1] for one in inside)
+        return min(least - taken, 0.0) + taken, max(most - given, 0.0) + given
 
     def fixed(self, node: Node) -> Fixed:
         """What inside a node has a set-point or a total of its own: rows, then nodes, with what each can do."""
@@ -156,12 +159,12 @@ class Leeway:
     def _taken(self, node: Node, fixed: Fixed, held: float) -> tuple[float, float, float, float]:
         """What all but the loose devices contribute to export, generation, draw and load at most, W, + delivered."""
         doubt, (least, most) = self._doubt(node, fixed), self._held_range(node, held)
-        part = float(fixed.wanted.sum())
+        part, (taken, given) = float(fixed.wanted.sum()), self._held_parts(node, held)
         return (
             most + doubt.up + part,
-            max(most, 0.0) + doubt.given(fixed.wanted),
+            given + doubt.given(fixed.wanted),
             least + doubt.down + part,
-            min(least, 0.0) + doubt.taken(fixed.wanted),
+            taken + doubt.taken(fixed.wanted),
         )
 
     def nest(self, node: Node, free: IntArray, fixed: Fixed) -> Nest | None:
@@ -188,12 +191,12 @@ class Leeway:
 
     def _limits(self, node: Node, fixed: Fixed) -> tuple[Range, float, float]:
         """What limits leave to the loose devices and fixed parts of a node: of their net, given, and taken, W."""
-        limits, doubt = node.limits, self._doubt(node, fixed)
-        low, high = self._held_range(node, self.held(node))
+        limits, doubt, held = node.limits, self._doubt(node, fixed), self.held(node)
+        (low, high), (taken, given) = self._held_range(node, held), self._held_parts(node, held)
         return (
             (-_watts(limits.draw) - low - doubt.down, _watts(limits.export) - high - doubt.up),
-            max(_watts(limits.generation) - max(high, 0.0) - doubt.loose_up, 0.0),
-            max(_watts(limits.load) + min(low, 0.0) + doubt.loose_down, 0.0),
+            max(_watts(limits.generation) - given - doubt.loose_up, 0.0),
+            max(_watts(limits.load) + taken + doubt.loose_down, 0.0),
         )
 
     def _doubt(self, node: Node, fixed: Fixed) -> Doubt:
@@ -202,10 +205,11 @@ class Leeway:
         if self._unsure_up is None or self._unsure_down is None:
             return Doubt(0.0, 0.0, none, none)
         rows, ups, downs = self.unmetered(node), none, none.copy()
+        most, least = self.beside(node).beyond(self._unsure_up, self._unsure_down)
         for at, child in enumerate(fixed.nodes, fixed.rows.size):
             inside = np.intersect1d(rows, child.rows, assume_unique=True)
-            ups[at], downs[at] = self._unsure_up[inside].sum(), self._unsure_down[inside].sum()
-        return Doubt(float(self._unsure_up[rows].sum()), float(self._unsure_down[rows].sum()), ups, downs)
+            ups[at], downs[at] = most[inside].sum(), least[inside].sum()
+        return Doubt(float(most[rows].sum()), float(least[rows].sum()), ups, downs)
 
     def metered(self, node: Node) -> bool:
         """Whether a meter shows what a node's members do together, those who are not heard included."""
@@ -256,16 +260,17 @@ class Leeway:
 
         Who was cut does not get it back when the net has to be made up for.
         """
-        doubt, before, (least, most) = self._doubt(node, fixed), fixed.wanted, self._held_range(node, held)
-        if node.limits.generation is not None:
-            left, there = node.limits.generation.watts - max(most, 0.0) - doubt.loose_up, fixed.wanted + doubt.ups
+        limits, doubt, before = node.limits, self._doubt(node, fixed), fixed.wanted
+        taken, given = self._held_parts(node, held)
+        if limits.generation is not None:
+            left, there = limits.generation.watts - given - doubt.loose_up, fixed.wanted + doubt.ups
             cut = cut_part(there, fixed.lo + doubt.ups, max(left, 0.0))
             if cut is not there:
                 cut -= doubt.ups
                 fixed.hi = np.where(there > 0, np.minimum(fixed.hi, cut), fixed.hi)
                 fixed.take(cut)
-        if node.limits.load is not None:
-            left, there = node.limits.load.watts + min(least, 0.0) + doubt.loose_down, -(fixed.wanted + doubt.downs)
+        if limits.load is not None:
+            left, there = limits.load.watts + taken + doubt.loose_down, -(fixed.wanted + doubt.downs)
             cut = cut_part(there, -(fixed.hi + doubt.downs), max(left, 0.0))
             if cut is not there:
                 cut = -cut - doubt.downs
@@ -363,16 +368,13 @@ class Leeway:
         return tuple(cap for child in limited if (cap := self._cap(child, place, totals)) is not None)
 
     def _cap(self, node: Node, place: IntArray, totals: Mapping[str, float]) -> Cap | None:
-        rows = place[node.loose]
-        rows = rows[rows >= 0]
-        if not rows.size:
+        if not (rows := place[node.loose][place[node.loose] >= 0]).size:
             return None
         fixed_rows = node.loose[self._own[node.loose]]
         parts = [self._watts[fixed_rows], np.array([totals[child.id] for child in node.bound_below()])]
         fixed = Fixed(fixed_rows, node.bound_below(), np.concatenate(parts), np.empty(0), np.empty(0))
-        low, high, _, _ = self.window(node, fixed, self.held(node))
         inside = tuple(cap for child in node.limited_below() if (cap := self._cap(child, place, totals)) is not None)
-        return Cap(rows, low, high, inside)
+        return Cap(rows, *self.window(node, fixed, self.held(node))[:2], inside)
 
     def parts(self, node: Node, free: IntArray, fixed: Fixed) -> list[PartLimit]:
         """Generation and load limits, of this node and of those inside without totals of their own: innermost first.
@@ -384,13 +386,11 @@ class Leeway:
         if generation is None and load is None:
             return found
         rows = np.flatnonzero(np.isin(free, node.rows, assume_unique=True))
-        (least, most), doubt = self._held_range(node, self.held(node)), self._doubt(node, fixed)
+        (taken, given), doubt = self._held_parts(node, self.held(node)), self._doubt(node, fixed)
         if generation is not None:
-            given = max(most, 0.0) + doubt.given(fixed.wanted)
-            found.append(PartLimit(rows, 1.0, max(generation.watts - given, 0.0)))
+            found.append(PartLimit(rows, 1.0, max(generation.watts - given - doubt.given(fixed.wanted), 0.0)))
         if load is not None:
-            taken = max(-least, 0.0) - doubt.taken(fixed.wanted)
-            found.append(PartLimit(rows, -1.0, max(load.watts - taken, 0.0)))
+            found.append(PartLimit(rows, -1.0, max(load.watts + taken + doubt.taken(fixed.wanted), 0.0)))
         return found
 
 

@@ -90,9 +90,9 @@ def test_who_did_something_else_while_it_was_silent_than_before_and_after_is_not
 def test_who_is_read_again_is_no_longer_beside_the_others_at_once_and_once():
     residual = taken((0.0, 3_000.0, members(1_000.0, None)))
     assert residual.watts == 2_000.0
-    residual.returned(members(1_000.0, 2_000.0))
+    residual.compare(members(1_000.0, 2_000.0))
     assert residual.beside == NOTHING
-    residual.returned(members(1_000.0, 2_000.0))
+    residual.compare(members(1_000.0, 2_000.0))
     assert residual.beside == NOTHING
     residual.update(3_000.0, members(1_000.0, 2_000.0), filter_s=FILTER_S, read=1.0)
     assert residual.beside == NOTHING
@@ -102,14 +102,14 @@ def test_who_is_counted_as_told_until_it_is_read_is_taken_off_by_the_difference(
     told = Members(np.array([800.0]), np.array([False]))
     residual = taken((0.0, 1_000.0, told))
     assert residual.watts == 200.0
-    residual.returned(members(1_000.0))
+    residual.compare(members(1_000.0))
     assert residual.watts == 0.0
 
 
 def test_other_members_are_not_compared_with_those_before():
     residual = taken((0.0, 3_000.0, members(1_000.0)))
     residual.forget()
-    residual.returned(members(500.0, 2_000.0))
+    residual.compare(members(500.0, 2_000.0))
     residual.update(3_000.0, members(500.0, 2_000.0), filter_s=FILTER_S, read=1.0)
     assert residual.beside == Beside(1_850.0, high=1_850.0, low=500.0)
 
@@ -178,7 +178,7 @@ def test_until_the_meter_is_read_again_who_is_back_leaves_the_most_that_may_lie_
     residual = taken((0.0, 3_000.0, members(1_500.0, 1_500.0)), (5.0, 3_000.0, members(None, 1_500.0)))
     residual.update(1_500.0, members(None, 1_500.0, coming=told.coming), filter_s=FILTER_S, read=10.0)
     assert residual.watts == 750.0, "of the 1500 W of who is silent half are smoothed away"
-    residual.returned(members(1_500.0, 0.0))
+    residual.compare(members(1_500.0, 0.0))
     assert residual.watts == -750.0
     assert residual.beside.high == 0.0
 
@@ -187,3 +187,49 @@ def test_within_bounds_what_totals_count_with_and_not_what_limits_do():
     assert Beside(9.0, 12.0, -2.0).within(-5.0, 5.0) == Beside(5.0, 12.0, -2.0)
     assert Beside(-9.0, -8.0, -12.0).within(-5.0, 5.0) == Beside(-5.0, -5.0, -12.0)
     assert Beside.steady(1.0).within(-5.0, 5.0) == Beside.steady(1.0)
+
+
+def test_who_fell_silent_is_what_the_meter_was_seen_to_show_of_it():
+    """From then on it may do more than that, no more once again; not where the meter showed something else before."""
+    residual = taken((0.0, 3_000.0, members(1_000.0, 2_000.0)))
+    residual.compare(members(1_000.0, None))
+    assert residual.beside == Beside.steady(2_000.0), "at once, not with the meter's next reading"
+    assert residual.others(np.array([True, False])), "until then the two are not compared"
+    assert residual.behind().tolist() == [0.0, 2_000.0]
+    residual.update(3_100.0, members(1_000.0, None), filter_s=FILTER_S, read=1.0)
+    assert residual.behind().tolist() == [0.0, 2_000.0]
+    residual.compare(members(1_000.0, 2_000.0))
+    assert residual.behind() is None
+    assert residual.beside.watts == pytest.approx(100.0)
+
+
+def test_what_the_meter_does_not_show_of_who_fell_silent_is_not_known():
+    odd = taken((0.0, 3_000.0, members(1_000.0, 2_000.0)), (1.0, 1_000.0, members(1_000.0, 2_000.0)))
+    odd.compare(members(1_000.0, None))
+    assert odd.behind() is None, "it stopped before it was found silent"
+    stops = taken((0.0, 3_000.0, members(1_000.0, 2_000.0)))
+    stops.compare(members(1_000.0, None))
+    stops.update(1_000.0, members(1_000.0, None), filter_s=FILTER_S, read=1.0)
+    assert not stops.behind().any(), "it stopped, and may begin again"
+    others = taken((0.0, 3_000.0, members(1_000.0, 2_000.0)))
+    others.compare(members(1_000.0, None))
+    others.forget()
+    assert others.behind() is None
+
+
+def test_who_is_known_to_be_behind_is_not_counted_again_and_not_hidden_by_loads():
+    behind = np.array([1, 3, 4]), np.array([2_000.0, -500.0, 100.0])
+    ups, downs = np.array([9.0, 3_000.0, 0.0, 0.0, 50.0]), np.array([0.0, 0.0, 0.0, -4_000.0, 0.0])
+    beside = Beside(-900.0, -900.0, -900.0, behind)
+    more, less = beside.beyond(ups, downs)
+    assert more.tolist() == [9.0, 1_000.0, 0.0, 0.0, 0.0]
+    assert less.tolist() == [0.0, 0.0, 0.0, -3_500.0, 0.0]
+    assert (beside.given, beside.taken) == (2_100.0, -900.0)
+    assert (Beside(5.0, 5.0, -5.0).given, Beside(5.0, 5.0, -5.0).taken) == (5.0, -5.0)
+    assert Beside(9_000.0, 9_000.0, 9_000.0, behind).given == 9_000.0
+    assert Beside(9_000.0, 9_000.0, 9_000.0, behind).taken == -500.0
+    both = beside + Beside(1.0, 1.0, 1.0, (np.array([2]), np.array([7.0])))
+    assert both.behind[0].tolist() == [1, 3, 4, 2]
+    assert both.behind_sums == (-500.0, 2_107.0)
+    assert (beside + NOTHING).within(0.0, 0.0).behind is behind
+    assert NOTHING.beyond(ups, downs) == (ups, downs)

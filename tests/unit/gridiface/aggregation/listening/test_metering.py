@@ -198,3 +198,37 @@ def test_members_that_move_in_the_second_in_which_their_meter_falls_silent_are_n
     world.powers = {}
     world.step(5)
     assert world.net == pytest.approx(1_000.0, abs=10.0)
+
+
+def test_who_falls_silent_and_delivers_on_behind_a_meter_is_counted_once_under_a_limit(site):
+    """It was: as it may do what it acknowledged, and once more as the meter shows it, for half a minute."""
+    world = site(meter_filter_s=10.0)
+    world.world.submit(ask("c", group="north", set_w=1_000.0))
+    world.world.submit(ask("limit", group="north", export_limit=1_000.0))
+    world.step(20)
+    assert world.world.told["a"] == pytest.approx(2_000.0, abs=10.0)
+    world.world.silent, world.world.deaf = {"b"}, {"b"}
+    for _ in range(40):
+        world.step(1)
+        assert world.net == pytest.approx(1_000.0, abs=20.0)
+
+
+def test_who_stopped_when_it_fell_silent_may_begin_again_under_a_limit_though_the_meter_shows_that_it_stopped(site):
+    world = site(meter_filter_s=10.0)
+    world.world.submit(ask("c", group="north", set_w=1_000.0))
+    world.world.submit(ask("limit", group="north", export_limit=1_000.0))
+    world.step(20)
+    world.world.silent, world.world.deaf, world.powers = {"b"}, {"b"}, {"b": 0.0}
+    world.step(20)
+    assert 1_800.0 < world.world.told["a"] <= 2_010.0, "the room of what it acknowledged is kept"
+
+
+def test_a_load_beside_the_members_hides_nothing_of_who_fell_silent_from_a_generation_limit(site):
+    world = site(meter_filter_s=10.0)
+    world.world.submit(ask("c", group="north", set_w=3_000.0))
+    world.world.submit(ask("limit", group="north", generation_limit=5_000.0))
+    world.step(20)
+    world.world.silent, world.world.deaf = {"b"}, {"b"}
+    for _ in range(60):
+        world.step(1)
+        assert world.world.told["a"] + world.world.told["b"] <= 5_010.0

@@ -118,7 +118,7 @@ def test_what_meters_see_beside_the_members_counts_once():
     inner = node("inner", [0], asked=True)
     whole = node("all", range(4), inside=(inner,))
     found, _ = leeway(targets={"inner": 0.0}, residuals={"all": Beside.steady(-500.0), "inner": Beside.steady(-200.0)})
-    assert found.residual(whole) == -500.0
+    assert found.beside(whole).watts == -500.0
     assert found.held(whole) == pytest.approx(-300.0)
     assert found.held(inner) == pytest.approx(-200.0)
 
