@@ -113,6 +113,10 @@ class Desk:
         """The devices whose reported state of charge is in doubt, by id."""
         return tuple(sorted(self._c.ids[self._c.soc_doubt].tolist()))
 
+    def without_power(self) -> tuple[str, ...]:
+        """Devices that answer and tell no power, though they did before, by id."""
+        return tuple(sorted(self._c.ids[self._c.blind].tolist()))
+
     def distrust(self, device_id: str) -> str:
         """What of a device is not believed: "quarantined", "charge in doubt", or nothing."""
         row = self._c.row.get(device_id)

@@ -84,7 +84,7 @@ class Rounds:
         """Who fell silent, and who may be asked again."""
         lost = health.watch(self._c, now, self._allowed_silence(now))
         for row in lost.tolist():
-            self._intake.lose(row, now, f"silent for {now - float(self._c.received[row]):.1f} s")
+            self._intake.lose(row, now, self._intake.why_lost(row, now))
         opted = np.flatnonzero(self._c.opted_out)
         back = health.recover(self._c, now)
         for row in back.tolist():

@@ -77,9 +77,13 @@ class AlarmSources:
 
     def _devices_lost(self, now: Instant) -> Present:
         blocked = self._desk.blocks.is_blocked
-        found = self._server.engine.silent()
+        found, blind = self._server.engine.silent(), frozenset(self._server.engine.desk.without_power())
+
+        def why(name: str) -> str:
+            return "it answers, and tells no power" if name in blind else self._desk.status.loss(name)
+
         return {
-            name: f"its data are {quality.value}{f': {loss}' if (loss := self._desk.status.loss(name)) else ''}"
+            name: f"its data are {quality.value}{f': {loss}' if (loss := why(name)) else ''}"
             for name, quality in found.items()
             if quality in _LOST and not blocked(name)
         }

@@ -84,7 +84,7 @@ def correct(
     new = np.isnan(c.soc[rows])
     before = c.soc[rows] + c.soc_offset[rows]
     # Without an energy or a power nothing can be counted: what is reported is all that is known.
-    first = new | np.isnan(c.energy_wh[rows]) | np.isnan(c.w[rows])
+    first = new | np.isnan(c.energy_wh[rows]) | np.isnan(c.w[rows]) | (c.blind[rows] & ~c.soc_doubt[rows])
     residual = np.where(first, 0.0, reported - before)
     doubted = c.soc_doubt[rows] & ~new
     # Of who is in doubt: how far the reports and the charge moved since have gone apart.

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from gridiface.aggregation.allocate import FloatArray, IntArray
+from gridiface.aggregation.allocate import BoolArray, FloatArray, IntArray
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.envelope.doubt import seen as seen_to_follow
 from gridiface.aggregation.envelope.estimation import LONGEST_STEP_S, correct, count_coulombs, told
@@ -108,6 +108,7 @@ class Intake:
         shown = self._shown.get(device_id)
         if shown is None or shown[0] is not snapshot or shown[1] != made_of:
             alarms = snapshot.alarms | {"soc_in_doubt"} if doubt else snapshot.alarms
+            alarms = alarms | {"power_unknown"} if bool(c.blind[row]) else alarms
             made = replace(snapshot, quality=quality, alarms=alarms, soc=soc)
             shown = self._shown[device_id] = (snapshot, made_of, made)
         return shown[2]
@@ -132,9 +133,12 @@ class Intake:
             return changed
         rows, taken = np.array(list(readable), dtype=np.int64), list(readable.values())
         count_coulombs(self._c, now, rows)
+        self._c.blind[rows] = blind = self._tells_no_power(rows, taken)
         changed |= self._availability(rows, taken, now)
         changed |= self._values(rows, taken, now)
-        self._pace(rows, np.array([snapshot.received for snapshot in taken]))
+        # What tells no power is no sign of life of it: it gets stale, and is lost, as of who is silent.
+        received = np.array([snapshot.received for snapshot in taken])
+        self._pace(rows[~blind], received[~blind])
         self._of_before(rows, taken, now)
         charged = [(row, snapshot.soc) for row, snapshot in readable.items() if snapshot.soc is not None]
         if charged:
@@ -152,6 +156,29 @@ class Intake:
         before = rows[c.opted_out[rows] & (began < c.opted_at[rows])]
         c.down_at[before] = np.maximum(c.received[before], now)
 
+    def _tells_no_power(self, rows: IntArray, taken: list[Snapshot]) -> BoolArray:
+        """Who is asked for its state, answers, and tells no power any more, where it did before.
+
+        Who tells by itself tells one thing at a time. Who is off, or not connected, by its own word gives nothing.
+        """
+        c = self._c
+        none = ~np.isfinite(_known([snapshot.w for snapshot in taken]))
+        none &= np.isfinite(c.w[rows]) & (c.asked_s[rows] > 0.0)
+        if none.any():
+            off = none & np.array([one.connected is False or one.state is OperatingState.OFF for one in taken])
+            c.w[rows[off]] = 0.0
+            none &= ~off
+        return none
+
+    def why_lost(self, row: int, now: Instant) -> str:
+        """Why a device counts as lost whose power was not read for too long."""
+        since = now - float(self._c.received[row])
+        return (
+            f"it answers, and has told no power for {since:.1f} s"
+            if self._c.blind[row]
+            else f"silent for {since:.1f} s"
+        )
+
     def _availability(self, rows: IntArray, taken: list[Snapshot], now: Instant) -> bool:
         c = self._c
         usable = np.array([is_usable(snapshot) for snapshot in taken])
@@ -160,10 +187,11 @@ class Intake:
             verdict = "returned" if usable[at] else "unavailable"
             reason = "connected and running" if usable[at] else _why_not(taken[at])
             self._log.add(now, device_target(taken[at].device_id), "availability", verdict, reason)
-        heard_again = c.lost[rows] | (c.down[rows] & (c.received[rows] <= c.down_at[rows]))
+        blind = c.blind[rows]
+        heard_again = ~blind & (c.lost[rows] | (c.down[rows] & (c.received[rows] <= c.down_at[rows])))
         local = np.array([snapshot.local_control for snapshot in taken])
         changed = bool(news.any() or heard_again.any() or (local != c.local[rows]).any())
-        c.usable[rows], c.lost[rows], c.local[rows] = usable, False, local
+        c.usable[rows], c.lost[rows], c.local[rows] = usable, c.lost[rows] & blind, local
         c.parted[rows] = [snapshot.connected is False for snapshot in taken]
         c.hails[rows[heard_again]], c.hail_at[rows[heard_again]] = 0, now
         # A vehicle that returns may have driven far, or be another one; of who was long silent nothing was counted.
@@ -250,6 +278,7 @@ class Intake:
         c.natural_w[rows[more]] = watts[more]
 
     def _unreadable(self, row: int, now: Instant) -> bool:
+        self._c.blind[row] = False
         if self._c.lost[row]:
             return False
         self._c.lost[row] = self._c.touched[row] = True

@@ -106,6 +106,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "parted": (np.bool_, 0),  # not connected to the grid, by its own word
     "usable": (np.bool_, 1),  # connected, not faulted, not in local control, not reported as bad
     "lost": (np.bool_, 0),
+    "blind": (np.bool_, 0),  # it answers, and tells no power
     "odd": (np.bool_, 0),  # its power is not believed
     "odd_since": (np.float64, NAN),  # when that began; NaN: it is believed
     "quarantined": (np.bool_, 0),  # nothing it says is believed, it is left out

@@ -104,6 +104,7 @@ class Columns:
     parted: BoolArray
     usable: BoolArray
     lost: BoolArray
+    blind: BoolArray
     odd: BoolArray
     odd_since: FloatArray
     quarantined: BoolArray

@@ -28,12 +28,13 @@ _IDLE = frozenset({"fault", "off", "standby", "shutting_down"})
 _OFF_SHARE, _OFF_W = 0.1, 50.0
 
 
-def why_silent(row: DeviceRow, loss: str = "") -> str:
+def why_silent(row: DeviceRow, loss: str = "", shown: Snapshot | None = None) -> str:
     """Why nothing can be expected of it now; empty: nothing speaks against it.
 
     Args:
         row: what is known of it.
         loss: why it could last not be read, in its driver's words; empty: not known.
+        shown: its newest state.
     """
     delivery = row["delivery"]
     if row["blocked"]:
@@ -46,6 +47,8 @@ def why_silent(row: DeviceRow, loss: str = "") -> str:
     failed = "" if delivery is None or delivery["outcome"] not in FAILED else _OUTCOMES[delivery["outcome"]] + detail
     if row["quality"] in {"bad", "stale"}:
         silent = "it does not answer" if row["quality"] == "bad" else "its data are old: it has fallen silent"
+        if shown is not None and "power_unknown" in shown.alarms:
+            silent, loss = "it answers, and tells no power", ""
         return "; ".join(part for part in (f"{silent}: {loss}" if loss else silent, failed) if part)
     return failed
 

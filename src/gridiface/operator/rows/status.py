@@ -127,10 +127,11 @@ class Status:
             row: what is known of it.
             following: whether it should deliver what it was told by now.
         """
-        silent, distrust = why_silent(row, self.loss(row["id"])), self.distrust(row["id"])
+        shown = self.fleet.snapshot(Target(TargetKind.DEVICE, row["id"]))
+        silent, distrust = why_silent(row, self.loss(row["id"]), shown), self.distrust(row["id"])
         if silent or not following:
             return silent or why_left_out(distrust, "")
-        off = why_off(row, self.fleet.snapshot(Target(TargetKind.DEVICE, row["id"])))
+        off = why_off(row, shown)
         return why_left_out(distrust, off) or off
 
     def at(self, now: Instant) -> StatusAnswer:

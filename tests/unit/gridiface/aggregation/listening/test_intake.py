@@ -3,7 +3,9 @@
 import pytest
 from tests.unit.gridiface.aggregation.conftest import ask, battery
 
-from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Nameplate
+from gridiface.domain.controls import Target, TargetKind
+from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Group, Nameplate
+from gridiface.domain.telemetry import OperatingState, Quality, Snapshot
 
 
 def test_a_roof_that_stays_below_its_set_point_gives_what_the_sun_gives(bench):
@@ -59,3 +61,71 @@ def test_a_roof_that_is_held_at_nothing_says_nothing_of_the_sun(bench, draws_w, 
     told = [(p.active_power_w, p.ceiling_w) for _, p in world.log if p.device_id == "roof"]
     assert told, "held by nobody"
     assert all(watts is None or watts < 100.0 for point in told for watts in point), told
+
+
+NAN = float("nan")
+ASKED = DriverTraits(report_period_s=1.0)
+
+
+def test_who_answers_and_tells_no_power_any_more_is_not_good_with_the_last_of_it(bench):
+    world = bench(battery("a", traits=ASKED), battery("b", traits=ASKED))
+    world.submit(ask("c1", set_w=4_000.0))
+    world.step(1, 5)
+    world.lies["a"] = NAN
+    world.socs["a"] = 0.4  # nobody can say whether that is so
+    world.step(1, 3)
+    shown = world.engine.snapshot(Target(TargetKind.DEVICE, "a"))
+    assert shown.quality is Quality.STALE
+    assert "power_unknown" in shown.alarms
+    assert world.told == {"a": 2_000.0, "b": 2_000.0}, "a reading or two without it are none to act on"
+    world.step(1, 4)
+    (lost,) = [one for one in world.decisions if one.verdict == "lost"]
+    assert (lost.target.id, lost.reason) == ("a", "it answers, and has told no power for 5.0 s")
+    assert world.told == {"a": 0.0, "b": 4_000.0}, "it is told what narrows, as whoever is not read"
+    assert world.engine.desk.without_power() == ("a",)
+    assert world.engine.desk.in_doubt() == ()
+    del world.lies["a"]
+    world.step(1, 20)
+    assert world.engine.snapshot(Target(TargetKind.DEVICE, "a")).quality is Quality.GOOD
+    assert world.engine.desk.without_power() == ()
+    assert world.told == {"a": 2_000.0, "b": 2_000.0}
+
+
+def test_a_meter_that_tells_no_power_is_silent(bench):
+    """Its last reading, taken anew each second while members move, would lead the loop away."""
+    meter = Device(id="m", kind=DeviceKind.METER, nameplate=Nameplate(max_w=0.0), traits=ASKED)
+    world = bench(battery("a", traits=ASKED), meter, groups=[Group(id="all", members=("a",), meter="m")])
+    world.lies["m"] = 0.0
+    world.step(1, 3)
+    world.lies["m"] = NAN
+    world.step(1, 6)
+    world.submit(ask("c1", set_w=2_000.0))
+    world.step(1, 30)
+    assert world.told["a"] == 2_000.0
+    assert ("meter", "lost") in {(one.signal, one.verdict) for one in world.decisions}
+
+
+@pytest.mark.parametrize("word", [{"connected": False}, {"state": OperatingState.OFF}])
+def test_who_is_off_by_its_own_word_and_tells_no_power_gives_nothing(bench, word):
+    world = bench(battery("a", traits=ASKED), battery("b", traits=ASKED))
+    world.lies["a"] = 3_000.0
+    world.step(1, 3)
+
+    def look():
+        at = {"source_time": world.now, "received": world.now}
+        world.engine.observe([Snapshot(device_id="a", **at, **word), Snapshot(device_id="b", **at, w=0.0)], world.now)
+
+    world.look = look
+    world.step(1, 10)
+    assert not [one for one in world.decisions if one.verdict == "lost"]
+    assert world.engine.snapshot(Target(TargetKind.GROUP, "all")).w == 0.0
+
+
+def test_who_tells_by_itself_need_not_tell_its_power_each_time(bench):
+    world = bench(battery("a", traits=DriverTraits(answers_itself=True, report_period_s=1.0)))
+    world.lies["a"] = 3_000.0
+    world.step(1, 3)
+    world.lies["a"] = None
+    world.step(1, 30)
+    assert world.engine.snapshot(Target(TargetKind.DEVICE, "a")).quality is Quality.GOOD
+    assert not [one for one in world.decisions if one.verdict == "lost"]

@@ -49,6 +49,12 @@ def test_reasons_of_silence(changes: dict[str, Any], loss: str, said: str) -> No
     assert why_silent(row, loss) == said
 
 
+def test_who_answers_and_tells_no_power_has_not_fallen_silent() -> None:
+    row: Any = CALM | {"quality": "stale"}
+    shown = Snapshot(device_id="a", source_time=1.0, received=1.0, alarms=frozenset({"power_unknown"}))
+    assert why_silent(row, "no route", shown) == "it answers, and tells no power"
+
+
 @pytest.mark.parametrize(
     ("changes", "state", "said"),
     [
