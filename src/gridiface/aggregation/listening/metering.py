@@ -7,6 +7,7 @@ a meter is set against what its members were read to when it came, not against w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -168,6 +169,7 @@ class Metering:
         metered, beside, others = float(c.w[meter]), residual.watts, residual.others(heard)
         usual_s = max(float(c.period_s[meter]), self._config.stale_after_s)
         filter_s, goes_on = self._config.meter_filter_s, self._goes_on(rows)
+        first = math.isinf(residual.read)
         residual.update(metered, members, filter_s=filter_s, read=read, usual_s=usual_s, goes_on=goes_on)
         if self._config.meter_check_rel > 0:
             sight = self._sights.setdefault(key, Sight())
@@ -179,10 +181,11 @@ class Metering:
                 read,
                 metered,
                 float(watts.sum()),
-                beside,
+                residual.watts if first else beside,
                 rating_w=rating_w,
                 period_s=float(c.period_s[meter]),
                 least_s=2.0 * self._config.meter_filter_s,
+                on_the_way=members.coming != (0.0, 0.0),
             )
             self._leashes[key] = sight.leash(read, rating_w)
             if good is not None:

@@ -41,9 +41,10 @@ LED = 0.15
 #: makes them move.
 BEFORE_S = 10.0
 
-#: While a move that was not seen is open, what lies beside the members is followed so far from what it was before, part
-#: of their ratings, and so much further each time that so much has passed without another word, s: the loop moves them
-#: by that, which a meter that is right shows, and one that is wrong does not.
+#: While a move that was not seen is open, or a large one is under way and not seen so far, what lies beside the members
+#: is followed so far from what it was before, part of their ratings, and so much further each time that so much has
+#: passed without another word, s: the loop moves them by that, which a meter that is right shows, and one that is wrong
+#: does not.
 LEASH, LEASH_S = 0.1, 10.0
 
 
@@ -64,13 +65,14 @@ class Sight:
     _looks: list[_Look] = field(default_factory=list)
     _start: _Look | None = None  # where members stood still last, before they moved
     _first: _Look | None = None  # where the first of the moves began that were not seen
+    _open: _Look | None = None  # where the move began that is under way, large, and not seen so far
     _moves: int = 0
     _together: float = 0.0
     _good: float = 0.0
 
     def forget(self) -> None:
         """Other members are counted than before, or the clock was set: what they move by from now on is compared."""
-        self._looks, self._start = [], None
+        self._looks, self._start, self._open = [], None, None
         self._seen()
 
     def leash(self, at: Instant, rating_w: float) -> tuple[float, float] | None:
@@ -80,10 +82,11 @@ class Sight:
             at: now.
             rating_w: of the members together.
         """
-        if self._first is None:
+        if (first := self._first or self._open) is None:
             return None
-        far = LEASH * rating_w * (1.0 + max(at - self._first.at, 0.0) // LEASH_S)
-        return self._good - far, self._good + far
+        far = LEASH * rating_w * (1.0 + max(at - first.at, 0.0) // LEASH_S)
+        good = self._good if self._first is not None else self._before(first)
+        return good - far, good + far
 
     def look(
         self,
@@ -95,6 +98,7 @@ class Sight:
         rating_w: float,
         period_s: float,
         least_s: float,
+        on_the_way: bool = True,
     ) -> float | None:
         """Take a reading in.
 
@@ -105,6 +109,8 @@ class Sight:
             rating_w: of the members together.
             period_s: of the meter's readings.
             least_s: a meter that shows moves so late is still one.
+            on_the_way: whether members may do something else by now than they were read to. Where none may at the first
+                reading, the first move is judged, too, however soon it begins.
 
         Returns:
             What lay beside the members before the meter ceased to see them, W; None while it sees them.
@@ -115,11 +121,16 @@ class Sight:
             self._looks.pop(0)
         before = self._as_of(at - behind)
         if before is None:
+            if len(self._looks) == 1 and not on_the_way:
+                self._start = now
             return None
-        start = self._start
-        if start is not None and before.at >= start.at and _over(start, before, now, rating_w):
-            self._start = None
-            self._judge(start, before, now)
+        start, self._open = self._start, None
+        if start is not None and before.at >= start.at:
+            if _over(start, before, now, rating_w):
+                self._start = None
+                self._judge(start, before, now)
+            elif abs(before.members - start.members) >= LED * rating_w and self._is_unseen(start, before, now):
+                self._open = start
         if all(abs(one.members - members_w) <= STILL * rating_w for one in self._looks if one.at >= before.at):
             self._start = now
         elif start is not None and at - start.at > LONGEST_S:
@@ -128,17 +139,22 @@ class Sight:
 
     def _judge(self, start: _Look, before: _Look, now: _Look) -> None:
         """Members have moved: whether the meter has shown it."""
-        part = self._missed(start, before, now)
-        if part < UNSEEN[0]:
+        if self._missed(start, before, now) < UNSEEN[0]:
             self._seen()
-        if not UNSEEN[0] <= part <= UNSEEN[1]:
+        if not self._is_unseen(start, before, now):
             return
         if self._first is None:
-            self._first = start
-            good = self._as_of(start.at - BEFORE_S)
-            self._good = (self._looks[0] if good is None else good).beside
+            self._first, self._good = start, self._before(start)
         self._moves += 1
         self._together += abs(now.members - start.members)
+
+    def _is_unseen(self, start: _Look, before: _Look, now: _Look) -> bool:
+        return UNSEEN[0] <= self._missed(start, before, now) <= UNSEEN[1]
+
+    def _before(self, start: _Look) -> float:
+        """What lay beside the members before a move, W."""
+        good = self._as_of(start.at - BEFORE_S)
+        return (self._looks[0] if good is None else good).beside
 
     def _verdict(self, before: _Look, now: _Look, rating_w: float, least_s: float) -> float | None:
         """Whether it is enough; see `look`."""

@@ -185,6 +185,28 @@ def test_until_a_meter_is_doubted_the_loop_goes_so_far_and_no_further(scale, ask
     assert site.total == pytest.approx(asked, abs=0.01 * RATING)
 
 
+@pytest.mark.parametrize(("show", "settles"), [(lambda total: -6_000.0, 8_000.0), (lambda total: 0.1 * total, 2_600.0)])
+def test_one_that_is_wrong_from_its_first_reading_is_doubted_with_the_first_move(show, settles):
+    """Members had not stood still for long when the control came: it ran to the fleet's end and was never found."""
+    site = Site()
+    site.show = show
+    site.run(1)
+    site.ask("c1", set_w=8_000.0)
+    site.run(70)
+    assert site.aside == ["m"]
+    assert site.total == pytest.approx(settles, abs=0.01 * RATING), "what its first reading left beside them counts on"
+    assert max(site.totals) - settles <= 0.31 * RATING, "it ran away before it was doubted"
+
+
+@pytest.mark.parametrize("lag_s", [0.0, 1.0, 2.0])
+def test_one_that_is_right_is_followed_from_a_control_that_was_there_before_it(lag_s):
+    site = Site(lag_s=lag_s)
+    site.ask("c1", set_w=8_000.0)
+    site.run(90, load=lambda seconds: -6_000.0 if seconds < 30.0 else -2_000.0)
+    assert site.aside == []
+    assert site.total == pytest.approx(8_000.0, abs=0.02 * RATING)
+
+
 def test_a_meter_that_is_right_is_followed_though_a_load_hid_the_first_move():
     site = Site(load=-2_000.0)
     site.run(10)
