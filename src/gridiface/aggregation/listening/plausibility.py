@@ -15,7 +15,7 @@ from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.deciding.plan import Node
 from gridiface.aggregation.envelope import twin
 from gridiface.aggregation.envelope.rollup import speaks
-from gridiface.aggregation.listening import health
+from gridiface.aggregation.listening import health, standing
 from gridiface.aggregation.state.column_table import NAN
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, device_target
@@ -103,23 +103,33 @@ class Plausibility:
         lack = twin.lack_of(c.w, c.from_w, target, c.ramp_w_per_s, lag, c.received - c.from_at)
         moved = tried & health.has_moved(c.from_w, c.last_w, c.w, rating)
         stray, away = judged & ~moved & (np.abs(lack) > most), np.abs(target - c.w) > most  # NaN: neither
-        self._suspect(stray, judged & away & ~moved, c.from_at + lag + np.abs(target - c.from_w) / c.ramp_w_per_s, now)
+        due = c.from_at + lag + np.abs(target - c.from_w) / c.ramp_w_per_s
+        self._suspect(stray, judged & away & ~moved, due, now)
         # Being told anew clears nobody: who is told something every few seconds would never be found.
         follows = ~(c.trial & c.unmoved) & ~stray & (~away | (np.abs(c.w - c.stray_w) > most))
         c.stray_since[~able | moved | follows] = NAN
         self._counted_again(np.flatnonzero(moved), now)
+        still = standing.look(c, judged & ~tried, due, now, config.follow_after_s)
         gone = np.flatnonzero(now - c.stray_since >= config.follow_after_s)
-        for row in gone.tolist():
-            missing = float(lack[row])
+        for row in still.tolist():
+            low, high, since = c.still_low[row], c.still_high[row], now - c.still_since[row]
+            said = f"it has stood at {c.w[row]:.0f} W for {since:.0f} s while it acknowledged {low:.0f} to {high:.0f} W"
+            self._follows_not(row, said, float(lack[row]), now, counted=True)
+        for row in np.setdiff1d(gone, still, assume_unique=True).tolist():
             reason = f"it acknowledged {target[row]:.0f} W and has not followed for {config.follow_after_s:g} s"
-            wait = max(config.return_after_s, config.follow_after_s)
-            health.fail(c, row, now, wait_s=wait, longest_s=max(wait, config.return_after_max_s))
-            device = device_target(c.ids[row])
-            self._log.add(now, device, "availability", "failing", reason, value=missing)
-            if not tried[row]:  # nothing was counted on from who was tried
-                self._log.add(now, device, "allocation", "re-allocated", "its share goes to the others", value=missing)
-            c.told_w[row], c.told_order[row], c.stray_since[row], c.unmoved[row] = NAN, -1, NAN, True
-        return bool(gone.size) or bool(moved.any())
+            self._follows_not(row, reason, float(lack[row]), now, counted=not tried[row])
+        return bool(gone.size or still.size or moved.any())
+
+    def _follows_not(self, row: int, reason: str, missing_w: float, now: Instant, *, counted: bool) -> None:
+        """Leave a device out until it is tried; `counted`: its share of a total was counted on."""
+        c, config = self._c, self._config
+        wait = max(config.return_after_s, config.follow_after_s)
+        health.fail(c, row, now, wait_s=wait, longest_s=max(wait, config.return_after_max_s))
+        device = device_target(c.ids[row])
+        self._log.add(now, device, "availability", "failing", reason, value=missing_w)
+        if counted:
+            self._log.add(now, device, "allocation", "re-allocated", "its share goes to the others", value=missing_w)
+        c.told_w[row], c.told_order[row], c.stray_since[row], c.unmoved[row] = NAN, -1, NAN, True
 
     def _suspect(self, stray: BoolArray, away: BoolArray, due: FloatArray, now: Instant) -> None:
         """Since when devices do not follow: from now on, or from when they should be where they were told.

@@ -112,6 +112,10 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     "quarantined": (np.bool_, 0),  # nothing it says is believed, it is left out
     "stray_since": (np.float64, NAN),  # since when it has not followed what it acknowledged; ahead: from then on
     "stray_w": (np.float64, NAN),  # its power when that was noticed
+    "still_w": (np.float64, NAN),  # the power that it stands at; see standing
+    "still_since": (np.float64, NAN),
+    "still_low": (np.float64, np.inf),  # what it should have come to since then by what it acknowledged: the least
+    "still_high": (np.float64, -np.inf),  # and the most
     "metered_w": (np.float64, NAN),  # its power when its group's meter was compared last
     "day_wh": (np.float64, 0.0),  # Wh through it today
     "counted_at": (np.float64, NAN),  # up to when that is counted

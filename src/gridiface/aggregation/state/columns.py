@@ -110,6 +110,10 @@ class Columns:
     quarantined: BoolArray
     stray_since: FloatArray
     stray_w: FloatArray
+    still_w: FloatArray
+    still_since: FloatArray
+    still_low: FloatArray
+    still_high: FloatArray
     metered_w: FloatArray
     day_wh: FloatArray
     counted_at: FloatArray
@@ -261,6 +265,7 @@ class Columns:
             self.hail_at,
             self.odd_since,
             self.stray_since,
+            self.still_since,
             self.counted_at,
             self.since,
         ):
