@@ -1,6 +1,7 @@
 """Fewest units: as few devices as can carry the target do so; inverters idle badly at part load.
 
-Largest headroom first; one that runs already counts a fifth larger, so that two equals do not take turns.
+Largest headroom first; one that runs already counts a fifth larger, so that two equals do not take turns. Of one that
+is held on at its least power, as its least time is not over, that power counts, too: else it would be the smaller one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ class FewestUnits:
         start, room, need = headroom(problem)
         if need == 0 or room.size == 0:
             return start
-        size = room if problem.running is None else room * np.where(problem.running, STAY, 1.0)
+        size = room
+        if problem.running is not None:
+            held = np.maximum(start if need >= 0 else -start, 0.0)
+            size = np.where(problem.running, STAY * (room + held), room)
         tier = np.zeros(room.size) if problem.tier is None else problem.tier
         order = np.lexsort((-size, tier))
         reached = np.cumsum(room[order])

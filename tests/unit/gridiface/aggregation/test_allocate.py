@@ -125,6 +125,16 @@ def test_fewest_units_takes_the_largest_and_stays_with_those_that_run():
     assert strategy("fewest-units").split(equal).tolist() == [0.0, 0.0, 4.0]
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_fewest_units_stays_with_those_that_are_held_on_at_their_least_power(sign):
+    """What these are held at left them less headroom than one at rest, which was started in their place."""
+    ends = np.array([[1.0, 5.0], [1.0, 5.0], [0.0, 5.0]]) * sign
+    lo, hi = ends.min(axis=1), ends.max(axis=1)
+    running = np.array([True, True, False])
+    held = Problem(target=9.0 * sign, lo=lo, hi=hi, base=np.zeros(3), weight=np.ones(3), running=running)
+    assert strategy("fewest-units").split(held).tolist() == [4.5 * sign, 4.5 * sign, 0.0]
+
+
 @st.composite
 def capped(draw):
     problem = draw(problems(most=12))
