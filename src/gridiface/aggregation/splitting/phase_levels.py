@@ -27,10 +27,14 @@ from gridiface.aggregation.state.columns import Columns
 _TURNS = 3
 
 #: So many changes are made one after the other, each the best of so many that are tried.
-_ROUNDS, _TRIED = 4, 48
+_ROUNDS, _TRIED = 12, 48
 
-#: Of more coarse devices only the next levels are looked at, and of all moves so many.
-_FEW, _MOVES = 24, 48
+#: Of more coarse devices only the next levels are looked at, in each round, and of all moves so many: where each level
+#: of twenty devices is a move, those that are looked at are all large ones of the same few.
+_NAMED, _MOVES = 8, 48
+
+#: Of more of them nobody goes from giving to taking, and no three are moved together.
+_FEW = 24
 
 #: So many of those that go from giving to taking, or back, are looked at beside the others.
 _ACROSS = 12
@@ -276,7 +280,7 @@ class _Levels:
 
     def _moves(self) -> list[_Move]:
         """What coarse devices can do."""
-        if self._at.size <= _FEW:
+        if self._at.size <= _NAMED:
             ends = self._lo, self._hi
             found = [(place, by) for place in range(self._at.size) for by in self._others(place, *ends)]
             places, by = np.array([one[0] for one in found], dtype=np.int64), np.array([one[1] for one in found])

@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.gridiface.aggregation.conftest import T0, ask, battery
 
 from gridiface.aggregation.allocate.phases import spread
+from gridiface.aggregation.config import EngineConfig
+from gridiface.aggregation.engine import Engine
 from gridiface.aggregation.splitting import phase_levels
 from gridiface.aggregation.splitting.nested import KEPT_W, Nest
 from gridiface.aggregation.splitting.phase_exchange import Exchange
 from gridiface.aggregation.splitting.phase_levels import Steps, leveled
+from gridiface.domain.fleet import DriverTraits, Group, Phase
+from gridiface.domain.telemetry import Snapshot
 
 INF = float("inf")
 A, B, C, ALL = (1, 0, 0), (0, 1, 0), (0, 0, 1), (1 / 3,) * 3
@@ -127,3 +132,29 @@ def test_the_sum_and_limits_stay_and_phases_are_balanced_wherever_other_levels_o
         kept &= choices[:, :3].sum(axis=1) <= nest.inside[0].net[1] + 1e-9
         sums = choices[kept] @ np.stack(shares, axis=1)
         assert np.ptp(sums, axis=1).min(initial=np.inf) > 0.15 * powers.sum() / 3
+
+
+@pytest.mark.parametrize(
+    ("coarse", "seed", "best"), [(12, 1, 0.3857), (20, 2, 1.4264), (20, 10, 1.0973), (40, 14, 1.2119)]
+)
+def test_many_coarse_devices_come_as_near_as_an_integer_programme(coarse, seed, best):
+    """Two fine ones beside them, most on one phase; `best`: what scipy's milp found for the same total."""
+    draw, count = np.random.default_rng(seed), coarse + 2
+    ratings = np.round(draw.uniform(2e3, 1e4, count), -2)
+    steps = draw.choice([500.0, 1000.0, 1500.0, 2000.0, 3000.0], count)
+    phases = draw.choice(3, count, p=[0.6, 0.25, 0.15])
+    asked = float(draw.uniform(0.2, 0.8) * ratings.sum() * (1 if seed % 2 else -1))
+    engine = Engine(EngineConfig(trim_gain=0.0, deadband_w=0.1, deadband_rel=0.0, total_tolerance=1e-6))
+    for at, watts in enumerate(ratings.tolist()):
+        traits = DriverTraits(power_step_w=float(steps[at]) if at < coarse else 0.0)
+        phase = (Phase.A, Phase.B, Phase.C)[phases[at]]
+        engine.add_device(battery(f"d{at:02}", watts, traits=traits, phases=phase), T0)
+    ids = [f"d{at:02}" for at in range(count)]
+    engine.set_groups([Group(id="all", members=tuple(ids))], T0)
+    engine.observe([Snapshot(device_id=name, source_time=T0, received=T0, w=0.0, soc=0.5) for name in ids], T0)
+    engine.admit(ask(set_w=asked), T0)
+    told = {point.device_id: point.active_power_w for point in engine.tick(T0).setpoints}
+    powers = np.array([told[name] for name in ids])
+    sums = np.array([powers[phases == phase].sum() for phase in range(3)])
+    assert powers.sum() == pytest.approx(asked, abs=1.0)
+    assert (sums.max() - sums.min()) / abs(sums.mean()) <= best + 0.005
