@@ -17,7 +17,7 @@ from gridiface.aggregation.state.column_table import NAN
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, device_target
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint, Verdict
+from gridiface.domain.controls import OPTED_OUT, Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint, Verdict
 
 #: The device has it.
 DONE = frozenset({DeliveryOutcome.ACKNOWLEDGED, DeliveryOutcome.UNCHANGED})
@@ -101,7 +101,7 @@ class Deliveries:
         if not health.opt_out(c, row, now, until):
             return False
         target = device_target(c.ids[row])
-        self._log.add(now, target, "availability", "opted out", outcome.reason)
+        self._log.add(now, target, "availability", OPTED_OUT, outcome.reason)
         if math.isfinite(share) and share != 0.0:
             self._log.add(now, target, "allocation", "re-allocated", "its share goes to the others", value=share)
         c.told_w[row], c.told_order[row] = NAN, -1

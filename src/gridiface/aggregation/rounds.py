@@ -24,6 +24,7 @@ from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, device_target
 from gridiface.aggregation.stepper import Stepper
 from gridiface.domain.clock import Instant
+from gridiface.domain.controls import OPTED_IN
 from gridiface.domain.local_time import DAY_S, day_of
 
 #: Time between looks at who is to be believed, s.
@@ -88,9 +89,9 @@ class Rounds:
         opted = np.flatnonzero(self._c.opted_out)
         back = health.recover(self._c, now)
         for row in back.tolist():
-            why = "it takes part again" if row in opted else "asked again after its waiting time"
-            target, reason = device_target(self._c.ids[row]), why
-            self._log.add(now, target, "availability", "returned", reason)
+            target, in_again = device_target(self._c.ids[row]), row in opted
+            reason = "it takes part again" if in_again else "asked again after its waiting time"
+            self._log.add(now, target, "availability", OPTED_IN if in_again else "returned", reason)
         changed = bool(lost.size or back.size)
         if changed:
             self._stepper.changed()

@@ -47,6 +47,7 @@ from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.drivers.api import Driver
 from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.httpname import name_ourselves
+from gridiface.operator.accounts.optouts import still_out
 from gridiface.operator.auth.approvals import ApprovalRule
 from gridiface.operator.desk import Desk
 from gridiface.operator.rows.status import Status
@@ -252,7 +253,8 @@ class GridServer(Running):
         controls = [control for control in found if control.source.protocol != SCHEDULE]
         outcomes = await store.outcomes_of_all(live_after=now - _HISTORY_S)
         until = await store.accounted_until([control.id for control in controls if control.state not in TERMINAL])
-        self.engine.restore(controls, outcomes, now, gaps_of(controls, until, now))
+        standing = await still_out(store, outcomes, now)
+        self.engine.restore(controls, standing, now, gaps_of(controls, until, now))
         if controls:
             _log.info("%d controls and %d outcomes taken up", len(controls), len(outcomes))
         return outcomes

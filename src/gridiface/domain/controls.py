@@ -155,8 +155,9 @@ class Source:
     authority: float = 0.0
 
 
-#: The reason of a cancellation by which our own side leaves what a peer asks for begins with these words.
-OPTED_OUT = "opted out"
+#: The reason of a cancellation by which our own side leaves what a peer asks for begins with these words. Also the
+#: verdict on a device whose customer takes no part in what it was told; OPTED_IN is that on one which does again.
+OPTED_OUT, OPTED_IN = "opted out", "opted in"
 
 
 @dataclass(frozen=True, slots=True)

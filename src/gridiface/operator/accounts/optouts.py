@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import inf
 from typing import Protocol
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import OPTED_OUT, Control, Decision, Outcome, OutcomeKind, Verdict
+from gridiface.domain.controls import OPTED_IN, OPTED_OUT, Control, Decision, Outcome, OutcomeKind, Verdict
 from gridiface.domain.ports import DecisionSearch, History
 from gridiface.operator.rows.rows import BlockRow
 
@@ -71,16 +72,24 @@ async def recorded(
 ) -> list[Leave]:
     """The times up to `end` for which devices took no part: by their own word, by an operator's block, not enabled.
 
-    Who opted out and is enabled again later (a VEN that opts in) is back from then on.
+    Who opted out and is enabled again later (a VEN that opts in), or opts in again, is back from then on. A device's
+    first answers of a kind alone are kept: that it changed its word more often is known from what the engine decided.
     """
     held = await _acts(records, devices, "block", end)
     away = await _acts(records, devices, "enabled", end)
+    words = await _words(records, devices, end)
     back = {name: [one.at for one in acts if one.verdict == "enabled"] for name, acts in away.items()}
+    for name, acts in words.items():
+        back.setdefault(name, []).extend(one.at for one in acts if one.verdict == OPTED_IN)
     found = [
         replace(one, end=min((at for at in back.get(one.device_id, ()) if one.start < at < one.end), default=one.end))
         for one in answered(outcomes, end)
     ]
     for name in devices:
+        known = [one for one in found if one.device_id == name]
+        for again in _spans(name, words.get(name, ()), OPTED_OUT, "it opted out", end):
+            if not any(one.start < again.end and again.start < one.end for one in known):
+                found.append(again)
         found += _spans(name, held.get(name, ()), "blocked", _BLOCKED, end)
         if name not in held and (now := blocks.of(name)) is not None and now["at"] < end:
             # Since before the oldest record.
@@ -89,9 +98,32 @@ async def recorded(
     return found
 
 
-async def _acts(records: History, devices: Sequence[str], signal: str, end: Instant) -> dict[str, list[Decision]]:
+async def still_out(records: History, outcomes: Sequence[Outcome], now: Instant) -> list[Outcome]:
+    """The outcomes without those opt-outs that their devices have taken back since."""
+    names = sorted({one.device_id for one in outcomes if one.device_id is not None and _says_out(one)})
+    words = await _words(records, names, now) if names else {}
+    back = {name: acts[-1].at for name, acts in words.items() if acts[-1].verdict == OPTED_IN}
+    return [one for one in outcomes if not (_says_out(one) and one.at <= back.get(one.device_id or "", -inf))]
+
+
+async def _words(records: History, devices: Sequence[str], end: Instant) -> dict[str, list[Decision]]:
+    """When each device opted out of what it was told, and in again, the oldest first."""
+    found = await _acts(records, devices, "availability", end, OPTED_OUT)
+    for name, acts in (await _acts(records, list(found), "availability", end, OPTED_IN) if found else {}).items():
+        found[name] = sorted([*found[name], *acts], key=lambda one: one.at)
+    return found
+
+
+def _says_out(outcome: Outcome) -> bool:
+    word = outcome.reason.partition(":")[0].strip()
+    return word == Verdict.BLOCKED.value and outcome.kind in _OUT | _LEFT
+
+
+async def _acts(
+    records: History, devices: Sequence[str], signal: str, end: Instant, verdict: str | None = None
+) -> dict[str, list[Decision]]:
     """What was decided of each device about one thing, the oldest first."""
-    search = DecisionSearch(targets=tuple(devices), signal=signal, end=end)
+    search = DecisionSearch(targets=tuple(devices), signal=signal, end=end, verdict=verdict)
     found: dict[str, list[Decision]] = {}
     for one in reversed(await records.decisions(limit=_MOST, search=search)):
         found.setdefault(one.target.id, []).append(one)

@@ -71,7 +71,7 @@ TONES: Mapping[str, str] = {
     **dict.fromkeys(("kept out", "overflow", "optOut", "unreachable", "wrong_pin", "not_registered"), "bad"),
     **dict.fromkeys(("no answer", "critical", "overdue", "of_no_use"), "bad"),
     **dict.fromkeys(("active", "accepted", "good", "acknowledged", "completed", "running", "ok", "pass"), "good"),
-    **dict.fromkeys(("connected", "started", "returned", "trusted", "opened", "ruling"), "good"),
+    **dict.fromkeys(("connected", "started", "returned", "opted in", "trusted", "opened", "ruling"), "good"),
     **dict.fromkeys(("partial", "estimated", "stale", "late", "published", "superseded", "note", "half_open"), "warn"),
     **dict.fromkeys(("waiting", "substituted", "unavailable", "in doubt", "raised", "degraded"), "warn"),
     **dict.fromkeys(("bad", "failed", "timeout", "rejected", "breaker_open", "refused", "invalid", "late"), "bad"),

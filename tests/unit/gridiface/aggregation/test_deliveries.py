@@ -64,6 +64,7 @@ def test_who_opts_in_again_is_asked_with_the_next_step_as_often_as_it_likes(worl
         say(world, OutcomeKind.STARTED)
         sent = world.tick()
         assert "a" in {point.device_id for point in sent}
+        assert ("opted in", "a") in world.verdicts("availability")
         world.told["b"] = world.told["c"] = 3_000.0
 
 

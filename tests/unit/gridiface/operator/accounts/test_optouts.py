@@ -8,7 +8,7 @@ import pytest
 
 from gridiface.domain.controls import Decision, Outcome, OutcomeKind, Source, Target, TargetKind
 from gridiface.northbound.sep2.translate.answers import status_to_outcome
-from gridiface.operator.accounts.optouts import Leave, answered, left, recorded
+from gridiface.operator.accounts.optouts import Leave, answered, left, recorded, still_out
 
 
 def told(device: str | None, kind: OutcomeKind, at: float, reason: str = "") -> Outcome:
@@ -76,8 +76,14 @@ class Records:
 
     async def decisions(self, **search: Any) -> list[Decision]:
         self.searched.append(search)
-        signal = search["search"].signal
-        return [one for one in self.found if signal in (None, one.signal)]
+        asked = search["search"]
+        return [
+            one
+            for one in self.found
+            if asked.signal in (None, one.signal)
+            and asked.verdict in (None, one.verdict)
+            and (asked.targets is None or one.target.id in asked.targets)
+        ]
 
 
 def decided(at: float, target: str, signal: str, verdict: str, reason: str = "") -> Decision:
@@ -139,3 +145,34 @@ async def test_who_opted_out_and_is_enabled_again_is_back() -> None:
         leave("other", 40.0, 100.0, "too hot"),
         leave("ven", 41.0, 70.0, "not enabled: its owner opted out, or its settings"),
     ]
+
+
+#: Of a device that changed its word twice: the store keeps its first answer of each kind alone.
+KEPT = [
+    told("a", OutcomeKind.STARTED, 10.0),
+    told("a", OutcomeKind.PARTIAL, 20.0, "blocked: the device answered 4"),
+    told("b", OutcomeKind.PARTIAL, 25.0, "blocked: the device answered 8"),
+]
+WORDS = [
+    decided(60.0, "a", "availability", "opted out"),
+    decided(40.0, "a", "availability", "opted in"),
+    decided(30.0, "a", "availability", "returned", "asked again after its waiting time"),
+    decided(25.1, "b", "availability", "opted out"),
+    decided(20.1, "a", "availability", "opted out"),
+]
+
+
+async def test_a_device_that_opts_in_again_is_out_for_as_long_as_the_engine_left_it_out() -> None:
+    assert await recorded(Records(*WORDS), Blocks(), ["a", "b"], KEPT, 100.0) == [  # type: ignore[arg-type]
+        leave("a", 20.0, 40.0, "it opted out"),
+        leave("b", 25.0, 100.0, "it opted out"),
+        leave("a", 60.0, 100.0, "it opted out"),
+    ]
+
+
+async def test_after_a_restart_who_took_its_opt_out_back_is_in() -> None:
+    assert await still_out(Records(*WORDS), KEPT, 100.0) == KEPT  # type: ignore[arg-type]
+    assert await still_out(Records(*WORDS[1:]), KEPT, 100.0) == [KEPT[0], KEPT[2]]  # type: ignore[arg-type]
+    nobody: Any = Records()
+    assert await still_out(nobody, KEPT[:1], 100.0) == KEPT[:1]
+    assert nobody.searched == []
