@@ -7,7 +7,7 @@ solved by itself with its own caps inside. For water-filling the result is the e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -83,7 +83,9 @@ def _solve(
     free[rows] = True
     while True:
         chosen = np.flatnonzero(free) if settled else rows
-        if chosen.size:
+        if chosen.size == result.size:  # all of them: nothing to copy
+            result[:] = strategy.split(replace(problem, target=target))
+        elif chosen.size:
             rest = target - sum(total for _, total in settled.values())
             result[chosen] = strategy.split(problem.take(chosen, rest))
         broken = _broken(caps, result, settled)

@@ -26,13 +26,23 @@ def is_coarse(columns: Columns, rows: IntArray | slice = slice(None)) -> BoolArr
 def levels_around(columns: Columns, powers: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(the nearest level towards zero, the next one away from it) of each device of a part of the fleet, W."""
     c, step, least, modes = columns, columns.step_w, columns.min_w, columns.modes
-    size, sign = np.abs(powers), np.where(powers < 0, -1.0, 1.0)
-    unit = np.where(step > 0, step, 1.0)
-    whole = np.where(step > 0, np.floor((size + SLACK) / unit) * unit, size)
-    above = np.where(step > 0, whole + unit, size)
-    off = whole < least - SLACK
-    first = np.where(step > 0, np.ceil(least / unit) * unit, least)
-    down, up = sign * np.where(off, 0.0, whole), sign * np.where(off, np.maximum(first, step), above)
+    down, steps = np.abs(powers), step > 0
+    if steps.all():  # the usual case of tens of thousands: without a copy for each condition
+        unit, up = step, np.floor((down + SLACK) / step)
+        np.multiply(up, step, out=down)
+        np.add(down, step, out=up)
+    else:
+        unit, size = np.where(steps, step, 1.0), down
+        down = np.where(steps, np.floor((size + SLACK) / unit) * unit, size)
+        up = np.where(steps, down + unit, size)
+    if (least > 0).any():
+        off = down < least - SLACK
+        first = np.where(steps, np.ceil(least / unit) * unit, least)
+        np.copyto(up, np.maximum(first, step), where=off)
+        down[off] = 0.0
+    negative = powers < 0
+    np.negative(down, out=down, where=negative)
+    np.negative(up, out=up, where=negative)
     for number in np.unique(modes[modes >= 0]).tolist():
         mine = modes == number
         below, over = _modes(c.levels[number], powers[mine])
