@@ -123,6 +123,10 @@ class _Settlements:
         """See SettlementPort."""
         return ["10-of-10"]
 
+    def revisions(self, event: str) -> list[Mapping[str, Any]]:
+        """See SettlementPort."""
+        return []
+
 
 class _Portfolios:
     """Portfolios of one asset each."""
