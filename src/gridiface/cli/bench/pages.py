@@ -125,7 +125,8 @@ class _Settlements:
 
     def revisions(self, event: str) -> list[Mapping[str, Any]]:
         """See SettlementPort."""
-        return []
+        one = {"revision": 1, "computed": _START, "final": False, "rows": 9_600, "changed": 9_600, "total": []}
+        return [one]
 
 
 class _Portfolios:
