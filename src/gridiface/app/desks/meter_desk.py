@@ -55,7 +55,8 @@ class MeterDesk:
                 reason=asked["reason"],
             )
             along: list[Change] = [entry.change()]
-            for portion in readings_of(found, now):
+            portions = readings_of(found, now)
+            while (portion := await asyncio.to_thread(next, portions, None)) is not None:
                 await self._ledger.commit([AppendReadings(portion), *along])
                 along = []
             entry.log()

@@ -32,7 +32,7 @@ from gridiface.aggregation.settlement.rows import Span
 from gridiface.aggregation.settlement.series import nothing_metered
 from gridiface.app.desks import exports
 from gridiface.app.desks.device_series import AFTER_S, BEFORE_S, Powers, device_series
-from gridiface.app.desks.settlement_past import Documents, Kept, SettlementPast
+from gridiface.app.desks.settlement_past import Account, Documents, Kept, SettlementPast
 from gridiface.domain.clock import Instant
 from gridiface.domain.ports import Change, DeleteDocument, PutDocument
 from gridiface.errors import ConfigError
@@ -126,20 +126,7 @@ class SettlementDesk:
             StoreUnavailable: nothing was changed.
         """
         async with self._one_by_one:
-            event = asked["event"]
-            series = await self._series(asked)
-            earlier = self._kept.get(event)
-            others = {name: kept for name, kept in self._kept.items() if name != event}
-            previous = None if earlier is None else earlier[0]
-            found, revised = await asyncio.to_thread(_settled, asked, series, others, previous, now)
-            if not found.note:
-                await self._keep({event: (found.settlement, asked["end"]), **revised}, along, asked)
-            elif earlier is not None and found.settlement is not previous:
-                await self._keep({event: (found.settlement, earlier[1])}, ())  # it has become final
-            told = dict(self._told(event))
-            changes = [exports.change_record(change) for change in found.changes[:1000]]
-            counts = {"changed": len(found.changes), "changes": changes, "revised": sorted(revised)}
-            return {**told, "note": found.note, **counts}
+            return await self._settle(asked, now, along)
 
     async def anew(
         self, spans: Mapping[str, Span], now: Instant, *, along: Callable[[str], Sequence[Change]]
@@ -157,21 +144,47 @@ class SettlementDesk:
         Raises:
             StoreUnavailable: those before it are settled.
         """
+        async with self._one_by_one:
+            # Who is being settled for the first time may have read the store before these data were in it.
+            events = sorted(self._kept, key=lambda event: (self._kept[event][1], event))
         told = []
-        for event, (settlement, _) in sorted(self._kept.items(), key=lambda item: (item[1][1], item[0])):
-            asked = self._past.asked(event)
-            if not _concerned(settlement, spans):
-                continue
-            made: Mapping[str, Any] = {**self._told(event), "changed": 0}
-            if asked is None:
-                made = {**made, "note": "what it was asked with is not known: settle it anew"}
-            else:
-                try:
-                    made = await self.settle(asked, now, along=along(event))
-                except ConfigError as problem:
-                    made = {**made, "note": str(problem)}
-            told.append({name: made[name] for name in ("event", "revision", "final", "changed", "note")})
+        for event in events:
+            async with self._one_by_one:
+                made = await self._anew(event, spans, now, along)
+            if made is not None:
+                told.append({name: made[name] for name in ("event", "revision", "final", "changed", "note")})
         return told
+
+    async def _anew(
+        self, event: str, spans: Mapping[str, Span], now: Instant, along: Callable[[str], Sequence[Change]]
+    ) -> Mapping[str, Any] | None:
+        """What came of one, in its turn; None: it is gone, or the data do not concern it."""
+        kept, asked = self._kept.get(event), self._past.asked(event)
+        if kept is None or not await asyncio.to_thread(_concerned, kept[0], spans):
+            return None
+        if asked is None:
+            return {**self._told(event), "changed": 0, "note": "what it was asked with is not known: settle it anew"}
+        try:
+            return await self._settle(asked, now, along(event))
+        except ConfigError as problem:
+            return {**self._told(event), "changed": 0, "note": str(problem)}
+
+    async def _settle(self, asked: Mapping[str, Any], now: Instant, along: Sequence[Change]) -> Mapping[str, Any]:
+        """As `settle`, in its turn."""
+        event = asked["event"]
+        series = await self._series(asked)
+        earlier = self._kept.get(event)
+        others = {name: kept for name, kept in self._kept.items() if name != event}
+        previous = None if earlier is None else earlier[0]
+        found, revised = await asyncio.to_thread(_settled, asked, series, others, previous, now)
+        if not found.note:
+            await self._keep({event: (found.settlement, asked["end"]), **revised}, along, asked)
+        elif earlier is not None and found.settlement is not previous:
+            await self._keep({event: (found.settlement, earlier[1])}, ())  # it has become final
+        told = dict(self._told(event))
+        changes = [exports.change_record(change) for change in found.changes[:1000]]
+        counts = {"changed": len(found.changes), "changes": changes, "revised": sorted(revised)}
+        return {**told, "note": found.note, **counts}
 
     async def remove(self, event: str, now: Instant, *, along: Sequence[Change]) -> None:
         """Take a settlement away; what it counted goes to the others of its time.
@@ -194,20 +207,26 @@ class SettlementDesk:
         """Make settlements durable in the place of those before them; `asked`: what one of them was made with."""
         terms = {} if asked is None else {asked["event"]: asked}
         # Texts and sums of thousands of rows take a while.
-        made = await asyncio.to_thread(self._changes, settlements, terms)
+        made, accounts, summaries = await asyncio.to_thread(self._changes, settlements, terms)
         await self._store.commit([*along, *made])
-        for name, (kept, end) in settlements.items():
-            self._past.keep(name, kept, self._kept.get(name), terms.get(name))
-            self._summaries[name] = kept, await asyncio.to_thread(self._summed, name, kept, end)
+        for name, account in accounts.items():
+            self._past.keep(name, account)
+        self._summaries |= summaries
         self._kept.update(settlements)
 
-    def _changes(self, settlements: Mapping[str, Kept], terms: Mapping[str, Mapping[str, Any]]) -> list[Change]:
-        """What makes settlements durable in the place of those before them."""
+    def _changes(
+        self, settlements: Mapping[str, Kept], terms: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[list[Change], dict[str, Account], dict[str, tuple[Settlement, Mapping[str, Any]]]]:
+        """What makes settlements durable in the place of those before them, and what is known of them then."""
         found: list[Change] = []
+        accounts, summaries = {}, {}
         for name, (kept, end) in settlements.items():
+            before = self._kept.get(name)
             found.append(PutDocument(SPACE, name, exports.settlement_json(kept, end).encode()))
-            found += self._past.changes(name, kept, self._kept.get(name), terms.get(name))
-        return found
+            accounts[name] = self._past.account(name, kept, before, terms.get(name))
+            found += self._past.changes(name, kept, before, accounts[name])
+            summaries[name] = kept, self._summed(name, kept, end)
+        return found, accounts, summaries
 
     async def _series(self, asked: Mapping[str, Any]) -> list[MeterSeries]:
         made: list[MeterSeries] = []

@@ -28,6 +28,8 @@ MOST_METERS = 20_000
 MOST_VALUES = 20_000_000
 #: Gaps that are listed one by one.
 _LISTED = 100
+#: Readings that are made durable at once.
+_PORTION = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,22 +123,32 @@ def check_interval(path: Path, interval_s: float) -> None:
 
 
 def readings_of(found: MeterImport, received: Instant) -> Iterator[tuple[Reading, ...]]:
-    """The known values as readings of active power, in portions; `received` is when they came to us."""
+    """The known values as readings of active power, in portions; `received` is when they came to us.
+
+    A portion is made durable at once: files of many meters with few values each are no reason for as many of these.
+    """
+    portion: list[Reading] = []
     for one in found.series:
         known = np.flatnonzero(np.isfinite(one.w))
-        for begin in range(0, known.size, 5000):
-            yield tuple(
+        ends = one.start + (known + 1.0) * one.interval_s
+        columns = (one.w[known].tolist(), ends.tolist(), one.quality[known].tolist())
+        for value, end, quality in zip(*columns, strict=True):
+            portion.append(
                 Reading(
                     device_id=one.meter_id,
                     quantity=Quantity.ACTIVE_POWER,
-                    value=float(one.w[at]),
-                    source_time=one.start + float(at + 1) * one.interval_s,
+                    value=value,
+                    source_time=end,
                     received=received,
-                    quality=QUALITIES[int(one.quality[at])],
+                    quality=QUALITIES[quality],
                     duration_s=one.interval_s,
                 )
-                for at in known[begin : begin + 5000]
             )
+            if len(portion) == _PORTION:
+                yield tuple(portion)
+                portion = []
+    if portion:
+        yield tuple(portion)
 
 
 #: The first line of an XML file.

@@ -263,7 +263,7 @@ class SettlementsArea(Area):
     @get("/settlements/{id}/export.csv", "A settlement as CSV", problems=(404,), answer=str, media="text/csv")
     async def export_settlement(self, call: Call[OfRevision, NoBody]) -> web.StreamResponse:
         """All rows."""
-        text = self._port.csv(await self._rows(call.id, call.query.revision))
+        text = await asyncio.to_thread(self._port.csv, await self._rows(call.id, call.query.revision))
         return web.Response(text=text, content_type="text/csv", headers=_named(call, "csv"))
 
     @get(

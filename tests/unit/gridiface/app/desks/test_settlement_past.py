@@ -45,12 +45,13 @@ async def test_terms_and_revisions_are_what_they_were() -> None:
     before = None
     for number in (1, 2, 3):
         made = revision(number)
-        shelf.commit(past.changes("ev", made, before, asked if number == 1 else None))
-        past.keep("ev", made, before, asked if number == 1 else None)
+        account = past.account("ev", made, before, asked if number == 1 else None)
+        shelf.commit(past.changes("ev", made, before, account))
+        past.keep("ev", account)
         before = made, END
     assert before is not None
     # It has become final: no revision of its own.
-    shelf.commit(past.changes("ev", revision(3), before, None))
+    shelf.commit(past.changes("ev", revision(3), before, past.account("ev", revision(3), before, None)))
     again = SettlementPast(shelf)
     await again.load()
     for one in (past, again):
@@ -70,5 +71,6 @@ async def test_a_settlement_older_than_the_keeping_of_terms_has_its_revisions_fr
     past = SettlementPast(shelf)
     assert past.asked("ev") is None
     assert [one["revision"] for one in past.revisions("ev", (revision(4), END))] == [4]
-    shelf.commit(past.changes("ev", revision(5), (revision(4), END), None))
+    before = revision(4), END
+    shelf.commit(past.changes("ev", revision(5), before, past.account("ev", revision(5), before, None)))
     assert (PAST_SPACE, "ev/000004") in shelf.kept

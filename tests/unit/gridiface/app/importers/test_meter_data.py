@@ -50,6 +50,15 @@ def test_readings_carry_value_quality_and_both_times() -> None:
     np.testing.assert_array_equal(again.w, one.w)
 
 
+def test_many_meters_with_few_values_make_few_portions() -> None:
+    meters = [series(f"m{number:04}", [float(number), float("nan"), 1.0]) for number in range(3000)]
+    portions = list(readings_of(finished(meters, rows=6000, duplicates=0, conflicts=0), 99.0))
+    assert [len(portion) for portion in portions] == [5000, 1000]
+    told = [(r.device_id, r.value, r.source_time) for portion in portions for r in portion]
+    assert told == [(f"m{n:04}", w, at) for n in range(3000) for w, at in ((float(n), 900.0), (1.0, 2700.0))]
+    assert list(readings_of(finished([], rows=0, duplicates=0, conflicts=0), 99.0)) == []
+
+
 def test_files(tmp_path: Path) -> None:
     file = tmp_path / "m.xml"
     file.write_bytes(b"\xef\xbb\xbf \n<feed/>")
