@@ -264,7 +264,8 @@ class TcpLink:
         Raises:
             DeviceTimeout: none can be made.
         """
-        before = self._connection
+        # What became of it is told once: where none can be made now, the next one follows a silence.
+        before, self._connection = self._connection, None
         if before is not None:
             if before.life_s is not None:
                 self._loners = self._loners + 1 if before.answers == 1 and before.life_s < _LONER_S else 0

@@ -16,6 +16,7 @@ from typing import ClassVar
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Setpoint
 from gridiface.drivers.api import Ack, DeviceBusy, DeviceGone
+from gridiface.drivers.gate import Gate
 from gridiface.errors import DeviceError, DeviceRejected, DeviceTimeout
 from gridiface_southbound.modbus.begun import Begun, may_hurry
 from gridiface_southbound.modbus.carriers import link_for
@@ -63,6 +64,8 @@ class ModbusDriver(PointDriver[Point]):
         #: The connection on which it was seen that it is the device that the table is for; None: it is being opened.
         self._seen_on: int | None = None
         self._long_ways: set[asyncio.Future[None]] = set()
+        #: Held from reading the bits of others to writing them back: a heartbeat may go into the same register.
+        self._merging = Gate()
 
     @classmethod
     def create(cls, device_id: str, config: ModbusConfig, *, clock: Clock) -> ModbusDriver:
@@ -239,7 +242,12 @@ class ModbusDriver(PointDriver[Point]):
 
     async def _told(self, write: Write[Point], reads: Sequence[Request]) -> list[Reply]:
         """The replies to one write and the reads after it; a device that does not know function 16 is found out."""
-        write = await self._among_others(write)
+        if write.point.mask is None or write.point.function == 22:  # which leaves the bits of others alone
+            return await self._asked(write, reads)
+        async with self._merging:
+            return await self._asked(await self._among_others(write), reads)
+
+    async def _asked(self, write: Write[Point], reads: Sequence[Request]) -> list[Reply]:
         replies = await self._exchange([self._request(write), *reads])
         refused = isinstance(first := replies[0], ExceptionReply) and first.code == ILLEGAL_FUNCTION
         if refused and write.point.single_will_do and not self._singly:
@@ -250,10 +258,8 @@ class ModbusDriver(PointDriver[Point]):
         return replies
 
     async def _among_others(self, write: Write[Point]) -> Write[Point]:
-        """The write with the bits of its register that are not the point's as they are now; 22 leaves them alone."""
+        """The write with the bits of its register that are not the point's as they are now."""
         point = write.point
-        if point.mask is None or point.function == 22:
-            return write
         (reply,) = await self._exchange([read_of(self._table, point)])
         if isinstance(reply, ExceptionReply):
             raise self._refusal(reply, f"reading {point.name} ({point.area} {point.address}) before it is written")

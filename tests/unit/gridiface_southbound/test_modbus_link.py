@@ -364,6 +364,47 @@ async def test_one_that_closes_when_it_has_nothing_to_do_is_not_taken_for_one_of
     assert link.pipelined
 
 
+class Unreachable(MemoryLink):
+    """Takes no connection while it is `down`."""
+
+    down = False
+
+    async def _connect(self) -> Connection:
+        if self.down:
+            self.counters.connects += 1
+            raise DeviceTimeout("nobody there")
+        return await super()._connect()
+
+
+async def test_a_device_that_goes_down_after_one_answer_is_not_taken_for_one_of_those() -> None:
+    link = Unreachable(echo)
+    assert await link.exchange(1, [ONE], timeout_s=1) == [b"\0\1"]
+    link.transports[-1].connection.connection_lost(None)
+    link.down = True
+    for _ in range(3):
+        with pytest.raises(DeviceTimeout):
+            await link.exchange(1, [ONE], timeout_s=1)
+    link.down = False
+    assert await link.exchange(1, [ONE, TWO], timeout_s=1) == [b"\0\1", b"\0\2"]
+    assert (link.pipelined, len(link.transports), len(link.transports[-1].segments)) == (True, 2, 1)
+
+
+async def test_one_of_those_that_could_not_be_reached_may_have_restarted() -> None:
+    link = Unreachable(echo, kind=OneAnswer)
+    while not link._lone:
+        await link.exchange(1, [ONE], timeout_s=1)
+        while link.connected and not link._lone:
+            await asyncio.sleep(0)
+    connects = link.connects
+    link.down = True
+    with pytest.raises(DeviceTimeout):
+        await link.exchange(1, [ONE], timeout_s=1)
+    assert not link.connected
+    link.down = False
+    assert await link.exchange(1, [ONE], timeout_s=1) == [b"\0\1"]
+    assert link.connects > connects
+
+
 async def test_silence_is_kept_after_a_connect_and_after_each_answer() -> None:
     times: list[float] = []
 

@@ -144,6 +144,32 @@ async def test_a_register_that_cannot_be_read_is_not_written_in_part() -> None:
     assert 16 not in device.asked
 
 
+class Unhurried(Memory):
+    """Lets others ask between any two exchanges, as a network does."""
+
+    async def exchange(self, unit: int, requests: Sequence[Request], *, timeout_s: float) -> list[Any]:
+        await asyncio.sleep(0)
+        found = await super().exchange(unit, requests, timeout_s=timeout_s)
+        await asyncio.sleep(0)
+        return found
+
+
+@pytest.mark.parametrize("write", [{}, {"function": 6}, {"function": 22}])
+async def test_a_heartbeat_in_the_same_register_takes_no_command_back(write: dict[str, Any]) -> None:
+    content = table(**write)
+    content["points"].append({"name": "alive", "type": "bitfield", "mask": 0x0010, "address": 4, "write": write})
+    content["heartbeat"] = {"point": "alive", "period_s": 3600, "kind": "constant", "value": 1}
+    device = Unhurried({4: 0x0001})
+    driver = driver_of(device, content)
+    await driver.open()
+    for watts, word in ((1200, 0x0C31), (2400, 0x1831)):
+        _, *beats = await asyncio.gather(
+            driver.write(Setpoint(device_id="u", issued=0, active_power_w=watts)), *(driver._beat(1) for _ in range(3))
+        )
+        assert (beats, device.registers[4]) == ([None] * 3, word)
+    await driver.close()
+
+
 # Commands that nobody waits for -----------------------------------------------------------------------------------
 
 #: A set-point at 20, with a mode at 18 and a timer at 19 before it where there are three writes.

@@ -137,9 +137,7 @@ async def test_what_is_taken_away_or_asked_for_otherwise_meanwhile_is_not_brough
         assert {row["committed_w"] for row in desk.rows("c", 0, 10)} == {700.0}
 
 
-async def test_what_goes_through_all_rows_keeps_nobody_waiting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_goes_through_all_rows_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     where: dict[str, set[bool]] = {}
 
     def noted(place: Any, name: str) -> None:
@@ -161,4 +159,4 @@ async def test_what_goes_through_all_rows_keeps_nobody_waiting(
         await MeterDesk(store, desk).take({**GIVEN, "data": LATE}, "eve", END + DAY)
         assert len(desk.revisions("ev")) == 2
         assert await desk.past("ev", 1)
-    assert where == dict.fromkeys(("_concerned", "_figures", "totals", "settlement_of_text"), {False})
+    assert where == {name: {False} for name in ("_concerned", "_figures", "totals", "settlement_of_text")}
