@@ -1,7 +1,7 @@
 """What a device told of its power as an even series: means and samples become intervals. Pure, column by column.
 
 Owns which of several values of one time counts, and when an interval is an estimate. Forty-seven days of a device are
-800,000 samples at five seconds each: nothing here looks at them one by one but where means overlap.
+800,000 samples at five seconds each: nothing here looks at them one by one.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ _WHOLLY = 0.99
 
 #: Two means that overlap by less only touch, s.
 _TOUCH_S = 1e-3
+
+#: Squares of how many means lie in one interval, that are taken apart at once: so much memory.
+_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,7 +200,7 @@ class _Pieces:
     quality: QualityArray
     received: FloatArray
 
-    def at(self, places: IntArray | BoolArray) -> _Pieces:
+    def at(self, places: IntArray | BoolArray | slice) -> _Pieces:
         return _Pieces(*(column[places] for column in _columns(self)))
 
 
@@ -221,8 +224,7 @@ def _pieces(told: Told, interval_s: float, phase_s: float) -> _Pieces:
     begin = end - np.minimum(told.duration, _LONGEST_MEAN_S)
     first = np.floor(begin / interval_s).astype(np.int64)
     counts = np.maximum(np.ceil(end / interval_s).astype(np.int64) - first, 0)
-    whose = np.repeat(np.arange(counts.size), counts)
-    place = first[whose] + np.arange(whose.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    whose, place = _counted(first, counts)
     since = np.maximum(begin[whose], place * interval_s)
     until = np.minimum(end[whose], (place + 1) * interval_s)
     every = _Pieces(place, since, until, told.w[whose], told.quality[whose], told.received[whose])
@@ -238,21 +240,12 @@ def _apart(pieces: _Pieces) -> _Pieces:
     if not crowded.any():
         return pieces
     left = pieces.at(crowded)
-    starts = _starts(left.place).tolist()
-    found = [part for low, high in pairwise([*starts, left.place.size]) for part in _painted(left, low, high)]
-    whose = np.array([at for at, _, _ in found], dtype=np.int64)
-    cut = left.at(whose)
-    cut = _Pieces(
-        cut.place,
-        np.array([begin for _, begin, _ in found]),
-        np.array([end for _, _, end in found]),
-        cut.w,
-        cut.quality,
-        cut.received,
-    )
-    calm = pieces.at(~crowded)
-    columns = zip(_columns(calm), _columns(cut), strict=True)
-    every = _Pieces(*(np.concatenate(both) for both in columns))
+    starts = _starts(left.place)
+    sizes = np.diff(np.append(starts, left.place.size))
+    portions = starts[_starts(np.cumsum(sizes**2) // _AT_ONCE)].tolist()
+    cut = [_painted(left.at(slice(low, high))) for low, high in pairwise([*portions, left.place.size])]
+    columns = zip(*map(_columns, [pieces.at(~crowded), *cut]), strict=True)
+    every = _Pieces(*(np.concatenate(parts) for parts in columns))
     return every.at(np.argsort(every.place, kind="stable"))
 
 
@@ -260,13 +253,28 @@ def _columns(pieces: _Pieces) -> tuple[Any, ...]:
     return pieces.place, pieces.begin, pieces.end, pieces.w, pieces.quality, pieces.received
 
 
-def _painted(pieces: _Pieces, low: int, high: int) -> list[tuple[int, float, float]]:
-    """Which of the pieces low..high, all of one interval, counts from when to when."""
-    spans = list(zip(pieces.begin[low:high].tolist(), pieces.end[low:high].tolist(), strict=True))
-    received = pieces.received[low:high].tolist()
-    found = []
-    for since, until in pairwise(sorted({at for span in spans for at in span})):
-        over = [at for at, (begin, end) in enumerate(spans) if begin <= since and end >= until]
-        if over and until - since > _TOUCH_S:
-            found.append((low + max(over, key=lambda at: (received[at], at)), since, until))
-    return found
+def _painted(pieces: _Pieces) -> _Pieces:
+    """Pieces of whole intervals cut where any of them begins or ends; of each span the one that counts."""
+    place, at = np.tile(pieces.place, 2), np.concatenate([pieces.begin, pieces.end])
+    order = np.lexsort((at, place))
+    cuts = _starts(place[order], at[order])
+    edges = at[order][cuts]
+    fresh = np.zeros(order.size, dtype=np.int64)
+    fresh[cuts] = 1
+    number = np.empty(order.size, dtype=np.int64)
+    number[order] = np.cumsum(fresh) - 1
+    first, last = number[: pieces.place.size], number[pieces.place.size :]
+    whose, span = _counted(first, last - first)
+    order = np.lexsort((whose, pieces.received[whose], span))
+    newest = order[np.append(_starts(span[order])[1:], order.size) - 1]
+    spans = span[newest]
+    begin, end = edges[spans], edges[spans + 1]
+    found = pieces.at(whose[newest])
+    found = _Pieces(found.place, begin, end, found.w, found.quality, found.received)
+    return found.at(end - begin > _TOUCH_S)
+
+
+def _counted(first: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:
+    """From each `first` so many numbers: whose each is, and the number."""
+    whose = np.repeat(np.arange(counts.size), counts)
+    return whose, first[whose] + np.arange(whose.size) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from gridiface.aggregation.settlement import told as module
 from gridiface.aggregation.settlement.series import BAD, ESTIMATED, GOOD, MeterSeries
 from gridiface.aggregation.settlement.told import Told, from_told
 from gridiface.domain.quantities import Phase, Quantity
@@ -133,3 +135,23 @@ def test_a_mean_that_spans_intervals_is_cut_by_a_later_one() -> None:
     late = replace(mean(1350.0, 40.0, 900.0), received=1e6)  # from 450 to 1350
     assert made_of(hour, late)[1] == [25.0, 25.0, 10.0, 10.0]
     assert made_of(late, hour)[2] == [GOOD] * 4
+
+
+def test_each_moment_is_what_the_last_received_of_many_overlapping_means_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = random.Random(7)
+    lengths, ends = (30.0, 60.0, 300.0, 900.0, 2000.0), range(70, 240)
+    told = [
+        replace(mean(drawn.choice(ends) * 30.0, float(number), drawn.choice(lengths)), received=float(number))
+        for number in drawn.sample(range(120), 120)
+    ]
+    begin = [one.source_time - one.duration_s for one in told]
+    expected = []
+    for place in range(8):
+        inside = []
+        for second in range(900 * place, 900 * place + 900):
+            over = [one for one, since in zip(told, begin, strict=True) if since <= second < one.source_time]
+            inside += [max(over, key=lambda one: one.received).value] if over else []
+        expected += [sum(inside) / len(inside)] if inside else []
+    for at_once in (1, 10**6):
+        monkeypatch.setattr(module, "_AT_ONCE", at_once)
+        assert [one for one in made_of(*told)[1] if not np.isnan(one)] == pytest.approx(expected)
