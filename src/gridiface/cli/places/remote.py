@@ -37,8 +37,8 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 #: every 15 s). Seconds.
 _ANSWER_S, _LONG_S, _SILENCE_S = 15.0, 900.0, 40.0
 
-#: Largest answer that is read, bytes.
-_MOST = 64 * 1024 * 1024
+#: Largest answer, and largest file, that is read, bytes.
+_MOST, _MOST_OF_FILE = 64 * 1024 * 1024, 1024 * 1024 * 1024
 
 #: What a server's problem says for programs, beside the reason and the fix.
 _TOLD_BESIDE = ("errors", "verdict", "control")
@@ -98,20 +98,24 @@ class Remote:
         return self._ask("GET", path + _asked(query))
 
     def raw(self, path: str, **query: object) -> bytes:
-        """GET of a file under /api/v1; parameters as those of `get`.
+        """GET of a file under /api/v1, which is whole; parameters as those of `get`.
 
         Raises:
             ServerUnreachable, ConfigError, GridifaceError: as the module's page says.
         """
         connection, response = self._open("GET", path + _asked(query), None, {"Accept": "*/*"}, _LONG_S)
         try:
-            data = response.read(_MOST)
+            data = response.read(_MOST_OF_FILE)
         except (OSError, http.client.HTTPException) as problem:
             raise ServerUnreachable(f"{self.url}: the answer broke off: {problem}") from problem
         finally:
             connection.close()
         if response.status != 200:
             raise _refused(response.status, data)
+        if len(data) == _MOST_OF_FILE:
+            raise ConfigError(f"the file has {_MOST_OF_FILE} bytes or more; fetch it in parts")
+        if response.length:
+            raise ServerUnreachable(f"{self.url}: the answer broke off, {response.length} bytes before its end")
         return data
 
     def pages(self, path: str, key: str, most: int, **query: object) -> list[Any]:

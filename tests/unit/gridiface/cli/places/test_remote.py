@@ -28,7 +28,7 @@ class Scripted(BaseHTTPRequestHandler):
         body = self.server.body  # type: ignore[attr-defined] # set by the fixture
         self.server.seen.append((self.path, dict(self.headers)))  # type: ignore[attr-defined] # set by the fixture
         self.send_response(int(self.path.partition("?")[0].rpartition("/")[2]))
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + getattr(self.server, "missing", 0)))
         self.end_headers()
         self.wfile.write(body)
 
@@ -71,6 +71,19 @@ def test_another_servers_answers_are_no_tracebacks(server: Any, body: bytes) -> 
     if body in {b"<html>", b"\xff"}:
         with pytest.raises(ConfigError, match="no gridiface server"):
             remote.get("/200")
+
+
+def test_a_file_comes_whole_or_not_at_all(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    remote = Remote(f"http://127.0.0.1:{server.server_port}")
+    server.body = b"a,b\n"
+    assert remote.raw("/200") == b"a,b\n"
+    with monkeypatch.context() as narrow:
+        narrow.setattr("gridiface.cli.places.remote._MOST_OF_FILE", 3)
+        with pytest.raises(ConfigError, match="3 bytes or more"):
+            remote.raw("/200")
+    server.missing = 7
+    with pytest.raises(ServerUnreachable, match="broke off, 7 bytes before its end"):
+        remote.raw("/200")
 
 
 def test_tls_towards_a_server_that_speaks_none_is_told(server: Any) -> None:
