@@ -59,6 +59,11 @@ class MeteredVars:
         """Count with that until the meter is read."""
         self._meters.setdefault(key, _Meter(Residual(var)))
 
+    def forget(self, key: Key) -> None:
+        """The group has other members than before: who they are is compared from the next reading on."""
+        if (meter := self._meters.get(key)) is not None:
+            meter.residual.forget()
+
     def read(self, key: Key, row: int, rows: IntArray, heard: Members, now: Instant) -> bool:
         """A group's meter was read anew. Whether it was found just now not to show what its members do.
 

@@ -42,8 +42,8 @@ class Metering:
         self._leashes: dict[tuple[str, str], tuple[float, float] | None] = {}
         #: What lay beside the members before their meter ceased to see them, W; until it is read and believed again.
         self._good: dict[tuple[str, str], float] = {}
-        #: By group: its rows, and the version of the columns that they are of.
-        self._rows: dict[str, tuple[int, IntArray]] = {}
+        #: By group and its meter: the version of the columns at the last look, and the rows of the members then.
+        self._rows: dict[tuple[str, str], tuple[int, IntArray]] = {}
         self._vars = MeteredVars(columns, config)
 
     def observe(self, snapshots: Sequence[Snapshot], now: Instant) -> bool:
@@ -123,7 +123,7 @@ class Metering:
         residual = self._residuals.get(key)
         if residual is None:
             return NOTHING
-        rows = self._counted(group_id, residual)
+        rows = self._counted(key, residual)
         members = Members(*self._shown(rows))
         residual.compare(members, goes_on=self._goes_on(rows), parts=alive)
         self._explain(residual, rows, members)
@@ -157,7 +157,7 @@ class Metering:
         residual = self._residuals.setdefault(key, Residual())
         if not residual.takes(read):
             return
-        rows = self._counted(key[0], residual)
+        rows = self._counted(key, residual)
         if self._unknown(rows):
             return
         watts, heard = self._shown(rows)
@@ -206,15 +206,16 @@ class Metering:
         reason = "it does not see what the members of its group do: what lay beside them before counts on"
         quarantine(self._c, meter, now, reason, self._log, value=good_w)
 
-    def _counted(self, group_id: str, residual: Residual) -> IntArray:
+    def _counted(self, key: tuple[str, str], residual: Residual) -> IntArray:
         """The rows of a group's members, without meters; who they are is compared while they are the same."""
-        rows = self._fleet.counted(group_target(group_id))
+        rows = self._fleet.counted(group_target(key[0]))
         assert rows is not None
-        version, before = self._rows.get(group_id, (-1, rows))
+        version, before = self._rows.get(key, (-1, rows))
         if version != self._c.version or rows is not before:
-            self._rows[group_id] = self._c.version, rows
+            self._rows[key] = self._c.version, rows
             if version != self._c.version or not np.array_equal(rows, before):
                 residual.forget()
+                self._vars.forget(key)
         return rows
 
     def _shown(self, rows: IntArray) -> tuple[FloatArray, BoolArray]:

@@ -95,6 +95,17 @@ def test_a_meter_that_is_not_heard_any_more_leaves_what_lay_there():
     assert site.run(60, read=("a", "b", "c")) == [pytest.approx(2_000.0, abs=5.0)] * 60
 
 
+def test_the_group_of_a_meter_may_get_other_members():
+    site = Site()
+    site.ask(2_000.0).run(20)
+    site.vars["d"] = 0.0
+    site.engine.add_device(inverter("d"), site.now)
+    for members in ("abcd", "bd"):
+        site.engine.set_groups([Group(id="all", members=tuple(members), meter="m")], site.now)
+        site.run(60, read=("a", "b", "c", "d", "m"))
+        assert site.run(10, read=("a", "b", "c", "d", "m")) == [pytest.approx(2_000.0, abs=20.0)] * 10
+
+
 def test_over_a_restart_the_total_makes_no_step():
     site = Site()
     site.ask(2_000.0).run(20)
