@@ -9,6 +9,7 @@ behind the meter, and who is heard again is no longer beside the others.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -66,9 +67,17 @@ class Beside:
     @property
     def behind_sums(self) -> tuple[float, float]:
         """What those in `behind` take (<= 0) and what they give (>= 0), W."""
+        return self.behind_but(())
+
+    def behind_but(self, others: Iterable[Beside]) -> tuple[float, float]:
+        """The same of those of whom none of `others` knows that they are behind its meter, too."""
         if self.behind is None:
             return 0.0, 0.0
-        return float(np.minimum(self.behind[1], 0.0).sum()), float(np.maximum(self.behind[1], 0.0).sum())
+        rows, watts = self.behind
+        for other in others:
+            if other.behind is not None:
+                watts = np.where(np.isin(rows, other.behind[0]), 0.0, watts)
+        return float(np.minimum(watts, 0.0).sum()), float(np.maximum(watts, 0.0).sum())
 
     def beyond(self, ups: FloatArray, downs: FloatArray) -> tuple[FloatArray, FloatArray]:
         """What members that are not heard may do beyond what is in it already, W.
@@ -119,9 +128,7 @@ class Residual:
     _most: float = math.inf
     _difference: float = math.nan  # what the meter's last reading leaves of those who are counted now, W
     _members: Members | None = None
-    _behind: FloatArray | None = (
-        None  # what the meter is taken to show of each member that is not read, W; 0: not known
-    )
+    _behind: FloatArray | None = None  # see `behind`
     _others: bool = False  # others are read than at the meter's last reading
     _jump: float = 0.0  # by how much the last difference was off what was counted with, W, where that may be a member
     _taken: float = 0.0  # what part of it was taken over

@@ -85,9 +85,8 @@ class Leeway:
 
     def _held_parts(self, node: Node, held: float) -> Range:
         """What of that is taken, and what is given, at most, W: who is behind a meter is not hidden by loads there."""
-        (least, most), (taken, given) = self._held_range(node, held), self.beside(node).behind_sums
-        inside = [self.beside(child).behind_sums for child in node.bound_below()]
-        taken, given = taken - sum(one[0] for one in inside), given - sum(one[1] for one in inside)
+        least, most = self._held_range(node, held)
+        taken, given = self.beside(node).behind_but([self.beside(child) for child in node.bound_below()])
         return min(least - taken, 0.0) + taken, max(most - given, 0.0) + given
 
     def fixed(self, node: Node) -> Fixed:

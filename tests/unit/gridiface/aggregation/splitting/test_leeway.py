@@ -123,6 +123,20 @@ def test_what_meters_see_beside_the_members_counts_once():
     assert found.held(inner) == pytest.approx(-200.0)
 
 
+@pytest.mark.parametrize(("sign", "limit"), [(1.0, "generation"), (-1.0, "load")])
+@pytest.mark.parametrize("known", [False, True])
+def test_who_is_known_to_be_behind_an_inner_meter_alone_makes_no_room_under_a_limit_around(sign, limit, known):
+    behind = np.array([1]), np.array([sign * 2_000.0])
+    outer, inside = Beside.steady(-sign * 1_000.0), replace(Beside.steady(sign * 2_000.0), behind=behind)
+    residuals = {"all": replace(outer, behind=behind) if known else outer, "inner": inside}
+    inner = node("inner", [0, 1], asked=True)
+    whole = node("all", range(4), inside=(inner,), **{limit: bound(3_000.0)})
+    found, _ = leeway(targets={"inner": sign * 2_500.0}, residuals=residuals)
+    rooms = found.rooms(whole, found.fixed(whole), found.held(whole))
+    # what it gives is in the inner total; the loads beside it leave no room for more
+    assert sign * rooms[1 if sign > 0 else 3][0] == pytest.approx(500.0)
+
+
 def test_each_limit_counts_with_the_end_of_what_meters_saw_last_that_is_worst_for_it():
     limits = {
         "export": bound(6_000.0),
