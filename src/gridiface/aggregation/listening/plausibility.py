@@ -92,7 +92,9 @@ class Plausibility:
         that they do less is no contradiction. Whether somebody is counted on, or not any more.
         """
         c, config = self._c, self._config
-        if config.follow_after_s <= 0 or not c.acknowledged.any():
+        # Who is let go of is cleared, also where it was the last one: else it would be found with its next command.
+        watched = c.acknowledged | np.isfinite(c.stray_since) | np.isfinite(c.still_w)
+        if config.follow_after_s <= 0 or not watched.any():
             return False
         lag, rating = c.latency_s + config.response_s, np.maximum(c.export_w, c.import_w)
         able = ~(c.natural | c.down | c.lost | c.quarantined | c.odd) & (c.modes < 0)
@@ -109,7 +111,7 @@ class Plausibility:
         follows = ~(c.trial & c.unmoved) & ~stray & (~away | (np.abs(c.w - c.stray_w) > most))
         c.stray_since[~able | moved | follows] = NAN
         self._counted_again(np.flatnonzero(moved), now)
-        still = standing.look(c, judged & ~tried, due, now, config.follow_after_s)
+        still = standing.look(c, able, judged & ~tried, due, now, config.follow_after_s)
         gone = np.flatnonzero(now - c.stray_since >= config.follow_after_s)
         for row in still.tolist():
             low, high, since = c.still_low[row], c.still_high[row], now - c.still_since[row]

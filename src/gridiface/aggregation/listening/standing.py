@@ -18,19 +18,24 @@ from gridiface.domain.clock import Instant
 STILL = 0.005
 
 
-def look(columns: Columns, judged: BoolArray, due: FloatArray, now: Instant, after_s: float) -> IntArray:
+def look(
+    columns: Columns, able: BoolArray, judged: BoolArray, due: FloatArray, now: Instant, after_s: float
+) -> IntArray:
     """Take the newest readings in, and find those who stand still in spite of what they were told; their rows.
 
     Args:
         columns: the fleet.
-        judged: who has acknowledged what it was told, and has been read since.
+        able: who can be expected to follow.
+        judged: who of them has acknowledged what it was told, and has been read since.
         due: when each should be where it was told, s.
         now: when.
         after_s: so long it must have stood.
     """
     c = columns
     rating = np.maximum(c.export_w, c.import_w)
-    moved = ~(judged & (np.abs(c.w - c.still_w) <= STILL * rating))
+    # Told anew, it is not judged until it is read: meanwhile it stands where it stood.
+    stands = able & np.isfinite(c.told_w) & (np.abs(c.w - c.still_w) <= STILL * rating)
+    moved = ~stands
     c.still_w[moved] = np.where(judged, c.w, np.nan)[moved]
     c.still_since[moved] = now
     c.still_low[moved], c.still_high[moved] = np.inf, -np.inf

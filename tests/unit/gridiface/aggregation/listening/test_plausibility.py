@@ -71,6 +71,19 @@ def metered(bench):
     return world
 
 
+def test_who_did_not_follow_for_a_moment_is_not_found_with_its_next_command_long_after(bench):
+    """Nobody was told anything in between: since when it did not follow was kept."""
+    world = bench(battery("a"), battery("b"))
+    world.submit(ask("short", duration=20.0, set_w=4_000.0))
+    world.lies["a"] = 0.0
+    world.step(steps=200)
+    world.submit(ask("next", start=world.now - T0, set_w=4_000.0))
+    world.step(steps=50)
+    assert ("failing", "a") not in world.verdicts("availability")
+    world.step(steps=20)
+    assert ("failing", "a") in world.verdicts("availability")
+
+
 def test_a_step_that_the_meter_does_not_see_is_a_lie(bench):
     world = metered(bench)
     world.submit(ask(export_limit=9_000.0))

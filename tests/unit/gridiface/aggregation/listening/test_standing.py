@@ -34,6 +34,22 @@ def test_who_stands_still_between_what_it_acknowledged_is_found_though_it_is_nea
     assert sum(world.told[name] for name in "abc") + 2_500.0 == pytest.approx(11_000.0, abs=1.0), "as what it does"
 
 
+def test_who_is_read_more_rarely_than_it_is_judged_is_found_too(bench):
+    """Between a command and the next reading nothing is known of it: that it stood before was forgotten."""
+    world = bench(*(battery(name, traits=DriverTraits(report_period_s=5.0)) for name in "abcd"))
+    world.submit(ask(set_w=10_000.0))
+    world.lies["d"] = 2_500.0
+    read = world.look
+
+    def look():
+        if round(world.now) % 5 == 0:
+            read()
+
+    world.look = look
+    told_to_and_fro(world, 160, every=16)
+    assert [name for name, _ in failing(world)] == ["d"]
+
+
 @pytest.mark.parametrize(
     "shown",
     [
