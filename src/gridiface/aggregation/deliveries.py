@@ -47,6 +47,8 @@ class Deliveries:
     ) -> None:
         self._c, self._book, self._config, self._log = columns, book, config, log
         self._accounts = accounts
+        #: By device whose customer opted out: of which controls, and until when; infinity: until it is over.
+        self._out: dict[str, dict[str, Instant]] = {}
 
     def take(self, deliveries: Sequence[Delivery], now: Instant) -> bool:
         """Note what became of set-points; whether the allocation has to be made anew."""
@@ -89,14 +91,33 @@ class Deliveries:
             if entry is not None and row is not None and entry.active:
                 self._opted_out(row, entry, outcome, now)
 
+    def over(self, control_ids: Iterable[str], now: Instant) -> None:
+        """These controls have ended, in whatever way: who opted out of nothing else may be asked again."""
+        if not self._out:
+            return
+        ended = set(control_ids)
+        for device_id, left in [(name, mine) for name, mine in self._out.items() if not ended.isdisjoint(mine)]:
+            for control_id in ended & left.keys():
+                del left[control_id]
+            if (row := self._c.row.get(device_id)) is not None:
+                health.opt_out_ends(self._c, row, max(left.values(), default=now))
+            if not left:
+                del self._out[device_id]
+
+    def shift_time(self, seconds: float) -> None:
+        """The clock was set: keep the distances."""
+        for mine in self._out.values():
+            mine.update({name: until + seconds for name, until in mine.items()})
+
     def _opted_out(self, row: int, entry: Entry, outcome: Outcome, now: Instant) -> bool:
         """Its customer takes no part until the control is over, or until it opts in again."""
         c = self._c
         doubt.declined(c, row)
-        end = entry.control.span.end
-        until = end if math.isfinite(end) else now + OPT_OUT_S
-        if c.opted_out[row]:
-            until = max(until, float(c.back_at[row]))
+        mine = self._out.setdefault(str(c.ids[row]), {})
+        if not c.opted_out[row]:
+            mine.clear()
+        mine[entry.control.id] = math.inf if math.isfinite(entry.control.span.end) else now + OPT_OUT_S
+        until = max(mine.values())
         share = float(c.told_w[row])
         if not health.opt_out(c, row, now, until):
             return False
@@ -111,6 +132,7 @@ class Deliveries:
         """Whether it was out by its customer's word, and is not any more."""
         if not self._c.opted_out[row]:
             return False
+        self._out.pop(str(self._c.ids[row]), None)
         health.opt_in(self._c, row, now)
         return True
 

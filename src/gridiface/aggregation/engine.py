@@ -346,14 +346,9 @@ class Engine(FleetViews):
         self._now = now
 
     def _shift(self, jump: float, now: Instant) -> None:
-        self._c.shift_time(jump)
-        self._stepper.shift_time(jump)
-        self._metering.shift_time(jump)
-        self._accounts.shift_time(jump)
-        self._outlook.shift_time(jump)
-        self._running.planner.shift_time(jump)
-        self._plausibility.shift_time(jump)
-        self._rounds.shift_time(jump)
+        parts = (self._c, self._stepper, self._metering, self._accounts, self._deliveries, self._outlook)
+        for one in (*parts, self._running.planner, self._plausibility, self._rounds):
+            one.shift_time(jump)
         self._stepped_at += jump
         if self._hold_until is not None:
             self._hold_until += jump
@@ -362,7 +357,9 @@ class Engine(FleetViews):
 
     def _turn(self, started: list[Entry], ended: list[tuple[Entry, OutcomeKind, str]], now: Instant) -> None:
         """Controls that start and end: their accounts, the record, the plan."""
-        self._accounts.close([entry.control.id for entry, _, _ in ended], now)
+        over = [entry.control.id for entry, _, _ in ended]
+        self._accounts.close(over, now)
+        self._deliveries.over(over, now)
         for entry, kind, reason in ended:
             if kind is not OutcomeKind.CANCELLED:
                 self._log.about(now, entry.control, kind.name.lower(), reason or "its time is over")

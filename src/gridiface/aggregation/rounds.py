@@ -86,10 +86,10 @@ class Rounds:
         lost = health.watch(self._c, now, self._allowed_silence(now))
         for row in lost.tolist():
             self._intake.lose(row, now, self._intake.why_lost(row, now))
-        opted = np.flatnonzero(self._c.opted_out)
+        opted = self._c.opted_out.copy()
         back = health.recover(self._c, now)
         for row in back.tolist():
-            target, in_again = device_target(self._c.ids[row]), row in opted
+            target, in_again = device_target(self._c.ids[row]), bool(opted[row])
             reason = "it takes part again" if in_again else "asked again after its waiting time"
             self._log.add(now, target, "availability", OPTED_IN if in_again else "returned", reason)
         changed = bool(lost.size or back.size)

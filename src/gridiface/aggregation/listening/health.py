@@ -59,7 +59,8 @@ def fail(columns: Columns, row: int, now: Instant, *, wait_s: float, longest_s: 
     in_vain = news and not c.lost[row] and bool(c.received[row] > c.down_at[row] > -np.inf)
     if not in_vain:
         c.down_at[row] = now
-    c.back_at[row] = now + wait
+    # Who opted out and fails, or falls silent, besides is no sooner asked for that.
+    c.back_at[row] = max(now + wait, float(c.back_at[row])) if c.opted_out[row] else now + wait
     c.acknowledged[row], c.waits_since[row] = False, np.nan
     c.touched[row] = True
     return news
@@ -81,6 +82,12 @@ def opt_out(columns: Columns, row: int, now: Instant, until: Instant) -> bool:
 def opt_in(columns: Columns, row: int, now: Instant) -> None:
     """It takes part again: it is asked with the next step, and nothing needs to be heard of it first."""
     columns.back_at[row], columns.down_at[row] = now, -np.inf
+
+
+def opt_out_ends(columns: Columns, row: int, until: Instant) -> None:
+    """What its customer opted out of is over: it is asked again from `until` on, once it was heard of."""
+    if columns.opted_out[row]:
+        columns.back_at[row] = until
 
 
 def recover(columns: Columns, now: Instant) -> IntArray:

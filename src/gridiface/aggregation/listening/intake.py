@@ -153,7 +153,7 @@ class Intake:
         if not c.opted_out[rows].any():
             return
         began = np.array([snapshot.source_time - snapshot.duration_s for snapshot in taken])
-        before = rows[c.opted_out[rows] & (began < c.opted_at[rows])]
+        before = rows[c.opted_out[rows] & (now < c.back_at[rows]) & (began < c.opted_at[rows])]
         c.down_at[before] = np.maximum(c.received[before], now)
 
     def _tells_no_power(self, rows: IntArray, taken: list[Snapshot]) -> BoolArray:

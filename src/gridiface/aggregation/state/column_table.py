@@ -136,7 +136,7 @@ COLUMNS: Mapping[str, tuple[npt.DTypeLike, Any]] = {
     # health
     "reconnects": (np.bool_, 0),  # it was known when this process began, and tells by itself
     "down": (np.bool_, 0),
-    "opted_out": (np.bool_, 0),  # it is down by its own word, until `back_at` or until it opts in again
+    "opted_out": (np.bool_, 0),  # out by its own word: until `back_at` (inf: while its control runs), or in again
     "opted_at": (np.float64, -np.inf),  # when it opted out last
     "trial": (np.bool_, 0),  # it is back, and has not taken anything since it failed, nor moved where it is `unmoved`
     "unmoved": (np.bool_, 0),  # it acknowledged and did not follow, and has not been seen to move since

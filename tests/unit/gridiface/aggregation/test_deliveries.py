@@ -91,6 +91,18 @@ def test_a_mean_of_the_time_before_does_not_tell_what_it_gives_since(world):
         assert world.told["b"] == pytest.approx(others)
 
 
+def test_a_mean_of_the_time_before_keeps_nobody_out_who_has_opted_in_again(world):
+    world.silent = {"a"}
+    say(world, OutcomeKind.FAILED, OUT)
+    world.step(1)
+    say(world, OutcomeKind.STARTED)
+    at = world.now + 0.5
+    world.engine.observe([Snapshot(device_id="a", source_time=at, received=at, w=0.0, soc=0.5, duration_s=300.0)], at)
+    world.log.clear()
+    world.step(1)
+    assert "a" in {point.device_id for _, point in world.log}
+
+
 def test_what_is_over_is_let_go_of_also_by_who_opted_out(world):
     say(world, OutcomeKind.FAILED, OUT)
     world.step(1)
@@ -98,6 +110,64 @@ def test_what_is_over_is_let_go_of_also_by_who_opted_out(world):
     world.engine.cancel("c1", world.now)
     world.step(1, steps=2)
     assert [point.release for _, point in world.log if point.device_id == "a"] == [True]
+
+
+def test_who_opted_out_of_a_control_that_is_cancelled_takes_part_in_the_next_one(world):
+    world.lies["a"] = 0.0
+    say(world, OutcomeKind.FAILED, OUT)
+    world.step(1, steps=2)
+    world.engine.cancel("c1", world.now)
+    world.step(1, steps=2)
+    world.submit(ask("c2", start=world.now - T0, duration=60.0, set_w=6_000.0))
+    world.step(1, steps=2)
+    assert world.told["a"] == 2_000.0
+
+
+def test_who_opted_out_of_two_controls_is_out_until_the_last_of_them_is_over(world):
+    world.lies["a"] = 0.0
+    world.submit(ask("c2", start=world.now - T0, duration=120.0, authority=1.0, set_w=6_000.0))
+    world.step(1)
+    for name in ("c1", "c2"):
+        word = Outcome(control_id=name, kind=OutcomeKind.FAILED, at=world.now, device_id="a", reason=OUT)
+        world.engine.report([word], world.now)
+    world.engine.cancel("c2", world.now)
+    world.log.clear()
+    world.step(1, steps=40)
+    assert not [point for _, point in world.log if point.device_id == "a" and not point.release]
+    world.step(1, steps=30)
+    world.submit(ask("c3", start=world.now - T0, duration=60.0, set_w=6_000.0))
+    world.step(1, steps=2)
+    assert world.told["a"] == 2_000.0
+
+
+def test_who_opted_out_and_falls_silent_for_a_while_is_asked_no_sooner_for_that(bench):
+    answers = DriverTraits(answers_itself=True, report_period_s=1.0)
+    world = bench(battery("a", traits=answers), battery("b"), return_after_s=5.0)
+    world.submit(ask("c1", duration=300.0, set_w=2_000.0))
+    world.step(1)
+    world.lies["a"] = 0.0
+    say(world, OutcomeKind.FAILED, OUT)
+    world.step(1, steps=5)
+    world.silent = {"a"}
+    world.step(1, steps=20)
+    assert ("lost", "a") in world.verdicts("availability")
+    world.silent = set()
+    world.log.clear()
+    world.step(1, steps=60)
+    assert "a" not in {point.device_id for _, point in world.log}
+    assert ("opted in", "a") not in world.verdicts("availability")
+
+
+def test_an_opt_out_ends_with_its_control_also_where_the_clock_was_set(world):
+    world.lies["a"] = 0.0
+    say(world, OutcomeKind.FAILED, OUT)
+    world.step(1)
+    world.now += 30.0
+    world.engine.clock_set(30.0, world.now)
+    world.step(1, steps=int(T0 + 62.0 - world.now))
+    world.submit(ask("c2", start=world.now - T0, duration=60.0, set_w=6_000.0))
+    world.step(1, steps=2)
+    assert world.told["a"] == 2_000.0
 
 
 def test_an_opt_out_without_an_end_holds_for_a_while(bench):

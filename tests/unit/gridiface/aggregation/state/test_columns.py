@@ -126,9 +126,11 @@ def test_who_is_too_slow_for_which_fast_service(traits, fast, regulation):
 def test_a_clock_that_was_set_moves_every_instant_that_is_kept():
     columns, row = row_of(battery("a"))
     columns.received[row], columns.told_at[row], columns.since[row] = T0, T0 + 1, T0 + 2
+    columns.waits_since[row], columns.opted_at[row], columns.back_at[row] = T0, T0 + 1, np.inf
     columns.w[row] = 5.0
     columns.shift_time(-3600.0)
     assert (columns.received[row], columns.told_at[row], columns.since[row]) == (T0 - 3600, T0 - 3599, T0 - 3598)
+    assert (columns.waits_since[row], columns.opted_at[row], columns.back_at[row]) == (T0 - 3600, T0 - 3599, np.inf)
     assert columns.w[row] == 5.0
 
 
