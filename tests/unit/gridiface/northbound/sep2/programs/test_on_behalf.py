@@ -106,3 +106,26 @@ async def test_a_utility_hears_of_a_customer_who_opts_out_and_in_again(kit: Any)
         kit.outcome(CONTROL, kind, "bat-1", reason=reason)
     assert await answers(kit) == {("bat-1", status) for status in (1, 2, 4, 5)}
     assert (await kit.get(kit.program("fleet").replace("derp", "rsps") + "/rsp")).all == len(words)
+
+
+@pytest.mark.parametrize("back", [True, False])
+async def test_a_customers_words_that_are_told_again_after_a_restart_are_not_said_again(kit: Any, back: bool) -> None:
+    await post(kit)
+    told = [(OutcomeKind.STARTED, ""), (OutcomeKind.FAILED, "blocked: the device answered 4")]
+    told += [(OutcomeKind.STARTED, "")] * back
+    for kind, reason in told:
+        kit.clock.time += 10
+        kit.outcome(CONTROL, kind, "bat-1", reason=reason)
+    before = await answers(kit)
+    other = await kit.restarted()
+    # The store keeps a device's first outcome of each kind.
+    for second, (kind, reason) in enumerate(told[:2], start=1):
+        other.clock.time = kit.clock.time - 10 * (len(told) - second)
+        other.outcome(CONTROL, kind, "bat-1", reason=reason)
+    assert await answers(other) == before
+    path = kit.program("fleet").replace("derp", "rsps") + "/rsp"
+    assert (await other.get(path)).all == len(told)
+    other.clock.time = kit.clock.time + 10
+    other.outcome(CONTROL, *(told[1][:1] if back else told[0][:1]), "bat-1", reason=told[1][1] if back else "")
+    await other.flush()
+    assert (await other.get(path)).all == len(told) + 1, "what is new is said"

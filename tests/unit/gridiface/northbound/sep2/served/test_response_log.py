@@ -55,8 +55,8 @@ async def test_what_is_prepared_counts_as_given_and_is_shown_when_it_is_durable(
 
 
 async def test_what_could_not_be_stored_was_not_given(kept: Log) -> None:
-    kept.log.prepare(kept.program, kept.response(1))
-    kept.log.abandon(kept.program, kept.response(1))
+    kept.log.prepare(kept.program, given := kept.response(1))
+    kept.log.abandon(kept.program, given)
     assert kept.log.path_of(kept.program, kept.response(1)) is None
 
 
@@ -105,8 +105,8 @@ async def test_a_customer_may_change_its_mind_as_often_as_it_likes(kit: Any) -> 
         paths.append(log.prepare(program, given := kept.response(status))[0])
         log.place(program, given)
         assert log.path_of(program, kept.response(status)) == paths[-1], "the last word again is a repeat"
-    log.prepare(program, kept.response(4))
-    log.abandon(program, kept.response(4))
+    log.prepare(program, given := kept.response(4))
+    log.abandon(program, given)
     assert log.path_of(program, kept.response(5)) == paths[-1]
     assert sorted(log.places_of(kept.lfdi)) == sorted(set(paths))
     again = ResponseLog(kit.core.state, 100, lambda changes, then: None)
@@ -118,3 +118,32 @@ async def test_a_customer_may_change_its_mind_as_often_as_it_likes(kit: Any) -> 
     assert again.path_of(program, kept.response(4)) is None
     again.forget(program)
     assert again.path_of(program, kept.response(5)) is None
+
+
+async def test_words_that_become_durable_together_stay_in_their_order(kit: Any) -> None:
+    later: list[Any] = []
+    log = ResponseLog(kit.core.state, 100, lambda changes, then: later.append(then))
+    program = kit.core.state.program_of_device("inv-1")
+    kept = Log(log, later, program, kit.core.state.tree, kit.lfdi["inv-1"])
+    for status in (4, 5):
+        log.add_later(program, kept.response(status))
+    paths = log.places_of(kept.lfdi)
+    for then in later:
+        then()
+    assert log.places_of(kept.lfdi) == paths
+    assert log.path_of(program, kept.response(5)) == paths[1], "the last word"
+    assert log.path_of(program, kept.response(4)) is None
+
+
+async def test_a_customer_without_a_last_word_any_more_begins_anew(kept: Log) -> None:
+    for status in (4, 5, 4):
+        kept.log.prepare(kept.program, given := kept.response(status))
+        kept.log.place(kept.program, given)
+    assert kept.log.path_of(kept.program, kept.response(4)) == given.href
+    for status in (1, 2):
+        kept.log.prepare(kept.program, other := kept.response(status))
+        kept.log.place(kept.program, other)
+    assert kept.log.path_of(kept.program, kept.response(4)) is None
+    kept.log.prepare(kept.program, again := kept.response(4))
+    kept.log.abandon(kept.program, again)
+    assert kept.log.path_of(kept.program, kept.response(4)) is None
