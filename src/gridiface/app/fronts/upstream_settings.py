@@ -149,15 +149,13 @@ def upstream_context(upstream: Upstream, seen: Callable[[Met], None]) -> ssl.SSL
     )
     revoked = load_revocation(tls.revoked, ())
     policy = ChainPolicy(sep2_rules(purpose=SERVER_AUTH), load_roots(tls.roots), revocation=revoked)
-
     own = [one.not_after for one in parse_pem_certificates(tls.certificate.read_bytes())]
 
     def demand(identity: PeerIdentity, connection: ssl.SSLObject) -> str:
         if upstream.servers and identity.lfdi not in upstream.servers:
             return f"its LFDI {identity.lfdi} is not among `servers`"
         chain = peer_chain(connection)
-        ends = min([*own, *(parse_certificate(der).not_after for der in chain)])
-        seen(Met(identity.lfdi, chain[0], ends))
+        seen(Met(identity.lfdi, chain[0], (*own, *(parse_certificate(der).not_after for der in chain))))
         return ""
 
     return judge_server(context, policy, demand)

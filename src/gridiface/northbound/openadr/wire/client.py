@@ -112,10 +112,10 @@ class PayloadClient:
         await self.close()
 
     async def close(self) -> None:
-        """End all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """End all connections; who asks meanwhile opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def _exchanged(
         self, base: str, service: str, payload: Payload, now: float

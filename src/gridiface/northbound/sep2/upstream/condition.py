@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from gridiface.domain.clock import Instant
+from gridiface.northbound.sep2.upstream.settings import Met
 from gridiface.protocols.sep2.outbox import Written
 
 _log = logging.getLogger("gridiface.sep2.upstream")
@@ -27,7 +28,8 @@ class Condition:
     """What is known of the link.
 
     Attributes:
-        server: LFDI of the certificate that the server showed last, "" before; ends: when that or ours ends.
+        server: LFDI of the certificate that the server showed last, "" before; ends: when the next certificate of its
+            chain or ours ends, and both are to be judged again.
         up: whether the last request was answered; since: since when.
         answered_at: of the last answer; failed_at: of the last request without one; trouble: why there was none, ""
             while all is well.
@@ -53,6 +55,15 @@ class Condition:
     statuses: Counter[int] = field(default_factory=Counter)
     _reads: int = 0
     _places: set[str] = field(default_factory=set)
+
+    def met(self, met: Met, now: Instant) -> None:
+        """The server showed its certificate, and both ends took the other's chain.
+
+        What had ended by then was taken nevertheless (a server may not look at our own): that is no reason to shake
+        hands anew for each request.
+        """
+        self.server = met.lfdi
+        self.ends = min((end for end in met.ends if end > now), default=math.inf)
 
     def answered(self, status: int, now: Instant, name: str) -> bool:
         """The server gave an answer; whether it had been away."""

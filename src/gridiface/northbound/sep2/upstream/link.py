@@ -93,8 +93,8 @@ class Link:
         """
         url = await self._url(authority, request.target)
         if self._over():  # what is open was judged when they held: shaking hands anew tells, or takes renewed files
-            await self.close()
             self._context = None
+            await self.close()
         headers = {name: value for name, value in request.headers.items() if name != "host"}
         # Without a word on it any coding would do (RFC 9110, 12.5.3), and nothing is decompressed here.
         headers |= {"accept-encoding": "identity", "user-agent": HTTP_NAME}
@@ -171,7 +171,7 @@ class Link:
         return self._session
 
     async def close(self) -> None:
-        """End all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """End all connections; who asks meanwhile opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()

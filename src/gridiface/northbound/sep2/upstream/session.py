@@ -351,8 +351,9 @@ class UpstreamSession:
 
     def _seen(self, met: Met) -> None:
         """The server showed this certificate, and it was accepted."""
-        self.condition.server, self.condition.ends = met.lfdi, met.ends
-        self.peers.seen(f"2030.5 server {self.settings.name}", met.certificate, self._clock.now())
+        now = self._clock.now()
+        self.condition.met(met, now)
+        self.peers.seen(f"2030.5 server {self.settings.name}", met.certificate, now)
 
     def is_server(self, lfdi: str) -> bool:
         """Whether a certificate is the server's: one of those named, or the one that it showed last."""

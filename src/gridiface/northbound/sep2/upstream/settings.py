@@ -105,12 +105,12 @@ class Met:
 
     Attributes:
         lfdi: of its certificate; certificate: that in DER.
-        ends: when the first certificate of both ends' chains ends, s since 1970: nothing is exchanged after that.
+        ends: when each certificate of both ends' chains ends, s since 1970.
     """
 
     lfdi: str
     certificate: bytes
-    ends: Instant
+    ends: tuple[Instant, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

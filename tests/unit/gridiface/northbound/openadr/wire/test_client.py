@@ -103,6 +103,26 @@ async def test_files_that_changed_end_what_is_open_unless_they_cannot_be_used() 
         assert len(peer.heads) == 4
 
 
+async def test_who_asks_while_connections_are_closed_opens_a_new_one() -> None:
+    closing = asyncio.Event()
+
+    class Slow:
+        async def close(self) -> None:
+            closing.set()
+            await asyncio.sleep(0)
+
+        def post(self, *_: Any, **__: Any) -> None:
+            raise RuntimeError("Session is closed")
+
+    async with peer_of(EMPTY) as (_, client, url):
+        client._session = Slow()  # type: ignore[assignment]
+        ended = asyncio.create_task(client.close())
+        await closing.wait()
+        assert await poll(client, url) is None
+        await ended
+        assert client._session is not None
+
+
 async def test_one_that_ends_every_connection_is_not_there() -> None:
     async with peer_of(None, None) as (peer, client, url):
         with pytest.raises(Unreachable):

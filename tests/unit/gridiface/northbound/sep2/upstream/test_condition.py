@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from gridiface.northbound.sep2.upstream.condition import Condition
+from gridiface.northbound.sep2.upstream.settings import Met
 from gridiface.protocols.sep2.outbox import Written
 
 
@@ -60,3 +63,12 @@ def test_writes_that_were_refused_are_counted() -> None:
     for status in (201, 400, 403):
         condition.write(Written(number=1, method="POST", target="/edev", status=status, location=None), "utility")
     assert condition.refused_writes == 2
+
+
+def test_what_had_ended_when_the_server_was_met_ends_no_connection() -> None:
+    condition = Condition()
+    assert (condition.server, condition.ends) == ("", math.inf)
+    condition.met(Met("AB", b"", (50.0, 300.0, 200.0)), 100.0)
+    assert (condition.server, condition.ends) == ("AB", 200.0)
+    condition.met(Met("AB", b"", (50.0,)), 100.0)
+    assert condition.ends == math.inf
