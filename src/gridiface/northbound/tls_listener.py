@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridiface.errors import cannot_listen
-from gridiface.northbound.peer_certificates import end_of
 from gridiface.northbound.tls_connection import TlsConnection
 from gridiface.northbound.tls_limits import Caps, Deadlines, Throttle, address_key
 from gridiface.northbound.tls_transport import Phase
@@ -112,7 +111,7 @@ class TlsListener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep_handle: asyncio.TimerHandle | None = None
         self._next_reload = 0.0
-        #: When the first certificate of an open connection ends, s since 1970.
+        #: When the first certificate by which a peer was let in ends, s since 1970.
         self._ends_next = math.inf
         self._throttle = Throttle(_LOG_LINES_PER_SECOND)
         self._empty = asyncio.Event()
@@ -236,7 +235,10 @@ class TlsListener:
         """The verdict of the policy in force on a peer's chain."""
         if not chain and not self._keeper.require_client:
             return None
-        return self._keeper.state.policy.check(chain, now=self._wall_clock())
+        verdict = self._keeper.state.policy.check(chain, now=self._wall_clock())
+        if verdict.accepted:
+            self._ends_next = min(self._ends_next, verdict.valid_until)
+        return verdict
 
     def admit(self, connection: TlsConnection) -> Alert | None:
         """Count a peer in; one that has too many connections loses its longest idle one, or is refused."""
@@ -245,7 +247,6 @@ class TlsListener:
         if connection.peer is None:
             return None
         lfdi = connection.peer.lfdi
-        self._ends_next = min(self._ends_next, *map(end_of, connection.peer.chain))
         own = self._identities.setdefault(lfdi, {})
         if len(own) >= self.caps.of_identity(lfdi):
             # All idle ones wait equally long, so the nearest deadline is the longest wait.
@@ -335,16 +336,13 @@ class TlsListener:
 
     async def _judge_again(self) -> None:
         """Close the connections of peers that are not accepted any more, a few at a time."""
-        policy = self._keeper.state.policy
         for connection in list(self._connections):
             peer = connection.peer
             if peer is None or connection.phase in (Phase.CLOSING, Phase.CLOSED):
                 continue
-            verdict = policy.check(peer.chain, now=self._wall_clock())
-            if not verdict.accepted:
+            verdict = self.judge(list(peer.chain))
+            if verdict is not None and not verdict.accepted:
                 self.counters["revoked"] += 1
                 log.warning("%s %s; its connection is closed", connection.address[0], verdict.describe())
                 connection.close()
-            else:
-                self._ends_next = min(self._ends_next, *map(end_of, peer.chain))
             await asyncio.sleep(0)
