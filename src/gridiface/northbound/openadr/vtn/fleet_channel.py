@@ -40,7 +40,7 @@ _PREFIX = "fleet/"
 _SAME_END_S = 1.0
 #: A VEN that opted in again and is told nothing for so long is not needed: its event ends, s.
 _NOT_NEEDED_S = 10.0
-#: Of controls that are over, how many are remembered.
+#: Of controls that are over and stand behind no event, how many are remembered.
 _ENDED_KEPT = 1_000
 _OVER = frozenset({OutcomeKind.COMPLETED, OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED, OutcomeKind.FAILED})
 
@@ -237,8 +237,10 @@ class FleetChannel:
         if outcome.device_id is not None or outcome.kind not in _OVER:
             return
         self._ended[outcome.control_id] = None
-        while len(self._ended) > _ENDED_KEPT:
-            del self._ended[next(iter(self._ended))]
+        if len(self._ended) > _ENDED_KEPT:
+            carried = {control for told in self._told.values() for control in told.controls}
+            for control in [name for name in self._ended if name not in carried][:-_ENDED_KEPT]:
+                del self._ended[control]
         if any(told.left and outcome.control_id in told.controls for told in self._told.values()):
             self._wake()
 
