@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import ssl
 import time
 from dataclasses import replace
@@ -9,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from gridiface.northbound.dnp3.settings import Deadlines, EndpointSettings, MasterEntry, Mode, TlsSettings, Transport
+from gridiface.northbound.dnp3.wire import endpoint as endpoint_module
 from gridiface.pki.contexts import KeyPair, client_context, server_context
 from gridiface.pki.faults import FAULTS, FaultBench
 from gridiface.pki.folder import REVOKED, TestPki, revoke, write_credential
@@ -168,6 +170,42 @@ async def test_a_master_that_is_called_and_revoked_gets_no_dnp3_octet(serve, mak
             before = at.counters["unreachable"]
             await until(lambda: at.counters["unreachable"] > before + 1)
             assert heard.empty()
+    master.close()
+
+
+@pytest.mark.parametrize("why", ["revoked", "ended"])
+async def test_a_master_that_was_called_is_let_go_of_when_it_may_not_be_called_any_more(
+    serve, make_station, site, monkeypatch, why
+):
+    """Revoked, or its certificate ends; not by files that cannot be used."""
+    monkeypatch.setattr(endpoint_module, "_LOOK_S", 0.02)
+    left_s = {"revoked": math.inf, "ended": 0.3}[why]
+    monkeypatch.setattr(endpoint_module, "end_of", lambda der: time.time() + left_s)
+    closed = asyncio.Event()
+
+    async def take(reader, writer):
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            while await reader.read(4096):
+                pass
+        closed.set()
+        writer.transport.abort()
+
+    context = server_context("modern", key_pairs=[site.pair("scada")], roots=[site.folder / "serca.pem"])
+    master = await asyncio.start_server(take, "127.0.0.1", 0, ssl=context)
+    peer = ("127.0.0.1", master.sockets[0].getsockname()[1])
+    calling = replace(site.endpoint, mode=Mode.CONNECT, peer=peer, deadlines=Deadlines(reconnect=0.05))
+    async with serve([make_station(masters=[site.master])], [calling]) as server, asyncio.timeout(60):
+        (at,) = server.endpoints
+        await until(lambda: at.sessions)
+        if why == "revoked":
+            (site.folder / REVOKED).write_text("what is this\n")
+            await asyncio.sleep(0.2)
+            assert (closed.is_set(), len(at.sessions)) == (False, 1)
+            revoke_only(site)
+        await closed.wait()
+        if why == "revoked":
+            await until(lambda: at.counters["unreachable"])
+            assert not at.sessions
     master.close()
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 from gridiface.northbound.dnp3.wire.identity import CertificateNames, names_of
 from gridiface.northbound.dnp3.wire.session import Session
 from gridiface.northbound.tls_transport import CONNECTION, PEER
+from gridiface.pki.contexts import peer_chain
 from gridiface.protocols.dnp3.link import datagrams
 from gridiface.streams.receiving import Receiver
 
@@ -72,7 +73,7 @@ class TcpConnection(Receiver):
         transport.set_write_buffer_limits(high=_BUFFER)
         address = transport.get_extra_info("peername") or ("", 0)
         peer = (str(address[0]), int(address[1]))
-        self._session = self._door.admit(peer, _certificate(transport), transport.write, self._drop)
+        self._session = self._door.admit(peer, _certificate(transport), transport.write, self.end)
         if self._session is None:
             transport.abort() if tls is None else transport.close()
 
@@ -102,7 +103,13 @@ class TcpConnection(Receiver):
             session.close()
             self._door.gone(session)
 
-    def _drop(self, reason: str) -> None:
+    def chain(self) -> list[bytes]:
+        """The peer's certificates in DER where we made the connection, its own first; empty without TLS."""
+        tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        return [] if tls is None else peer_chain(tls)
+
+    def end(self, reason: str) -> None:
+        """End it at once; the log has the reason."""
         if self._session is not None:
             _log.info("%s:%d closed: %s", *self._session.peer, reason)
             self._session.close()

@@ -7,6 +7,7 @@ connecting end point. What a peer says is session.py's; TLS itself is northbound
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import random
@@ -29,6 +30,7 @@ from gridiface.northbound.dnp3.wire.connection import Drop, TcpConnection, UdpSo
 from gridiface.northbound.dnp3.wire.identity import RULES, CertificateNames, permitted
 from gridiface.northbound.dnp3.wire.serial_line import SerialLine
 from gridiface.northbound.dnp3.wire.session import Hub, Session
+from gridiface.northbound.peer_certificates import end_of
 from gridiface.northbound.tls_limits import Caps, Throttle, address_key
 from gridiface.northbound.tls_limits import Deadlines as TlsDeadlines
 from gridiface.northbound.tls_listener import TlsListener
@@ -36,6 +38,7 @@ from gridiface.pki.contexts import client_context
 from gridiface.pki.credentials import TlsFiles, TlsKeeper
 from gridiface.pki.judged import refuse_revoked
 from gridiface.pki.revocation import load_revocation
+from gridiface.pki.watch import Stamp, stamp
 from gridiface.protocols.dnp3.link import FRAME_GAP
 from gridiface.streams.tcp_listener import TcpListener
 
@@ -49,6 +52,8 @@ _BACKLOG = 64
 _MORE_TO_REFUSE = 8
 _LOG_LINES_PER_SECOND = 20
 _JITTER = 0.2
+#: How often what a connection that we made was judged by is looked at, s.
+_LOOK_S = 2.0
 _CONNECTIONS = frozenset((Transport.TCP, Transport.TLS))
 #: A line has no connection that could be given up: nobody has to speak on it.
 _FOR_EVER = Deadlines(first_frame=math.inf, idle=math.inf, write=math.inf)
@@ -276,14 +281,48 @@ class Endpoint:
             if self.settings.mode is Mode.DUAL and self.sessions:
                 await asyncio.sleep(deadlines.reconnect)
                 continue
+            files = self._files()
             connection = await self._connect()
             if connection is None:
                 await asyncio.sleep(pause * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311 - spreads load
                 pause = min(2 * pause, deadlines.reconnect_most)
                 continue
             pause = deadlines.reconnect
-            await connection.closed.wait()
+            await self._hold(connection, files)
             await asyncio.sleep(pause)
+
+    async def _hold(self, connection: TcpConnection, files: Stamp) -> None:
+        """Wait until a connection that we made is over, and end it where it may not be made like this any more.
+
+        That is so when a certificate of the master ends, or when our TLS files changed since `files`: the next call
+        judges it anew. Files that cannot be used leave it as it is.
+        """
+        now = self._hub.now()
+        ends = min((end for end in map(end_of, connection.chain()) if end > now), default=math.inf)
+        while not connection.closed.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if self.settings.tls is None else _LOOK_S):
+                    await connection.closed.wait()
+                return
+            changed = self._files()
+            if self._hub.now() >= ends:
+                connection.end("the master's certificate has ended")
+            elif changed != files and self._usable():
+                connection.end("TLS files changed: it is judged anew")
+            files = changed
+
+    def _files(self) -> Stamp:
+        """What tells whether the files behind TLS changed."""
+        return () if self._keeper is None else stamp(self._keeper.files.all_paths())
+
+    def _usable(self) -> bool:
+        """Whether a call can be made with the TLS files as they are."""
+        try:
+            self._client_tls("")
+        except ConfigError as problem:
+            _log.warning("changed TLS files are not used yet: %s", problem)
+            return False
+        return True
 
     async def _connect(self) -> TcpConnection | None:
         assert self.settings.peer is not None
