@@ -68,12 +68,18 @@ _LEFT = frozenset({OutcomeKind.REFUSED, OutcomeKind.PARTIAL})
 
 
 async def recorded(
-    records: History, blocks: BlocksNow, devices: Sequence[str], outcomes: Iterable[Outcome], end: Instant
+    records: History,
+    blocks: BlocksNow,
+    devices: Sequence[str],
+    outcomes: Iterable[Outcome],
+    start: Instant,
+    end: Instant,
 ) -> list[Leave]:
-    """The times up to `end` for which devices took no part: by their own word, by an operator's block, not enabled.
+    """The times for which devices took no part in [start, end): by their own word, by an operator's block, not enabled.
 
     Who opted out and is enabled again later (a VEN that opts in), or opts in again, is back from then on. A device's
     first answers of a kind alone are kept: that it changed its word more often is known from what the engine decided.
+    What it opted out of before `start` keeps it out until that is over.
     """
     held = await _acts(records, devices, "block", end)
     away = await _acts(records, devices, "enabled", end)
@@ -85,17 +91,39 @@ async def recorded(
         replace(one, end=min((at for at in back.get(one.device_id, ()) if one.start < at < one.end), default=one.end))
         for one in answered(outcomes, end)
     ]
+    known: dict[str, list[Leave]] = {}
+    for one in found:
+        known.setdefault(one.device_id, []).append(one)
+    again = [one for name, acts in words.items() for one in _spans(name, acts, OPTED_OUT, "it opted out", end)]
+    for one in await _lasting(records, again, start):
+        if not any(other.start < one.end and one.start < other.end for other in known.get(one.device_id, ())):
+            found.append(one)
     for name in devices:
-        known = [one for one in found if one.device_id == name]
-        for again in _spans(name, words.get(name, ()), OPTED_OUT, "it opted out", end):
-            if not any(one.start < again.end and again.start < one.end for one in known):
-                found.append(again)
         found += _spans(name, held.get(name, ()), "blocked", _BLOCKED, end)
         if name not in held and (now := blocks.of(name)) is not None and now["at"] < end:
             # Since before the oldest record.
             found.append(Leave(device_id=name, start=now["at"], end=end, reason=_BLOCKED))
         found += _spans(name, away.get(name, ()), "disabled", "not enabled: its owner opted out, or its settings", end)
     return found
+
+
+async def _lasting(records: History, leaves: Sequence[Leave], start: Instant) -> list[Leave]:
+    """Those that reach beyond `start`: whoever opted out is out until the end of what it opted out of.
+
+    The engine says so when it lets the device in again, which it does not where it was stopped at that moment.
+    """
+    early = {one.device_id for one in leaves if one.start < start < one.end}
+    ends = dict.fromkeys(early, -inf)
+    live = await records.controls(live_after=start) if early else []
+    for control in (one for one in live if one.created < start):
+        for outcome in await records.outcomes(control.id):
+            name = outcome.device_id
+            if name in ends and _says_out(outcome):
+                ends[name] = max(ends[name], control.span.end)
+    cut = [
+        replace(one, end=min(one.end, ends[one.device_id])) if one.start < start < one.end else one for one in leaves
+    ]
+    return [one for one in cut if one.end > max(one.start, start)]
 
 
 async def still_out(records: History, outcomes: Sequence[Outcome], now: Instant) -> list[Outcome]:

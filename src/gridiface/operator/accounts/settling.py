@@ -132,7 +132,7 @@ async def asked_of(desk: Desk, body: NewSettlement) -> dict[str, Any]:
     if not 0 < len(devices) <= _MOST_DEVICES:
         raise Refused(422, f"{len(devices)} devices are to be settled", f"name 1 to {_MOST_DEVICES}")
     if body.opt_outs is None:
-        leaves = await _leaves(desk, recorded, devices, end)
+        leaves = await _leaves(desk, recorded, devices, start, end)
     else:
         leaves = _said(body.opt_outs, devices, end)
     rank = 0.0 if recorded is None else recorded.control.source.authority
@@ -158,10 +158,12 @@ async def _recorded(desk: Desk, control_id: str) -> _Recorded:
     return _Recorded(control, outcomes, ended, why)
 
 
-async def _leaves(desk: Desk, recorded: _Recorded | None, devices: Sequence[str], end: Instant) -> list[Leave]:
+async def _leaves(
+    desk: Desk, recorded: _Recorded | None, devices: Sequence[str], start: Instant, end: Instant
+) -> list[Leave]:
     """Who took no part for a while, as it is on record."""
     outcomes = () if recorded is None else recorded.outcomes
-    found = await optouts.recorded(desk.records, desk.blocks, devices, outcomes, end)
+    found = await optouts.recorded(desk.records, desk.blocks, devices, outcomes, start, end)
     if recorded is not None and recorded.left and recorded.ended < end:
         found += [Leave(device_id=name, start=recorded.ended, end=end, reason=recorded.left) for name in devices]
     return found

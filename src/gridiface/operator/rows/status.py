@@ -6,7 +6,7 @@ in W, + delivered to the grid.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -140,7 +140,7 @@ class Status:
         return {
             "site": self.site,
             "now": now,
-            "devices": self._device_counts(now),
+            "devices": self.device_counts(now),
             "groups": self.group_rows(now),
             "controls": [self.control_row(control, now) for control in _running_first(controls, now)[:50]],
             "outcomes": self.newest_outcomes(),
@@ -195,13 +195,14 @@ class Status:
                 found[newest.target_id] = newest.requested_w
         return found
 
-    def _device_counts(self, now: Instant) -> dict[str, int]:
-        counts = self.counts(now)
+    def device_counts(self, now: Instant, names: Collection[str] | None = None) -> dict[str, int]:
+        """How many devices there are, all or of these, and how many of them tell data that can be trusted."""
+        if names is None:
+            counts = self.counts(now)
+        else:
+            qualities = self.qualities(now)
+            counts = Counter(qualities[name] for name in names if name in qualities)
         return {"total": sum(counts.values()), "online": sum(counts.get(quality, 0) for quality in _TRUSTED)}
-
-    def online(self, now: Instant) -> int:
-        """How many devices tell data that can be trusted."""
-        return self._device_counts(now)["online"]
 
     def device_row(self, device: Device) -> DeviceRow:
         """What a device was told last and what it does."""

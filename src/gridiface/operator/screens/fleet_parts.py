@@ -44,7 +44,7 @@ class FleetPartsScreen:
         status, desk, now = self._house.status, self._house.desk, self._house.now()
         parts = {part.name.split()[0]: part for part in desk.parts()}
         controls = [one for one in status.controls() if not one.is_default]
-        online = status.online(now)
+        online = status.device_counts(now)["online"]
         northbound = {"sep2", "vtn", "ven", "dnp3"} & parts.keys()
         steps = [
             (

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, ControlState
-from gridiface.domain.telemetry import Quality
 from gridiface.domain.timeline import state_at
 from gridiface.operator.alarms.kinds import KINDS
 from gridiface.operator.rows.rows import GroupRow
@@ -26,8 +25,6 @@ _CONTROLS, _TROUBLES, _STEPS, _GROUPS = 6, 8, 10, 60
 
 #: Readers who see different parts of the fleet whose pages are kept for a moment.
 _VIEWS = 32
-
-_TRUSTED = frozenset({Quality.GOOD, Quality.ESTIMATED})
 
 #: How old what is shown may be, s.
 _SHARED_S = 0.4
@@ -89,7 +86,7 @@ class OverviewScreen:
         return {
             "now": now,
             "headline": headline(groups, since),
-            "counts": self._counts(view, now),
+            "counts": self._house.status.device_counts(now, view.names),
             "running": len(running),
             "ahead": len(ahead),
             "next": ahead[0].span.start if ahead else None,
@@ -107,15 +104,6 @@ class OverviewScreen:
             "alarms": self._alarms(view),
             "steps": self._steps(view, {one.id: one for one in controls}),
         }
-
-    def _counts(self, view: View, now: Instant) -> dict[str, int]:
-        if view.names is None:
-            counts = self._house.status.counts(now)
-            return {"total": sum(counts.values()), "online": sum(counts.get(quality, 0) for quality in _TRUSTED)}
-        qualities = self._house.status.qualities(now)
-        names = view.names & qualities.keys()
-        online = sum(qualities[name] in _TRUSTED for name in names)
-        return {"total": len(names), "online": online}
 
     def _alarms(self, view: View) -> int:
         """Alarms that nobody has acknowledged."""

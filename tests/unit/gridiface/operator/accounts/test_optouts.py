@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from gridiface.domain.controls import Decision, Outcome, OutcomeKind, Source, Target, TargetKind
+from gridiface.domain.clock import Interval
+from gridiface.domain.controls import (
+    Control,
+    ControlMode,
+    Decision,
+    ModeValue,
+    Outcome,
+    OutcomeKind,
+    Source,
+    Target,
+    TargetKind,
+)
 from gridiface.northbound.sep2.translate.answers import status_to_outcome
 from gridiface.operator.accounts.optouts import Leave, answered, left, recorded, still_out
 
@@ -107,7 +118,7 @@ async def test_the_times_of_blocks_are_those_between_the_acts() -> None:
     )
     records.found.insert(3, decided(90.0, "c", "enabled", "enabled"))
     records.found.append(decided(50.0, "c", "enabled", "disabled"))
-    found = await recorded(records, Blocks(), ["a", "b", "c", "d"], [], 100.0)
+    found = await recorded(records, Blocks(), ["a", "b", "c", "d"], [], 0.0, 100.0)
     # Of d the act itself is no longer kept: it is blocked since 3 s.
     assert found == [
         leave("a", 10.0, 20.0),
@@ -119,7 +130,7 @@ async def test_the_times_of_blocks_are_those_between_the_acts() -> None:
     ]
     search = records.searched[0]["search"]
     assert (search.targets, search.signal, search.end) == (("a", "b", "c", "d"), "block", 100.0)
-    assert await recorded(Records(), Blocks(), ["late"], [], 2.0) == []  # type: ignore[arg-type]  # a part of a store
+    assert await recorded(Records(), Blocks(), ["late"], [], 0.0, 2.0) == []  # type: ignore[arg-type]  # a part of a store
 
 
 @pytest.mark.parametrize(
@@ -140,7 +151,7 @@ async def test_who_opted_out_and_is_enabled_again_is_back() -> None:
     steps = [told(name, OutcomeKind.REFUSED, 40.0, "too hot") for name in ("ven", "other")]
     acts = [decided(70.0, "ven", "enabled", "enabled"), decided(41.0, "ven", "enabled", "disabled")]
     records: Any = Records(*acts, decided(20.0, "ven", "enabled", "enabled"))
-    assert await recorded(records, Blocks(), ["ven", "other"], steps, 100.0) == [
+    assert await recorded(records, Blocks(), ["ven", "other"], steps, 0.0, 100.0) == [
         leave("ven", 40.0, 70.0, "too hot"),
         leave("other", 40.0, 100.0, "too hot"),
         leave("ven", 41.0, 70.0, "not enabled: its owner opted out, or its settings"),
@@ -163,7 +174,7 @@ WORDS = [
 
 
 async def test_a_device_that_opts_in_again_is_out_for_as_long_as_the_engine_left_it_out() -> None:
-    assert await recorded(Records(*WORDS), Blocks(), ["a", "b"], KEPT, 100.0) == [  # type: ignore[arg-type]
+    assert await recorded(Records(*WORDS), Blocks(), ["a", "b"], KEPT, 0.0, 100.0) == [  # type: ignore[arg-type]
         leave("a", 20.0, 40.0, "it opted out"),
         leave("b", 25.0, 100.0, "it opted out"),
         leave("a", 60.0, 100.0, "it opted out"),
@@ -176,3 +187,36 @@ async def test_after_a_restart_who_took_its_opt_out_back_is_in() -> None:
     nobody: Any = Records()
     assert await still_out(nobody, KEPT[:1], 100.0) == KEPT[:1]
     assert nobody.searched == []
+
+
+class Ran(Records):
+    """The store, with one control of before that ran to `until` and out of which "a" opted."""
+
+    def __init__(self, until: float, *decisions: Decision) -> None:
+        super().__init__(*decisions)
+        self.control = Control(
+            id="before",
+            source=Source(protocol="x"),
+            target=Target(TargetKind.DEVICE, "a"),
+            values={ControlMode.SET_W: ModeValue(1.0)},
+            interval=Interval(0.0, until),
+            created=0.0,
+        )
+
+    async def controls(self, *, live_after: float) -> list[Control]:
+        return [self.control] if self.control.span.end > live_after else []
+
+    async def outcomes(self, control_id: str) -> list[Outcome]:
+        return [*KEPT[1:2], told("c", OutcomeKind.PARTIAL, 20.0, "its clock is wrong")]
+
+
+@pytest.mark.parametrize(("until", "out"), [(50.0, []), (70.0, [(20.1, 70.0)]), (300.0, [(20.1, 100.0)])])
+async def test_an_opt_out_of_before_lasts_until_what_it_was_of_is_over(
+    until: float, out: list[tuple[float, float]]
+) -> None:
+    # The server stood still at its end, so nobody wrote that the device takes part again.
+    records: Any = Ran(until, decided(20.1, "a", "availability", "opted out"))
+    found = await recorded(records, Blocks(), ["a", "b"], [], 60.0, 100.0)
+    assert found == [leave("a", since, to, "it opted out") for since, to in out]
+    told_since = Ran(until, decided(40.0, "a", "availability", "opted in"), *records.found)
+    assert await recorded(told_since, Blocks(), ["a", "b"], [], 60.0, 100.0) == []  # type: ignore[arg-type]  # a part of a store

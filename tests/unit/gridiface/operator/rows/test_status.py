@@ -33,6 +33,7 @@ def test_outcomes_are_counted_once_per_device_and_step(status: Status) -> None:
 
 def test_devices_without_data_are_not_online(status: Status) -> None:
     assert status.at(100.0)["devices"] == {"total": 2, "online": 1}
+    assert status.device_counts(100.0, {"b", "nobody"}) == {"total": 1, "online": 0}
     assert status.device_row(status.fleet.devices()[1])["delivered_W"] is None
 
 
@@ -56,7 +57,6 @@ def test_what_is_shown_each_second_makes_no_entry_for_each_device(status: Status
 
     status.fleet.qualities = status.fleet.devices = each  # type: ignore[method-assign] # spy
     assert status.at(100.0)["devices"] == {"total": 2, "online": 1}
-    assert status.online(100.0) == 1
     status.blocked = lambda: {"a", "gone"}
     status.on_deliveries([])
     assert status.troubled(100.0) == ["a", "b"]
