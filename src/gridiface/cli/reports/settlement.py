@@ -26,6 +26,7 @@ from gridiface.cli.terminal.days import EventDays, Holidays, Nerc, days_in, inst
 from gridiface.cli.terminal.progress import working
 from gridiface.cli.terminal.showing import many, show_json, show_table
 from gridiface.errors import ConfigError
+from gridiface.operator.areas.meters import MOST_DATA
 from gridiface.segments import segment
 
 app = typer.Typer(
@@ -163,8 +164,11 @@ def import_late(
 
     Example: gridiface settlement import late.csv --zone America/Los_Angeles
     """
+    text = text_of(file)
+    if len(text) > MOST_DATA:
+        raise ConfigError(f"{file}: {len(text)} characters, and the server takes {MOST_DATA} at once; split it")
     body = {
-        "data": text_of(file),
+        "data": text,
         "name": file.name,
         "meter": meter,
         "zone": zone,

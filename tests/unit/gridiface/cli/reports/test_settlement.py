@@ -105,6 +105,16 @@ def test_late_data_are_handed_in_and_what_they_changed_is_told(asked: Any, tmp_p
         assert said in found.output, said
 
 
+def test_a_file_that_no_server_takes_is_not_sent(asked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "late.csv"
+    file.write_text("meter,time,kw\n")
+    monkeypatch.setattr("gridiface.cli.reports.settlement.MOST_DATA", 13)
+    found = RUN.invoke(app, ["import", str(file)], env=WIDE)
+    assert isinstance(found.exception, ConfigError)
+    assert "14 characters, and the server takes 13 at once; split it" in str(found.exception)
+    assert not asked.requests
+
+
 def test_revisions_in_figures(asked: Any) -> None:
     one = {"revision": 1, "computed": 0.0, "final": False, "rows": 2, "changed": 2, "total": [SUMS]}
     asked.answers["/settlements/ev/revisions"] = {"revisions": [one, {**one, "total": []}]}
