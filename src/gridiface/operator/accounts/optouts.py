@@ -65,6 +65,8 @@ def answered(outcomes: Iterable[Outcome], end: Instant) -> list[Leave]:
 
 _OUT = frozenset({OutcomeKind.FAILED, OutcomeKind.PARTIAL})
 _LEFT = frozenset({OutcomeKind.REFUSED, OutcomeKind.PARTIAL})
+#: How a control ends before its time.
+_CUT_SHORT = frozenset({OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED})
 
 
 async def recorded(
@@ -107,19 +109,23 @@ async def recorded(
     return found
 
 
+def ended(control: Control, outcomes: Iterable[Outcome]) -> Instant:
+    """When a control was over: at its end, or where it was cut short."""
+    return min([control.span.end, *(one.at for one in outcomes if one.device_id is None and one.kind in _CUT_SHORT)])
+
+
 async def _lasting(records: History, leaves: Sequence[Leave], start: Instant) -> list[Leave]:
     """Those that reach beyond `start`: whoever opted out is out until the end of what it opted out of.
 
     The engine says so when it lets the device in again, which it does not where it was stopped at that moment.
     """
-    early = {one.device_id for one in leaves if one.start < start < one.end}
+    early: set[str | None] = {one.device_id for one in leaves if one.start < start < one.end}
     ends = dict.fromkeys(early, -inf)
     live = await records.controls(live_after=start) if early else []
     for control in (one for one in live if one.created < start):
-        for outcome in await records.outcomes(control.id):
-            name = outcome.device_id
-            if name in ends and _says_out(outcome):
-                ends[name] = max(ends[name], control.span.end)
+        outcomes = await records.outcomes(control.id)
+        for name in {one.device_id for one in outcomes if one.device_id in early and _says_out(one)}:
+            ends[name] = max(ends[name], ended(control, outcomes))
     cut = [
         replace(one, end=min(one.end, ends[one.device_id])) if one.start < start < one.end else one for one in leaves
     ]

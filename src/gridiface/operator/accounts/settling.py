@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import Control, Outcome, OutcomeKind, TargetKind
+from gridiface.domain.controls import Control, Outcome, TargetKind
 from gridiface.domain.fleet import reserved_key
 from gridiface.operator.accounts import optouts
 from gridiface.operator.accounts.optouts import Leave
@@ -32,9 +32,6 @@ MOST_BYTES = 1024 * 1024
 
 #: Holidays and days of events that are named; times of opt-outs.
 _MOST_DAYS, _MOST_SPANS = 1000, 5000
-
-#: How a control ends before its time.
-_CUT_SHORT = frozenset({OutcomeKind.CANCELLED, OutcomeKind.SUPERSEDED})
 
 Time = Annotated[float, Field(ge=0, le=253_402_300_799, allow_inf_nan=False)]
 
@@ -152,8 +149,7 @@ async def _recorded(desk: Desk, control_id: str) -> _Recorded:
     if control is None:
         raise unknown("control", control_id, "GET /api/v1/controls lists them")
     outcomes = await desk.records.outcomes(control.id)
-    ends = [one.at for one in outcomes if one.device_id is None and one.kind in _CUT_SHORT]
-    ended = min([control.span.end, *ends])
+    ended = optouts.ended(control, outcomes)
     why = await optouts.left(desk.records, control, ended) if ended < control.span.end else ""
     return _Recorded(control, outcomes, ended, why)
 

@@ -192,8 +192,9 @@ async def test_after_a_restart_who_took_its_opt_out_back_is_in() -> None:
 class Ran(Records):
     """The store, with one control of before that ran to `until` and out of which "a" opted."""
 
-    def __init__(self, until: float, *decisions: Decision) -> None:
+    def __init__(self, until: float, *decisions: Decision, cancelled: float | None = None) -> None:
         super().__init__(*decisions)
+        self.cut = [] if cancelled is None else [told(None, OutcomeKind.CANCELLED, cancelled)]
         self.control = Control(
             id="before",
             source=Source(protocol="x"),
@@ -207,7 +208,7 @@ class Ran(Records):
         return [self.control] if self.control.span.end > live_after else []
 
     async def outcomes(self, control_id: str) -> list[Outcome]:
-        return [*KEPT[1:2], told("c", OutcomeKind.PARTIAL, 20.0, "its clock is wrong")]
+        return [*KEPT[1:2], told("c", OutcomeKind.PARTIAL, 20.0, "its clock is wrong"), *self.cut]
 
 
 @pytest.mark.parametrize(("until", "out"), [(50.0, []), (70.0, [(20.1, 70.0)]), (300.0, [(20.1, 100.0)])])
@@ -218,5 +219,7 @@ async def test_an_opt_out_of_before_lasts_until_what_it_was_of_is_over(
     records: Any = Ran(until, decided(20.1, "a", "availability", "opted out"))
     found = await recorded(records, Blocks(), ["a", "b"], [], 60.0, 100.0)
     assert found == [leave("a", since, to, "it opted out") for since, to in out]
+    cut: Any = Ran(until, *records.found, cancelled=55.0)
+    assert await recorded(cut, Blocks(), ["a"], [], 60.0, 100.0) == []
     told_since = Ran(until, decided(40.0, "a", "availability", "opted in"), *records.found)
     assert await recorded(told_since, Blocks(), ["a", "b"], [], 60.0, 100.0) == []  # type: ignore[arg-type]  # a part of a store
