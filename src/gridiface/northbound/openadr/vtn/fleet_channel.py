@@ -132,7 +132,7 @@ class FleetChannel:
             if setpoint.release:
                 if told is None:
                     return delivery_of(setpoint, DeliveryOutcome.UNCHANGED, now)
-                if self._may_return(member, event_id, told):
+                if self._vtn.said(member.ven_id, event_id, member.settings.resource or None) == "optOut":
                     self._told[event_id] = replace(told, left=True)
                     return delivery_of(setpoint, DeliveryOutcome.UNCHANGED, now, "its VEN opted out")
                 self._end(event_id, now, changes)
@@ -223,11 +223,6 @@ class FleetChannel:
         changes += self._vtn.cancel_event(event_id, now, reason="released").changes
         self._told[event_id] = replace(self._told[event_id], current=False, left=False)
         self._back.pop(event_id, None)
-
-    def _may_return(self, member: Member, event_id: str, told: Told) -> bool:
-        """Whether a VEN that is let go of opted out, and can still opt in to what the event asks for."""
-        word = self._vtn.said(member.ven_id, event_id, member.settings.resource or None)
-        return word == "optOut" and self._stands(told)
 
     def _stands(self, told: Told) -> bool:
         return not told.controls or any(control not in self._ended for control in told.controls)
@@ -332,7 +327,7 @@ class FleetChannel:
 
         Events that their VEN could not end are over at their end. Those that the VTN has forgotten without a last word
         of their VEN are forgotten here, too. Events that wait for their VEN's opt-in end with what they carried, and
-        where nobody needed the VEN that opted in again.
+        the opt-out with them; and where nobody needed the VEN that opted in again.
         """
         await self._end_left(now)
         over = {event_id: told for event_id, told in self._told.items() if told.goes_on and ends(told) <= now}
@@ -366,6 +361,9 @@ class FleetChannel:
             and event_id in self._vtn.events
             and (not self._stands(told) or self._back.get(event_id, now) + _NOT_NEEDED_S <= now)
         ]
+        for told in [self._told[event_id] for event_id in left]:
+            await self.opts.in_again(told.device_id, now)
+        left = [event_id for event_id in left if self._waits(event_id)]
         before = {event_id: replace(told) for event_id, told in self._told.items()} if left else {}
         changes: list[Change] = []
         for event_id in left:

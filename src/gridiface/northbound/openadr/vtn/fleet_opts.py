@@ -71,7 +71,7 @@ class FleetOpts:
         await self.review(device_id, now)
 
     async def in_again(self, device_id: str, now: Instant) -> None:
-        """Its VEN takes part in an event.
+        """Its VEN takes part in an event, or what it opted out of is over.
 
         Raises:
             StoreUnavailable: nothing was changed.
