@@ -204,6 +204,7 @@ async def test_an_event_that_waits_for_its_ven_ends_with_its_control_or_where_no
     channel.on_outcome(Outcome(control_id="C", kind=OutcomeKind.CANCELLED, at=NOW, device_id="d"))
     await channel.handle_timer(NOW)
     assert story.vtn.core.events[event_id].event.status != "cancelled"
+    assert house.enabled[-1] is False
     if back:  # and is told nothing
         await story.answer(event_id, "optIn")
         house.time = channel.next_timer()
@@ -214,7 +215,21 @@ async def test_an_event_that_waits_for_its_ven_ends_with_its_control_or_where_no
         assert len(channel._ended) == 1_001
     await channel.handle_timer(house.time)
     assert story.vtn.core.events[event_id].event.status == "cancelled"
+    assert (house.enabled[-1], house.away[-1]) == (True, ()), "the next control finds it there"
     assert channel.next_timer() > house.time
+    await story.vtn.stop()
+
+
+async def test_a_ven_that_is_let_go_of_when_its_control_is_over_is_in_for_the_next_one() -> None:
+    house = House()
+    story = await Story(house).registered()
+    event_id = await story.tell(-500.0, until=NOW + 100)
+    await story.answer(event_id, "optOut")
+    story.vtn.channel.on_outcome(Outcome(control_id="C", kind=OutcomeKind.SUPERSEDED, at=NOW))
+    await let_go(story)
+    await story.vtn.channel.handle_timer(NOW)
+    assert story.vtn.core.events[event_id].event.status == "cancelled"
+    assert house.enabled[-1] is True
     await story.vtn.stop()
 
 
