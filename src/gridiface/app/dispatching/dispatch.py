@@ -17,22 +17,13 @@ from typing import Any
 from gridiface.aggregation.accounting.device_lines import DeviceLines
 from gridiface.aggregation.engine import Engine
 from gridiface.aggregation.tick_result import TickResult
+from gridiface.app.dispatching import recording
 from gridiface.app.dispatching.ahead import Ahead
 from gridiface.app.dispatching.arrivals import Arrivals
 from gridiface.app.dispatching.control_names import named
 from gridiface.app.dispatching.counters import DispatchCounters
 from gridiface.app.dispatching.handing_out import by_channel, ranked_anew
 from gridiface.app.dispatching.readings import readings_of
-from gridiface.app.dispatching.recording import (
-    PART,
-    Piece,
-    changes_of,
-    decided,
-    devices_first,
-    in_parts,
-    left_behind,
-    trimmed,
-)
 from gridiface.app.fleet.members import Members
 from gridiface.domain.channels import DeviceChannel
 from gridiface.domain.clock import Clock, Instant
@@ -111,7 +102,7 @@ class Dispatch:
         """See domain.ports.ControlInbox.preview."""
         acceptance, _, decisions = self.engine.decide(control, now)
         if noted and not acceptance.will_run:
-            self._refused(control, acceptance, decided(decisions))
+            self._refused(control, acceptance, recording.decided(decisions))
         return acceptance
 
     async def submit(self, control: Control, now: Instant, *, along: Sequence[Change] = ()) -> Acceptance:
@@ -124,11 +115,11 @@ class Dispatch:
             return Acceptance(control_id=control.id, verdict=Verdict.INVALID, reason="the same control is being taken")
         acceptance, prepared, decisions = self.engine.decide(control, now)
         if not acceptance.will_run:
-            self._refused(control, acceptance, decided(decisions))
+            self._refused(control, acceptance, recording.decided(decisions))
             return acceptance
         self._pending.add(control.id)
         try:
-            await self.ledger.commit([PutControl(prepared), *decided(decisions), *along])
+            await self.ledger.commit([PutControl(prepared), *recording.decided(decisions), *along])
         finally:
             self._pending.discard(control.id)
         self.engine.admit(prepared, now)
@@ -287,8 +278,8 @@ class Dispatch:
         self.counters.setpoints_handed_out += len(setpoints)
         deadline = now + CLASS_TIMING[setpoints[0].service_class].acknowledge_s
         deliveries = await channel.apply(setpoints, deadline=deadline)
-        for first in range(0, len(deliveries), PART):
-            self._delivered(deliveries[first : first + PART])
+        for first in range(0, len(deliveries), recording.PART):
+            self._delivered(deliveries[first : first + recording.PART])
             await asyncio.sleep(0)
         self.kick()
 
@@ -312,12 +303,12 @@ class Dispatch:
 
     async def suspend(self, now: Instant) -> None:
         """Record what is known of running controls and their devices up to now; for a graceful stop, after `drain`."""
-        await self._record(changes_of(self.engine.suspend(now)))
+        await self._record(recording.changes_of(self.engine.suspend(now)))
 
     def take_up(self, found: Sequence[tuple[Document, DeviceLines]]) -> None:
         """Record what a server that died left of its controls' devices."""
         if found:
-            self._spawn(self._record(left_behind(found)))
+            self._spawn(self._record(recording.left_behind(found)))
 
     def remember(self, changes: Sequence[Change]) -> None:
         """Make changes durable when the store can; nobody waits for it."""
@@ -331,10 +322,10 @@ class Dispatch:
         self, handing_out: list[asyncio.Task[None]], moved: Sequence[Change], result: TickResult
     ) -> None:
         """Devices come first: what one step did is recorded when its set-points have left, or soon after."""
-        await devices_first(handing_out)
-        await self._record(chain(changes_of(result), moved))
+        await recording.devices_first(handing_out)
+        await self._record(chain(recording.changes_of(result), moved))
 
-    async def _record(self, changes: Iterable[Piece]) -> None:
+    async def _record(self, changes: Iterable[recording.Piece]) -> None:
         """Make changes durable, then tell the outcomes among them; keep them for later where that cannot be.
 
         Many go in parts, so that neither the loop nor the disk is held up by one of them.
@@ -342,14 +333,14 @@ class Dispatch:
         durable: list[Outcome] = []
         async with self._recording:
             kept, self._backlog = self._backlog, []
-            for part in in_parts(kept, changes):
+            for part in recording.in_parts(kept, changes):
                 if self._backlog:  # in their order: what came before cannot be written
                     self._backlog += part
                     await asyncio.sleep(0)
                 else:
                     now = self._as_they_are(part)
                     durable += [one.outcome for one in await self._durable(now) if isinstance(one, AppendOutcome)]
-            self._backlog = trimmed(self._backlog)
+            self._backlog = recording.trimmed(self._backlog)
         for first in range(0, len(durable), _TOLD_AT_ONCE):
             self._tell(durable[first : first + _TOLD_AT_ONCE])
             await asyncio.sleep(0)
