@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gridiface.pki.certificate import parse_certificate
+from gridiface.pki.certificate import CertificateMalformed, parse_certificate
 from gridiface.pki.contexts import peer_chain
 from gridiface.pki.credentials import ChainPolicy
 from gridiface.pki.identity import PeerIdentity
@@ -70,7 +70,10 @@ def refuse_revoked(context: ssl.SSLContext, revocation: Revocation) -> ssl.SSLCo
         def do_handshake(self) -> Any:
             """Shake hands, then look everybody up; may be called again until it is done."""
             super().do_handshake()
-            chain = [parse_certificate(der) for der in peer_chain(self)]
+            try:
+                chain = [parse_certificate(der) for der in peer_chain(self)]
+            except CertificateMalformed as problem:  # who cannot be looked up is not let in
+                raise _refused(f"it cannot be read: {problem}") from problem
             for certificate, issuer in zip(chain, [*chain[1:], None], strict=True):
                 reason = revocation.reason(certificate, issuer)
                 if reason is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gridiface.pki import judged
 from gridiface.pki.certificate import parse_pem_certificates
 from gridiface.pki.contexts import KeyPair, client_context, server_context
 from gridiface.pki.credentials import ChainPolicy, load_roots
@@ -92,6 +93,14 @@ def test_a_server_that_is_revoked_or_hangs_below_who_is_ends_the_handshake(folde
         return
     with pytest.raises(ssl.SSLCertVerificationError, match="is revoked: key leaked"):
         shake(client, server)
+
+
+def test_who_cannot_be_looked_up_is_refused_as_openssl_refuses(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judged, "peer_chain", lambda _: [b"no certificate"])
+    pair = KeyPair(folder / "device.pem", folder / "device.key")
+    client = refuse_revoked(client_context("strict", key_pairs=[pair], roots=[folder / "serca.pem"]), Revocation())
+    with pytest.raises(ssl.SSLCertVerificationError, match="cannot be read"):
+        shake(client, contexts(folder)[1])
 
 
 def test_our_own_policy_is_asked_too(folder: Path) -> None:
