@@ -64,6 +64,10 @@ class MeteredVars:
         if (meter := self._meters.get(key)) is not None:
             meter.residual.forget()
 
+    def drop(self, key: Key) -> None:
+        """What the meter told is no knowledge of what lies beside the members."""
+        self._meters.pop(key, None)
+
     def read(self, key: Key, row: int, rows: IntArray, heard: Members, now: Instant) -> bool:
         """A group's meter was read anew. Whether it was found just now not to show what its members do.
 

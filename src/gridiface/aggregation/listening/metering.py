@@ -120,6 +120,7 @@ class Metering:
             if key in self._good:
                 return Beside.steady(self._good[key])
             self._residuals.pop(key, None)  # what it told is no knowledge of what lies beside
+            self._vars.drop(key)
         residual = self._residuals.get(key)
         if residual is None:
             return NOTHING

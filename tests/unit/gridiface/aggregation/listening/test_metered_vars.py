@@ -106,6 +106,14 @@ def test_the_group_of_a_meter_may_get_other_members():
         assert site.run(10, read=("a", "b", "c", "d", "m")) == [pytest.approx(2_000.0, abs=20.0)] * 10
 
 
+def test_a_meter_that_is_quarantined_is_not_followed_in_its_vars_either():
+    site = Site()
+    site.ask(2_000.0).run(20)
+    site.engine.desk.quarantine("m", site.now)
+    site.run(5)
+    assert sum(site.vars.values()) == pytest.approx(2_000.0, abs=5.0), "the sum of the members stands in"
+
+
 def test_over_a_restart_the_total_makes_no_step():
     site = Site()
     site.ask(2_000.0).run(20)
