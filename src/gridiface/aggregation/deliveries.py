@@ -35,6 +35,9 @@ UNSURE = frozenset({DeliveryOutcome.TIMEOUT, DeliveryOutcome.BREAKER_OPEN})
 #: A device's own words for not doing it.
 DECLINED = frozenset({OutcomeKind.FAILED, OutcomeKind.REFUSED})
 
+#: Its word that it takes part, or will.
+TAKES_PART = frozenset({OutcomeKind.RECEIVED, OutcomeKind.STARTED})
+
 #: How long a device is left alone whose customer opted out of what has no end, s.
 OPT_OUT_S = 900.0
 
@@ -49,6 +52,8 @@ class Deliveries:
         self._accounts = accounts
         #: By device whose customer opted out: of which controls, and until when; infinity: until it is over.
         self._out: dict[str, dict[str, Instant]] = {}
+        #: By control that has not begun: the words of devices whose customers opted out of it already.
+        self._ahead: dict[str, dict[str, Outcome]] = {}
 
     def take(self, deliveries: Sequence[Delivery], now: Instant) -> bool:
         """Note what became of set-points; whether the allocation has to be made anew."""
@@ -67,10 +72,12 @@ class Deliveries:
             row = None if outcome.device_id is None else self._c.row.get(outcome.device_id)
             if entry is None or row is None:
                 continue
+            if not entry.active:
+                self._note_ahead(entry, outcome)
             if _opts_out(outcome) and entry.active:
                 changed |= self._opted_out(row, entry, outcome, now)
             elif outcome.kind is OutcomeKind.STARTED:
-                changed |= self._opted_in(row, now)
+                changed |= entry.active and self._opted_in(row, now)
                 self._taken(row, now)
             elif outcome.kind in DECLINED and entry.active:
                 doubt.declined(self._c, row)
@@ -88,14 +95,33 @@ class Deliveries:
                 out.pop(name, None)
         for (control_id, device_id), outcome in out.items():
             entry, row = self._book.get(control_id), self._c.row.get(device_id)
-            if entry is not None and row is not None and entry.active:
+            if entry is None or row is None:
+                continue
+            if entry.active:
+                self._opted_out(row, entry, outcome, now)
+            else:
+                self._note_ahead(entry, outcome)
+
+    def _note_ahead(self, entry: Entry, outcome: Outcome) -> None:
+        """A device's word on a control that has not begun: its last one counts when it begins."""
+        if not entry.live or outcome.device_id is None:
+            return
+        if _opts_out(outcome):
+            self._ahead.setdefault(entry.control.id, {})[outcome.device_id] = outcome
+        elif outcome.kind in TAKES_PART:
+            self._ahead.get(entry.control.id, {}).pop(outcome.device_id, None)
+
+    def begun(self, entry: Entry, now: Instant) -> None:
+        """A control begins: who opted out of it before is out from the first step on."""
+        for device_id, outcome in self._ahead.pop(entry.control.id, {}).items():
+            if (row := self._c.row.get(device_id)) is not None:
                 self._opted_out(row, entry, outcome, now)
 
     def over(self, control_ids: Iterable[str], now: Instant) -> None:
         """These controls have ended, in whatever way: who opted out of nothing else may be asked again."""
-        if not self._out:
-            return
         ended = set(control_ids)
+        for control_id in ended & self._ahead.keys():
+            del self._ahead[control_id]
         for device_id, left in [(name, mine) for name, mine in self._out.items() if not ended.isdisjoint(mine)]:
             for control_id in ended & left.keys():
                 del left[control_id]

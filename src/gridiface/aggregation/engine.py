@@ -229,6 +229,7 @@ class Engine(FleetViews):
             self._rounds.restarted(now)
         told = list(outcomes)
         running = self._book.restore(known, told, now, concerned=self._fleet.concerned, ours=self._fleet.ours)
+        self._deliveries.resume(told, now)
         if not running:
             return
         self._intake.learning = False
@@ -237,7 +238,6 @@ class Engine(FleetViews):
             self._running.resume(entry)
             if not is_information(entry.control):
                 self._accounts.open(entry, now)
-        self._deliveries.resume(told, now)
         self._running.replan = self._dirty = True
 
     def control(self, control_id: str) -> Control | None:
@@ -364,6 +364,7 @@ class Engine(FleetViews):
             if kind is not OutcomeKind.CANCELLED:
                 self._log.about(now, entry.control, kind.name.lower(), reason or "its time is over")
         for entry in started:
+            self._deliveries.begun(entry, now)
             if is_information(entry.control):
                 self._book.start(entry, (), now)
                 continue

@@ -55,6 +55,34 @@ def test_who_opts_out_is_out_until_the_control_is_over_and_not_for_a_time(world,
     assert world.told["a"] == 2_000.0
 
 
+@pytest.mark.parametrize(
+    ("kind", "again", "restarted"),
+    [
+        (OutcomeKind.FAILED, None, False),
+        (OutcomeKind.REFUSED, None, True),
+        (OutcomeKind.FAILED, OutcomeKind.RECEIVED, False),
+        (OutcomeKind.REFUSED, OutcomeKind.STARTED, False),
+        (OutcomeKind.REFUSED, OutcomeKind.STARTED, True),
+    ],
+)
+def test_who_opts_out_before_the_start_is_out_from_the_first_step_on(bench, kind, again, restarted):
+    world = bench(*(battery(name, traits=ANSWERS) for name in "abc"))
+    world.outcome = dict.fromkeys("abc", DeliveryOutcome.PUBLISHED)
+    world.submit(ask("c1", start=5.0, duration=60.0, set_w=6_000.0))
+    world.step(1)
+    words = [(OutcomeKind.RECEIVED, ""), (kind, OUT), *([(again, "")] if again else [])]
+    told = [Outcome(control_id="c1", kind=one, at=T0, device_id="a", reason=reason) for one, reason in words]
+    if restarted:
+        scheduled = world.engine.control("c1")
+        world = bench(*(battery(name, traits=ANSWERS) for name in "abc"))
+        world.engine.restore([scheduled], told, world.now)
+    else:
+        world.engine.report(told, world.now)
+    world.step(1, steps=8)
+    shares = {"a": 2_000.0, "b": 2_000.0, "c": 2_000.0} if again else {"b": 3_000.0, "c": 3_000.0}
+    assert world.told == shares
+
+
 def test_who_opts_in_again_is_asked_with_the_next_step_as_often_as_it_likes(world):
     world.lies["a"] = 0.0
     for _ in range(3):
@@ -138,6 +166,17 @@ def test_who_opted_out_of_two_controls_is_out_until_the_last_of_them_is_over(wor
     world.submit(ask("c3", start=world.now - T0, duration=60.0, set_w=6_000.0))
     world.step(1, steps=2)
     assert world.told["a"] == 2_000.0
+
+
+def test_that_it_will_take_part_in_another_one_later_does_not_bring_it_back(world):
+    world.lies["a"] = 0.0
+    say(world, OutcomeKind.FAILED, OUT)
+    world.submit(ask("later", start=500.0, duration=60.0, set_w=6_000.0))
+    word = Outcome(control_id="later", kind=OutcomeKind.STARTED, at=world.now, device_id="a")
+    world.engine.report([word], world.now)
+    world.log.clear()
+    world.step(1, steps=5)
+    assert "a" not in {point.device_id for _, point in world.log}
 
 
 def test_who_opted_out_and_falls_silent_for_a_while_is_asked_no_sooner_for_that(bench):

@@ -102,8 +102,9 @@ class Responses:
         if self._out(event, record):
             if status == ResponseStatus.STARTED:
                 return []  # the event has begun, for others
-            if status == ResponseStatus.OPTED_IN and event.item.obj.eventStatus.currentStatus == EventStatusCode.ACTIVE:
-                status = ResponseStatus.STARTED  # from now on it does what the event asks for, again
+            if status == ResponseStatus.OPTED_IN:  # it does what the event asks for again, from now or its start on
+                runs = event.item.obj.eventStatus.currentStatus == EventStatusCode.ACTIVE
+                status = ResponseStatus.STARTED if runs else ResponseStatus.RECEIVED
         if event.owner:
             return self._outcomes_beside(event, record, status, now)
         control_id = event.control_of(record.device_id)
