@@ -166,43 +166,61 @@ class Handover:
         any_lo, any_hi = lo.copy(), hi.copy()
         for node in mine:
             rows = self._able(node, bounds)
-            stands = self._stands(rows, bounds)
             wanted = np.where(np.isfinite(aim.watts[rows]), aim.watts[rows], aim.will[rows])
-            rises = targets[node.id] - self._sum_of(node, bounds)
-            up = rises >= 0.0
-            change = np.clip(wanted, bounds.near_lo[rows], bounds.near_hi[rows]) - stands
-            ends = wanted - stands
-            if not up:
-                change, ends = -change, -ends
-            # What shares change by while others are walked to theirs is left for the end.
-            small = np.abs(ends) <= _SMALL * bounds.weight[rows]
-            most = max(PART * abs(targets[node.id]), PART_OF_RATING * float(bounds.weight[rows].sum()))
-            room = 0.0 if node.id in self._coming else max(most - self._on_the_way(rows, now), 0.0)
-            if node.id not in self._coming and float(-ends[(ends < 0.0) & ~small].sum()) <= room + _REST * most:
+            turns = self._turns(node, rows, bounds, wanted, targets[node.id], now)
+            if turns is None:
                 self._under_way.discard(node.id)
                 continue
-            if node.id in self._coming:  # with every one that comes there is a step: who is well on its ramp can wait
-                way = np.where(up, stands - bounds.position[rows], bounds.position[rows] - stands)
-                reach = np.where(up, bounds.near_hi[rows] - stands, stands - bounds.near_lo[rows])
-                change[~np.isnan(self._c.told_w[rows]) & (change > 0.0) & (way > reach)] = 0.0
-            turn = self._turn(rows)
-            turn = np.concatenate([turn[~small[turn]], turn[small[turn]]])
-            given = _in_turn(np.maximum(-change, 0.0), room, turn)
-            # Who was told nothing yet takes over first: it is told something in any case.
-            new = np.isnan(self._c.told_w[rows[turn]])
-            needed = float(given.sum() + ends.sum())
-            taken = _in_turn(np.maximum(change, 0.0), needed, np.concatenate([turn[new], turn[~new]]))
-            there = stands - given + taken if up else stands + given - taken
-            lo[rows] = hi[rows] = np.clip(there, lo[rows], hi[rows])
-            if up:
-                any_lo[rows] = np.clip(stands - given, any_lo[rows], any_hi[rows])
-            else:
-                any_hi[rows] = np.clip(stands + given, any_lo[rows], any_hi[rows])
+            stands, back, over = turns
+            lo[rows] = hi[rows] = np.clip(stands + back + over, lo[rows], hi[rows])
+            rises = self._rises(node, bounds, targets[node.id])
+            end = any_lo if rises else any_hi
+            end[rows] = np.clip(stands + back, any_lo[rows], any_hi[rows])
             results[node.id] = aim.results[node.id]
             apart = max(self._apart(rows, wanted), self._apart(rows, stands))
             self._aims[node.id] = rows, float(lo[rows].sum()), apart
         self._anyone = replace(bounds, near_lo=any_lo, near_hi=any_hi)
         return replace(bounds, near_lo=lo, near_hi=hi), results
+
+    def _turns(
+        self, node: Node, rows: IntArray, bounds: Envelope, wanted: FloatArray, target_w: float, now: Instant
+    ) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+        """Where these stand, by what each gives back in this step, and by what it takes over, W; None: it is done.
+
+        Args:
+            node: the group.
+            rows: whose power can be changed.
+            bounds: the envelope of the step.
+            wanted: where each is to stand in the end, W.
+            target_w: of the group.
+            now: when.
+        """
+        coming, sign = node.id in self._coming, 1.0 if self._rises(node, bounds, target_w) else -1.0
+        stands = self._stands(rows, bounds)
+        change = sign * (np.clip(wanted, bounds.near_lo[rows], bounds.near_hi[rows]) - stands)
+        ends = sign * (wanted - stands)
+        # What shares change by while others are walked to theirs is left for the end.
+        small = np.abs(ends) <= _SMALL * bounds.weight[rows]
+        most = max(PART * abs(target_w), PART_OF_RATING * float(bounds.weight[rows].sum()))
+        room = 0.0 if coming else max(most - self._on_the_way(rows, now), 0.0)
+        if not coming and float(-ends[(ends < 0.0) & ~small].sum()) <= room + _REST * most:
+            return None
+        if coming:  # with every one that comes there is a step: who is well on its ramp can wait
+            way, near = sign * (stands - bounds.position[rows]), bounds.near_hi if sign > 0.0 else bounds.near_lo
+            told = ~np.isnan(self._c.told_w[rows])
+            change[told & (change > 0.0) & (way > sign * (near[rows] - stands))] = 0.0
+        turn = self._turn(rows)
+        turn = np.concatenate([turn[~small[turn]], turn[small[turn]]])
+        given = _in_turn(np.maximum(-change, 0.0), room, turn)
+        # Who was told nothing yet takes over first: it is told something in any case.
+        new = np.isnan(self._c.told_w[rows[turn]])
+        needed = float(given.sum() + ends.sum())
+        taken = _in_turn(np.maximum(change, 0.0), needed, np.concatenate([turn[new], turn[~new]]))
+        return stands, -sign * given, sign * taken
+
+    def _rises(self, node: Node, bounds: Envelope, target_w: float) -> bool:
+        """Whether the group is asked for more than its members were told, or for as much."""
+        return target_w >= self._sum_of(node, bounds)
 
     def wider(self, solution: Solution) -> Envelope | None:
         """The envelope in which anyone may take over, where a split inside `hold_back` cannot do without; else None.
