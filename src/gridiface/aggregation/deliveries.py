@@ -17,7 +17,8 @@ from gridiface.aggregation.state.column_table import NAN
 from gridiface.aggregation.state.columns import Columns
 from gridiface.aggregation.state.log import DecisionLog, device_target
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import OPTED_OUT, Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint, Verdict
+from gridiface.domain.controls import OPTED_OUT, Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint
+from gridiface.domain.timeline import opts_out
 
 #: The device has it.
 DONE = frozenset({DeliveryOutcome.ACKNOWLEDGED, DeliveryOutcome.UNCHANGED})
@@ -74,7 +75,7 @@ class Deliveries:
                 continue
             if not entry.active:
                 self._note_ahead(entry, outcome)
-            if _opts_out(outcome) and entry.active:
+            if opts_out(outcome) and entry.active:
                 changed |= self._opted_out(row, entry, outcome, now)
             elif outcome.kind is OutcomeKind.STARTED:
                 changed |= entry.active and self._opted_in(row, now)
@@ -89,7 +90,7 @@ class Deliveries:
         out: dict[tuple[str, str], Outcome] = {}
         for outcome in outcomes:
             name = (outcome.control_id, outcome.device_id or "")
-            if _opts_out(outcome):
+            if opts_out(outcome):
                 out[name] = outcome
             elif outcome.kind is OutcomeKind.STARTED:
                 out.pop(name, None)
@@ -106,7 +107,7 @@ class Deliveries:
         """A device's word on a control that has not begun: its last one counts when it begins."""
         if not entry.live or outcome.device_id is None:
             return
-        if _opts_out(outcome):
+        if opts_out(outcome):
             self._ahead.setdefault(entry.control.id, {})[outcome.device_id] = outcome
         elif outcome.kind in TAKES_PART:
             self._ahead.get(entry.control.id, {}).pop(outcome.device_id, None)
@@ -295,9 +296,3 @@ class Deliveries:
                 self._log.add(now, target, "allocation", "re-allocated", "its share goes to the others", value=share)
         c.told_w[row], c.told_order[row] = NAN, -1  # what it holds is unknown: told anew, or released, when it is back
         return news
-
-
-def _opts_out(outcome: Outcome) -> bool:
-    """Whether a device says that its customer takes no part, or no part any more."""
-    word = outcome.reason.partition(":")[0].strip()
-    return word == Verdict.BLOCKED and outcome.kind in {*DECLINED, OutcomeKind.PARTIAL}

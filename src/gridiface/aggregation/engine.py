@@ -229,16 +229,15 @@ class Engine(FleetViews):
             self._rounds.restarted(now)
         told = list(outcomes)
         running = self._book.restore(known, told, now, concerned=self._fleet.concerned, ours=self._fleet.ours)
-        self._deliveries.resume(told, now)
-        if not running:
-            return
-        self._intake.learning = False
-        self._hold_until = now + self._config.restore_grace_s
+        if running:
+            self._intake.learning = False
+            self._hold_until = now + self._config.restore_grace_s
+            self._running.replan = self._dirty = True
         for entry in running:
             self._running.resume(entry)
             if not is_information(entry.control):
                 self._accounts.open(entry, now)
-        self._running.replan = self._dirty = True
+        self._deliveries.resume(told, now)
 
     def control(self, control_id: str) -> Control | None:
         """The control with its present state; None when it was never here or is long over."""

@@ -10,11 +10,27 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gridiface.domain.clock import Instant
-from gridiface.domain.controls import CONTROL_TRANSITIONS, Control, ControlState, Target
+from gridiface.domain.controls import (
+    CONTROL_TRANSITIONS,
+    Control,
+    ControlState,
+    Outcome,
+    OutcomeKind,
+    Target,
+    Verdict,
+)
 from gridiface.errors import LocalProtocolError
 
 #: States that a control never leaves.
 TERMINAL = frozenset(state for state, following in CONTROL_TRANSITIONS.items() if not following)
+
+#: How the part ends, or does not begin, of a device whose customer opts out.
+_OUT = frozenset({OutcomeKind.REFUSED, OutcomeKind.FAILED, OutcomeKind.PARTIAL})
+
+
+def opts_out(outcome: Outcome) -> bool:
+    """Whether a device says that its customer takes no part, or no part any more: its reason begins with BLOCKED."""
+    return outcome.kind in _OUT and outcome.reason.partition(":")[0].strip() == Verdict.BLOCKED
 
 
 def move(control: Control, state: ControlState) -> Control:

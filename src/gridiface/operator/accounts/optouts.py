@@ -14,6 +14,7 @@ from typing import Protocol
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import OPTED_IN, OPTED_OUT, Control, Decision, Outcome, OutcomeKind, Verdict
 from gridiface.domain.ports import DecisionSearch, History
+from gridiface.domain.timeline import opts_out
 from gridiface.operator.rows.rows import BlockRow
 
 _BLOCKED = "blocked by the operator"
@@ -124,7 +125,7 @@ async def _lasting(records: History, leaves: Sequence[Leave], start: Instant) ->
     live = await records.controls(live_after=start) if early else []
     for control in (one for one in live if one.created < start):
         outcomes = await records.outcomes(control.id)
-        for name in {one.device_id for one in outcomes if one.device_id in early and _says_out(one)}:
+        for name in {one.device_id for one in outcomes if one.device_id in early and opts_out(one)}:
             ends[name] = max(ends[name], ended(control, outcomes))
     cut = [
         replace(one, end=min(one.end, ends[one.device_id])) if one.start < start < one.end else one for one in leaves
@@ -134,10 +135,10 @@ async def _lasting(records: History, leaves: Sequence[Leave], start: Instant) ->
 
 async def still_out(records: History, outcomes: Sequence[Outcome], now: Instant) -> list[Outcome]:
     """The outcomes without those opt-outs that their devices have taken back since."""
-    names = sorted({one.device_id for one in outcomes if one.device_id is not None and _says_out(one)})
+    names = sorted({one.device_id for one in outcomes if one.device_id is not None and opts_out(one)})
     words = await _words(records, names, now) if names else {}
     back = {name: acts[-1].at for name, acts in words.items() if acts[-1].verdict == OPTED_IN}
-    return [one for one in outcomes if not (_says_out(one) and one.at <= back.get(one.device_id or "", -inf))]
+    return [one for one in outcomes if not (opts_out(one) and one.at <= back.get(one.device_id or "", -inf))]
 
 
 async def _words(records: History, devices: Sequence[str], end: Instant) -> dict[str, list[Decision]]:
@@ -146,11 +147,6 @@ async def _words(records: History, devices: Sequence[str], end: Instant) -> dict
     for name, acts in (await _acts(records, list(found), "availability", end, OPTED_IN) if found else {}).items():
         found[name] = sorted([*found[name], *acts], key=lambda one: one.at)
     return found
-
-
-def _says_out(outcome: Outcome) -> bool:
-    word = outcome.reason.partition(":")[0].strip()
-    return word == Verdict.BLOCKED.value and outcome.kind in _OUT | _LEFT
 
 
 async def _acts(

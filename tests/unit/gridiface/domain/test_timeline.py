@@ -1,8 +1,18 @@
 import pytest
 
 from gridiface.domain.clock import Interval
-from gridiface.domain.controls import Control, ControlMode, ControlState, ModeValue, Source, Target, TargetKind
-from gridiface.domain.timeline import TERMINAL, active, move, next_change, state_at
+from gridiface.domain.controls import (
+    Control,
+    ControlMode,
+    ControlState,
+    ModeValue,
+    Outcome,
+    OutcomeKind,
+    Source,
+    Target,
+    TargetKind,
+)
+from gridiface.domain.timeline import TERMINAL, active, move, next_change, opts_out, state_at
 from gridiface.errors import LocalProtocolError
 
 GROUP = Target(TargetKind.GROUP, "g")
@@ -52,3 +62,18 @@ def test_active_and_next_change_leave_defaults_and_other_targets_out():
     assert next_change(controls, 0.0) == 100.0
     assert next_change(controls, 120.0) == 130.0
     assert next_change([default], 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "out"),
+    [
+        (OutcomeKind.FAILED, "blocked", True),
+        (OutcomeKind.PARTIAL, "blocked: the device answered 8", True),
+        (OutcomeKind.REFUSED, "blocked : the VEN opted out (200)", True),
+        (OutcomeKind.REFUSED, "unsupported", False),
+        (OutcomeKind.FAILED, "the device was blocked", False),
+        (OutcomeKind.COMPLETED, "blocked", False),
+    ],
+)
+def test_which_words_of_a_device_are_an_opt_out(kind, reason, out):
+    assert opts_out(Outcome(control_id="c", kind=kind, at=0.0, device_id="d", reason=reason)) is out
