@@ -39,7 +39,8 @@ def look(
     c.still_w[moved] = np.where(judged, c.w, np.nan)[moved]
     c.still_since[moved] = now
     c.still_low[moved], c.still_high[moved] = np.inf, -np.inf
-    there = judged & (c.received > due + SETTLES_S) & np.isfinite(c.told_w)
+    # A reading may be a mean of the time since the one before it.
+    there = judged & (c.received - c.period_s > due + SETTLES_S) & np.isfinite(c.told_w)
     c.still_low[there] = np.minimum(c.still_low[there], c.told_w[there])
     c.still_high[there] = np.maximum(c.still_high[there], c.told_w[there])
     least = np.maximum(np.maximum(SHOWS * rating, SHOWS_W), c.step_w)

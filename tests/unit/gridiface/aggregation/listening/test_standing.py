@@ -50,6 +50,23 @@ def test_who_is_read_more_rarely_than_it_is_judged_is_found_too(bench):
     assert [name for name, _ in failing(world)] == ["d"]
 
 
+def test_who_tells_means_of_what_goes_up_and_down_does_not_stand_still(bench):
+    world = bench(*(battery(name) for name in "abc"), battery("d", traits=DriverTraits(report_period_s=60.0)))
+    world.submit(ask(set_w=10_000.0))
+    done, read = [], world.look
+
+    def look():
+        done.append(world.told["d"] or 0.0)
+        world.silent = set() if round(world.now) % 60 == 0 else {"d"}
+        world.lies["d"] = sum(done[-60:]) / len(done[-60:])
+        read()
+
+    world.step(1, 7)  # its reports come when it stands where it was told, up and down in turn
+    world.look = look
+    told_to_and_fro(world, 360, every=4)
+    assert failing(world) == []
+
+
 @pytest.mark.parametrize(
     "shown",
     [
