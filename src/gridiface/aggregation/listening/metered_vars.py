@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gridiface.aggregation.allocate.problem import IntArray, span
+from gridiface.aggregation.allocate.problem import BoolArray, IntArray, span
 from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.envelope.limits import known_or_zero
 from gridiface.aggregation.envelope.residual import Members, Residual
@@ -68,14 +68,14 @@ class MeteredVars:
         """What the meter told is no knowledge of what lies beside the members."""
         self._meters.pop(key, None)
 
-    def read(self, key: Key, row: int, rows: IntArray, heard: Members, now: Instant) -> bool:
+    def read(self, key: Key, row: int, rows: IntArray, heard: BoolArray, now: Instant) -> bool:
         """A group's meter was read anew. Whether it was found just now not to show what its members do.
 
         Args:
             key: the group and its meter.
             row: the meter's.
             rows: the members'.
-            heard: see `Metering`; who is read.
+            heard: who of them is heard, whether or not it tells watts, too.
             now: when.
         """
         c, here, read = self._c, span(rows), float(self._c.received[row])
@@ -86,9 +86,9 @@ class MeteredVars:
         if not meter.residual.takes(read):
             return False
         told = known_or_zero(c.told_var[here])
-        vars_ = np.where(heard.read, np.where(np.isnan(c.var[here]), told, c.var[here]), 0.0)
-        members, before = Members(vars_, heard.read), self.beside(key)
-        others = meter.residual.others(heard.read)
+        vars_ = np.where(heard, np.where(np.isnan(c.var[here]), told, c.var[here]), 0.0)
+        members, before = Members(vars_, heard), self.beside(key)
+        others = meter.residual.others(heard)
         usual_s = max(float(c.period_s[row]), self._config.stale_after_s)
         meter.residual.update(metered, members, filter_s=self._config.meter_filter_s, read=read, usual_s=usual_s)
         if meter.good is not None and now >= meter.until:

@@ -163,7 +163,7 @@ class Metering:
             return
         watts, heard = self._shown(rows)
         members = Members(watts, heard, self._coming(rows, heard))
-        if self._vars.read(key, meter, rows, members, now):
+        if self._vars.read(key, meter, rows, ~self._away(rows), now):
             reason = "its reactive power does not show what the members do: what lay beside them before counts on"
             self._log.add(now, group_target(key[0]), "meter", "disbelieved", reason, value=self._vars.beside(key))
         self._explain(residual, rows, members)
@@ -221,8 +221,7 @@ class Metering:
 
     def _shown(self, rows: IntArray) -> tuple[FloatArray, BoolArray]:
         """What members give, W, as the solver counts them: as read, who was never read as told; and who is read."""
-        c, here = self._c, span(rows)
-        away = c.quarantined[here] | c.lost[here] | (c.down[here] & (c.received[here] <= c.down_at[here]))
+        c, here, away = self._c, span(rows), self._away(rows)
         watts = c.w[here]
         unknown = np.isnan(watts)
         heard = ~(away | unknown)
@@ -230,6 +229,12 @@ class Metering:
         if unknown.any():
             np.copyto(shown, known_or_zero(c.told_w[here]), where=unknown & ~(away | c.down[here]))
         return shown, heard
+
+    def _away(self, rows: IntArray) -> BoolArray:
+        """Who is not heard, or not believed: what it does lies beside the others."""
+        c, here = self._c, span(rows)
+        away: BoolArray = c.quarantined[here] | c.lost[here] | (c.down[here] & (c.received[here] <= c.down_at[here]))
+        return away
 
     def _unknown(self, rows: IntArray) -> bool:
         """Whether somebody holds something of before a restart and was neither read nor told since: the meter sees it.

@@ -20,8 +20,8 @@ def inverter(name):
 class Site:
     """Three inverters and a load behind a meter, which may be a member of the group itself."""
 
-    def __init__(self, *, listed=False, load=-800.0, shows=1.0):
-        self.load, self.shows, self.now = load, shows, T0
+    def __init__(self, *, listed=False, load=-800.0, shows=1.0, without_watts=()):
+        self.load, self.shows, self.now, self.without_watts = load, shows, T0, without_watts
         self.vars = dict.fromkeys(("a", "b", "c"), 0.0)
         self.listed, self.decisions, self.log = listed, [], []
         self.engine = self.fresh()
@@ -51,7 +51,9 @@ class Site:
             powers = self.vars | {"m": self.shows * self.net}
             seen = [(name, powers[name]) for name in read]
             times = {"source_time": self.now, "received": self.now}
-            self.engine.observe([Snapshot(device_id=name, w=0.0, var=var, **times) for name, var in seen], self.now)
+            watts = {name: None if name in self.without_watts else 0.0 for name in read}
+            told = [Snapshot(device_id=name, w=watts[name], var=var, **times) for name, var in seen]
+            self.engine.observe(told, self.now)
             result = self.engine.tick(self.now)
             self.decisions += result.decisions
             done = []
@@ -77,6 +79,11 @@ def test_a_total_is_that_at_the_meter_whether_or_not_the_meter_is_listed_as_a_me
     told = len(site.log)
     site.run(30)
     assert len(site.log) - told <= 3  # nothing swings
+
+
+def test_members_that_tell_vars_and_no_watts_are_no_load_beside_the_others():
+    site = Site(without_watts=("c",))
+    assert site.ask(2_000.0).run(60)[5:] == [pytest.approx(2_000.0, abs=5.0)] * 55
 
 
 def test_what_is_told_of_it_is_what_is_at_the_meter():
