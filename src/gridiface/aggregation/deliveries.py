@@ -118,18 +118,23 @@ class Deliveries:
             if (row := self._c.row.get(device_id)) is not None:
                 self._opted_out(row, entry, outcome, now)
 
-    def over(self, control_ids: Iterable[str], now: Instant) -> None:
-        """These controls have ended, in whatever way: who opted out of nothing else may be asked again."""
-        ended = set(control_ids)
-        for control_id in ended & self._ahead.keys():
-            del self._ahead[control_id]
-        for device_id, left in [(name, mine) for name, mine in self._out.items() if not ended.isdisjoint(mine)]:
-            for control_id in ended & left.keys():
-                del left[control_id]
-            if (row := self._c.row.get(device_id)) is not None:
-                health.opt_out_ends(self._c, row, max(left.values(), default=now))
-            if not left:
-                del self._out[device_id]
+    def over(self, entries: Iterable[Entry], now: Instant) -> None:
+        """These controls have ended, in whatever way: who opted out of nothing else may be asked again.
+
+        Of one that had no end its time counts: set-points of a sender follow each other within seconds.
+        """
+        ended: set[str] = set()
+        for entry in entries:
+            self._ahead.pop(entry.control.id, None)
+            if math.isfinite(entry.control.span.end):
+                ended.add(entry.control.id)
+        for device_id, mine in list(self._out.items()) if ended else ():
+            if (named := ended & mine.keys()) and (row := self._c.row.get(device_id)) is not None:
+                mine.update(dict.fromkeys(named, now))
+                until = max(mine.values())
+                health.opt_out_ends(self._c, row, until)
+                if until <= now:
+                    del self._out[device_id]
 
     def shift_time(self, seconds: float) -> None:
         """The clock was set: keep the distances."""

@@ -356,9 +356,8 @@ class Engine(FleetViews):
 
     def _turn(self, started: list[Entry], ended: list[tuple[Entry, OutcomeKind, str]], now: Instant) -> None:
         """Controls that start and end: their accounts, the record, the plan."""
-        over = [entry.control.id for entry, _, _ in ended]
-        self._accounts.close(over, now)
-        self._deliveries.over(over, now)
+        self._accounts.close([entry.control.id for entry, _, _ in ended], now)
+        self._deliveries.over([entry for entry, _, _ in ended], now)
         for entry, kind, reason in ended:
             if kind is not OutcomeKind.CANCELLED:
                 self._log.about(now, entry.control, kind.name.lower(), reason or "its time is over")

@@ -151,6 +151,32 @@ def test_who_opted_out_of_a_control_that_is_cancelled_takes_part_in_the_next_one
     assert world.told["a"] == 2_000.0
 
 
+def test_who_opted_out_of_what_a_newer_one_of_its_sender_replaces_is_asked_for_that_one(world):
+    world.lies["a"] = 0.0
+    say(world, OutcomeKind.FAILED, OUT)
+    world.step(1, steps=2)
+    newer = ask("c2", program="c1", start=world.now - T0, created=world.now, duration=200.0, set_w=6_000.0)
+    world.submit(newer)
+    world.log.clear()
+    world.step(1, steps=3)
+    assert ("c1", OutcomeKind.SUPERSEDED) in {(one.control_id, one.kind) for one in world.outcomes}
+    assert "a" in {point.device_id for _, point in world.log}
+
+
+def test_an_opt_out_of_set_points_without_an_end_outlives_each_of_them(bench):
+    world = bench(battery("a", traits=ANSWERS), battery("b"), lost_after_s=1e6)
+    world.submit(ask("c1", set_w=2_000.0))
+    world.step(1)
+    say(world, OutcomeKind.FAILED, OUT)
+    world.lies["a"] = 0.0
+    world.step(1)
+    world.log.clear()
+    for number in range(10):
+        world.submit(ask(f"n{number}", program="c1", start=world.now - T0, created=world.now, set_w=2_000.0 + number))
+        world.step(1, steps=4)
+    assert "a" not in {point.device_id for _, point in world.log}
+
+
 def test_who_opted_out_of_two_controls_is_out_until_the_last_of_them_is_over(world):
     world.lies["a"] = 0.0
     world.submit(ask("c2", start=world.now - T0, duration=120.0, authority=1.0, set_w=6_000.0))
