@@ -108,7 +108,7 @@ def test_no_control_runs_twice_no_event_is_lost_and_order_is_kept(accepting, see
     wire = FaultyWire(master, outstation, source)
     master.add_poll((1, 2, 3), 4.0, wire.now)
     master.add_poll((1, 2, 3, 0), 60.0, wire.now)
-    made = {}
+    made, asked = {}, 0
     for number in range(int(600 / STEP)):
         wire.faults = number * STEP < 560
         if number % 3 == 0 and number * STEP < 560:
@@ -118,12 +118,14 @@ def test_no_control_runs_twice_no_event_is_lost_and_order_is_kept(accepting, see
             outstation.database.update(wire.now, AI, index, value)
         if number % 100 == 50 and wire.channel is not None:
             master.submit("control", tasks.control([(0, AnalogOutput(float(number)))], select=bool(number & 1)))
+            asked += 1
         wire.step()
     assert wire.cuts > 5
     operated = [request.command.value for request in accepting.operated]
     assert len(operated) == len(set(operated)) > 50
     done = [event for event in wire.events if isinstance(event, TaskDone) and event.name == "control"]
-    assert len(done) > 80
+    # Each that was asked for ends, done or with a reason; how many are depends on when the link is there.
+    assert len(done) == asked > 60
     assert sum(event.failure is None for event in done) <= len(operated)
     seen = _new_values(wire.events)
     assert seen == made
