@@ -18,7 +18,7 @@ from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.deciding.demands import Demands
 from gridiface.aggregation.deciding.plan import Node, Plan
 from gridiface.aggregation.deciding.setpoints import RECONNECT, SWITCHES, Orders, Wanted, differs, order_news, send
-from gridiface.aggregation.envelope.limits import Envelope, envelope, known_or_zero
+from gridiface.aggregation.envelope.limits import Envelope, envelope
 from gridiface.aggregation.hailing import Hail, Hailing, hailed
 from gridiface.aggregation.listening.metering import Metering
 from gridiface.aggregation.splitting import probing
@@ -29,6 +29,7 @@ from gridiface.aggregation.splitting.look_ahead import look_ahead
 from gridiface.aggregation.splitting.quickness import Quickness
 from gridiface.aggregation.splitting.solution import NodeResult, Settings, Solution, Step
 from gridiface.aggregation.splitting.solver import Solver
+from gridiface.aggregation.splitting.telling import Telling
 from gridiface.aggregation.splitting.to_the_end import note_lasts
 from gridiface.aggregation.splitting.trying import held_on_trial, try_to_move
 from gridiface.aggregation.splitting.vars import split_vars
@@ -59,6 +60,7 @@ class Stepper:
         self._pace = Pace(columns)
         self.handover = Handover(columns, config.response_s)
         self.fast_ramp = FastRamp(columns, config.fast_ramp_per_s)
+        self._telling = Telling(columns, config.shortfall_rel, log)
         #: When those may be told something again who are not heard; see `hailing`.
         self.hail_due: Instant = np.inf
         #: Of the last step: where each device was by its commands, W; who had to charge for its departure.
@@ -145,12 +147,12 @@ class Stepper:
         quickness.account(solution, self._log, now)
         look_ahead(self._c, plan, bounds, residuals, solution, self._config, self._log, now)
         hail = Hailing(self._c, plan, solution, solver.leeway, self._deadband(), now).look()
-        self._explain(plan, demands, solution, now)
+        self._telling.tell_powers(plan, solution, lambda node: self._in_the_end(node, demands), now)
         self.results, self._ran_at, self._carried = solution.results, now, {}
         above = probing.margins(self._c, plan, bounds, solution, residuals, on_top)
         try_to_move(self._c, plan, bounds, solution, solver.leeway, on_top, above)
         vars_ = split_vars(self._c, plan, demands.requested_var, solution.watts, self._beside_var, above)
-        self._explain_vars(plan, demands, vars_, now)
+        self._telling.tell_vars(plan, demands, vars_, self._beside_var, now)
         self._renewed |= probing.found_more(self._c, bounds, solution)
         return self._emit(plan, solution, vars_, above, bounds, hail, now)
 
@@ -238,79 +240,17 @@ class Stepper:
         lasting = self._pace.lasting(mine, lack, 0.5 * bounds.weight[span(mine)], 1.0 / self._config.trim_gain)
         return float(lasting.sum()) + float(c.lack_w[rows[waits]].sum())
 
-    # The record.
-
-    def _explain(self, plan: Plan, demands: Demands, solution: Solution, now: Instant) -> None:
-        """Say which limit cut a target, and where the fleet falls short of it; each once until it changes."""
-        for node in plan.nodes():
-            result = solution.results.get(node.id)
-            if result is None:
-                continue
-            clipped = result.clipped
-            key = (
-                None if clipped is None else (clipped.control_id, clipped.source.identity, clipped.mode, clipped.watts)
-            )
-            if self._log.news("limit", node.id, value=key) and clipped is not None:
-                self._log.add(
-                    now,
-                    group_target(node.id),
-                    clipped.mode.value,
-                    "limited",
-                    f"{clipped.source.protocol} {clipped.source.program} allows {clipped.watts:.0f} W".replace(
-                        "  ", " "
-                    ),
-                    source=clipped.source,
-                    control_id=clipped.control_id,
-                    value=clipped.watts,
-                )
-            if node.bound and not self.fast_ramp.fading.leads_back(node):
-                self._explain_shortfall(node, self.requested(node, demands, np.inf), result, now)
-
-    def _explain_shortfall(self, node: Node, asked: float, result: NodeResult, now: Instant) -> None:
-        """`asked`: what is to be there in the end, once a ramp is over, W. Nothing is said while it is under way."""
-        reachable = min(max(asked, result.low), result.high)
-        gap = asked - reachable
-        short = abs(gap) > max(self._config.shortfall_rel * abs(asked), 1.0)
-        full = result.wanted is not None and abs(result.total - asked) <= 0.02 * max(abs(asked), 1.0)
-        leading = node.ruling.leading
-        if leading is None or not (short or full):
-            return
-        if not self._log.news("short", node.id, value=(short, leading.control.id)):
-            return
-        if short:
-            reason = f"{asked:.0f} W were asked, {reachable:.0f} W can be reached"
-            self._log.about(now, leading.control, "shortfall", reason, value=gap)
-        else:
-            self._log.about(now, leading.control, "allocated", f"{asked:.0f} W in full", value=asked)
+    def _in_the_end(self, node: Node, demands: Demands) -> float | None:
+        """What is to be there once a ramp is over, W; None while a fast response comes back."""
+        return None if self.fast_ramp.fading.leads_back(node) else self.requested(node, demands, np.inf)
 
     def _beside_var(self, group_id: str) -> float:
         return self._metering.known_var(group_target(group_id))
 
-    def _explain_vars(self, plan: Plan, demands: Demands, vars_: FloatArray, now: Instant) -> None:
-        """Say whether the reactive power that was asked of a group is there beside its active power."""
-        for node in plan.nodes():
-            asked, claim = demands.requested_var.get(node.id), node.ruling.var
-            if asked is None or claim is None:
-                continue
-            rows = node.rows[self._c.counts[node.rows]]
-            total = float(np.where(np.isfinite(vars_[rows]), vars_[rows], known_or_zero(self._c.var[rows])).sum())
-            total += self._beside_var(node.id)
-            short = abs(asked - total) > max(self._config.shortfall_rel * abs(asked), 1.0)
-            if not self._log.news("var", node.id, value=(short, claim.control.id)):
-                continue
-            if short:
-                reason = f"{asked:.0f} var were asked, {total:.0f} var can be given beside the active power"
-                self._log.about(now, claim.control, "shortfall", reason, value=asked - total)
-            else:
-                self._log.about(now, claim.control, "allocated", f"{total:.0f} var in full", value=total)
-
     def is_short(self, node_id: str, asked: float) -> bool:
         """Whether the last step fell short of `asked` for this node."""
         result = self.results.get(node_id)
-        if result is None:
-            return False
-        reachable = min(max(asked, result.low), result.high)
-        return abs(asked - reachable) > max(self._config.shortfall_rel * abs(asked), 1.0)
+        return result is not None and self._telling.reach(asked, result)[1]
 
     # Sending.
 

@@ -38,10 +38,10 @@ from gridiface.app.process.timers import TimerLoop
 from gridiface.app.reload import Reload, compare
 from gridiface.app.running import Running
 from gridiface.app.surface import areas_of, audit_key, invite_first_admin, operator_server, targets_of, upkeep_of
+from gridiface.domain.changes import PutControl
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome
 from gridiface.domain.fleet import Nameplate
-from gridiface.domain.ports import PutControl
 from gridiface.domain.telemetry import Snapshot
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.drivers.api import Driver

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gridiface.domain.changes import Change, Document
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Decision, Delivery, Outcome, Setpoint, Share, Target
 from gridiface.domain.envelope import EnvelopeSpan, Sure
@@ -19,100 +20,6 @@ from gridiface.domain.performance import PerformanceInterval, PerformanceReport
 from gridiface.domain.performance_sums import Portion, RegulationFigures
 from gridiface.domain.response_counts import ResponseCounts
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A protocol adapter's own durable record: `space` names the adapter and kind, `key` is unique inside it.
-
-    The store does not read `body`. `version` counts the changes of this key, starting at 1.
-    """
-
-    space: str
-    key: str
-    body: bytes
-    version: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class PutDocument:
-    """Create or replace one document."""
-
-    space: str
-    key: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class KeepDocument:
-    """Create one document; where there is one of its key already, whoever wrote it, that one stays as it is."""
-
-    space: str
-    key: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteDocument:
-    """Remove one document; removing what is not there changes nothing."""
-
-    space: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class PutControl:
-    """Create or replace one control with its present state."""
-
-    control: Control
-
-
-@dataclass(frozen=True, slots=True)
-class AppendOutcome:
-    """One step in a control's life; the same (control, device, kind) twice is kept once."""
-
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class AppendReadings:
-    """Readings, in any order."""
-
-    readings: tuple[Reading, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AppendDecisions:
-    """Entries of the decision log."""
-
-    decisions: tuple[Decision, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AppendPerformance:
-    """Performance intervals; the same (control, target, start) replaces."""
-
-    intervals: tuple[PerformanceInterval, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AppendDeliveries:
-    """What became of set-points."""
-
-    deliveries: tuple[Delivery, ...]
-
-
-Change = (
-    PutDocument
-    | KeepDocument
-    | DeleteDocument
-    | PutControl
-    | AppendOutcome
-    | AppendReadings
-    | AppendDecisions
-    | AppendPerformance
-    | AppendDeliveries
-)
 
 
 class Ledger(Protocol):

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gridiface.domain.changes import Change, Document
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Delivery, Outcome
-from gridiface.domain.ports import Change, ControlInbox, Document, History, Ledger
+from gridiface.domain.ports import ControlInbox, History, Ledger
 from gridiface.operator.alarms.alarms import Alarm, AlarmBook
 from gridiface.operator.alarms.kinds import KINDS
 from gridiface.operator.alarms.notices import Notices, Target

@@ -7,9 +7,9 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import OPTED_OUT, Acceptance, Control, Share, Verdict
-from gridiface.domain.ports import Change
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.operator.api.routing import unknown
 from gridiface.operator.auth.access import Caller

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from gridiface.domain.changes import Change
 from gridiface.domain.fleet import Role
-from gridiface.domain.ports import Change
 from gridiface.errors import ConfigConflict, ConfigError, LocalProtocolError, RemoteProtocolError
 from gridiface.operator.api.routing import Call
 from gridiface.operator.problems import Refused

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
+from gridiface.domain.changes import Change, DeleteDocument, Document, KeepDocument, PutDocument
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Delivery, Outcome
 from gridiface.domain.fleet import Device
-from gridiface.domain.ports import Change, DeleteDocument, Document, KeepDocument, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry, VtnSettings
 from gridiface.northbound.openadr.vtn.vtn import OpenAdrVtn

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from math import isnan
 from typing import Any, assert_never
 
-from gridiface.domain.controls import Control, Decision, Delivery, Outcome
-from gridiface.domain.performance import LIMIT_FIGURES, PerformanceInterval
-from gridiface.domain.ports import (
+from gridiface.domain.changes import (
     AppendDecisions,
     AppendDeliveries,
     AppendOutcome,
@@ -25,6 +23,8 @@ from gridiface.domain.ports import (
     PutControl,
     PutDocument,
 )
+from gridiface.domain.controls import Control, Decision, Delivery, Outcome
+from gridiface.domain.performance import LIMIT_FIGURES, PerformanceInterval
 from gridiface.domain.telemetry import Reading
 from gridiface.store.codec import control_to_json, free_text, key_text, number, setpoint_to_json
 from gridiface.store.statements import Op

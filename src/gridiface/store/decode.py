@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from gridiface.domain.changes import Document
 from gridiface.domain.controls import (
     Control,
     Decision,
@@ -19,7 +20,6 @@ from gridiface.domain.controls import (
     TargetKind,
 )
 from gridiface.domain.performance import LIMIT_FIGURES, LimitAccount, PerformanceInterval
-from gridiface.domain.ports import Document
 from gridiface.domain.quantities import Phase, Quantity
 from gridiface.domain.response_counts import ResponseCounts
 from gridiface.domain.telemetry import Quality, Reading

@@ -13,10 +13,11 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, LargeBinary, Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gridiface.domain.changes import AppendReadings, Change, Document
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Decision, Delivery, Outcome
 from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.ports import WHOLE, Accounted, AppendReadings, Change, DecisionSearch, Document, Reach
+from gridiface.domain.ports import WHOLE, Accounted, DecisionSearch, Reach
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.errors import StoreUnavailable

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from gridiface.app.process.clock import SystemClock
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.domain.controls import Acceptance, Control, ControlState, Target, TargetKind, Verdict
 from gridiface.domain.fleet import Capability, Device, Group, Nameplate, Settings
-from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.telemetry import OperatingState, Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.dnp3.pointmap.points import PointMap

@@ -27,9 +27,9 @@ from gridiface.app.config.model import Config
 from gridiface.app.dispatching.dispatch import Dispatch
 from gridiface.app.fleet.members import Members
 from gridiface.app.process.timers import TimerLoop
+from gridiface.domain.changes import AppendDecisions, AppendOutcome, DeleteDocument, Document, PutControl, PutDocument
 from gridiface.domain.controls import ControlState, Delivery, DeliveryOutcome, Target, TargetKind
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate
-from gridiface.domain.ports import AppendDecisions, AppendOutcome, DeleteDocument, Document, PutControl, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.openadr.settings import ListenSettings, ResourceSettings, VenSettings, VtnSettings

@@ -9,10 +9,10 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from gridiface.domain.changes import AppendReadings, PutDocument
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, OutcomeKind, Source
 from gridiface.domain.fleet import DeviceKind
-from gridiface.domain.ports import AppendReadings, PutDocument
 from gridiface.errors import ConfigError
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry
 from gridiface.protocols.openadr.answers import ok

@@ -32,7 +32,7 @@ from yarl import URL
 from gridiface.app.config.load import load_config
 from gridiface.app.wiring import GridServer
 from gridiface.cli import main
-from gridiface.domain.ports import AppendReadings
+from gridiface.domain.changes import AppendReadings
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.operator.areas.catalogue import every_route

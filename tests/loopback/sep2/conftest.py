@@ -15,9 +15,9 @@ import pytest_asyncio
 from aiohttp import ClientSession, TCPConnector
 
 from gridiface.app.process.clock import SystemClock
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 from gridiface.domain.controls import Acceptance, Control, Outcome, Verdict
 from gridiface.domain.fleet import Device, DeviceKind, Group, Nameplate, Role
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.northbound.sep2.server import Sep2Server
 from gridiface.northbound.sep2.settings import ClientEntry, Sep2Settings
 from gridiface.northbound.sep2.wire.http_server import Sep2Http

@@ -27,9 +27,9 @@ from gridiface.app.dispatching.dispatch import Dispatch
 from gridiface.app.fleet.members import Members
 from gridiface.app.fronts.upstream_settings import upstreams
 from gridiface.app.process.timers import TimerLoop
+from gridiface.domain.changes import AppendOutcome, AppendReadings, DeleteDocument, Document, PutControl, PutDocument
 from gridiface.domain.controls import ControlState, Delivery, DeliveryOutcome
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Nameplate
-from gridiface.domain.ports import AppendOutcome, AppendReadings, DeleteDocument, Document, PutControl, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.sep2.served.identities import derived_lfdi

@@ -10,6 +10,18 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from gridiface.domain.changes import (
+    AppendDecisions,
+    AppendDeliveries,
+    AppendOutcome,
+    AppendPerformance,
+    AppendReadings,
+    DeleteDocument,
+    Document,
+    KeepDocument,
+    PutControl,
+    PutDocument,
+)
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (
     Control,
@@ -29,21 +41,7 @@ from gridiface.domain.controls import (
 )
 from gridiface.domain.performance import PerformanceInterval
 from gridiface.domain.performance_sums import Summed
-from gridiface.domain.ports import (
-    NOTHING,
-    WHOLE,
-    AppendDecisions,
-    AppendDeliveries,
-    AppendOutcome,
-    AppendPerformance,
-    AppendReadings,
-    DeleteDocument,
-    Document,
-    KeepDocument,
-    PutControl,
-    PutDocument,
-    Reach,
-)
+from gridiface.domain.ports import NOTHING, WHOLE, Reach
 from gridiface.domain.quantities import Phase, Quantity
 from gridiface.domain.telemetry import Quality, Reading
 from gridiface.errors import LocalProtocolError, StoreUnavailable

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.domain.ports import AppendReadings, PutDocument
+from gridiface.domain.changes import AppendReadings, PutDocument
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.errors import ConfigError, StoreUnavailable

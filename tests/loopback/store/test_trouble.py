@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.domain.ports import PutDocument
+from gridiface.domain.changes import PutDocument
 from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.store.engine import StoreInUse
 from gridiface.store.repository import Store, StoreOptions

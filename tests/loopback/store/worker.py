@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from gridiface.domain.changes import AppendOutcome, AppendReadings, Change, PutControl, PutDocument
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, Outcome, OutcomeKind, Source, Target, TargetKind
-from gridiface.domain.ports import AppendOutcome, AppendReadings, Change, PutControl, PutDocument
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.errors import StoreUnavailable

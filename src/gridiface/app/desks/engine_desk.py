@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from gridiface.aggregation.allocate import names, strategy
 from gridiface.aggregation.engine import Engine
 from gridiface.aggregation.loops import Held
+from gridiface.domain.changes import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.errors import ConfigError
 
 _log = logging.getLogger("gridiface.engine")

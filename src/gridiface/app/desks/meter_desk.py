@@ -16,8 +16,9 @@ from gridiface.app.desks.exports import utc
 from gridiface.app.desks.settlement_desk import SettlementDesk
 from gridiface.app.importers import CsvForm, MeterImport, parse_green_button, parse_meter_csv
 from gridiface.app.importers.meter_data import is_xml, readings_of
+from gridiface.domain.changes import AppendReadings, Change
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import AppendReadings, Change, Ledger
+from gridiface.domain.ports import Ledger
 from gridiface.operator.records.audit import Entry
 
 

@@ -30,10 +30,11 @@ from gridiface.aggregation.portfolio import (
 from gridiface.app.config.enrolment import EnrolmentProgram
 from gridiface.app.config.market_file import markets_of
 from gridiface.app.config.model import Config
+from gridiface.domain.changes import Change, DeleteDocument, PutDocument
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import ControlState, Target, TargetKind
 from gridiface.domain.envelope import Cause, FleetChanged, Sure
-from gridiface.domain.ports import Change, DeleteDocument, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.domain.timeline import state_at
 

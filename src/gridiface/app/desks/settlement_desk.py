@@ -33,8 +33,8 @@ from gridiface.aggregation.settlement.series import nothing_metered
 from gridiface.app.desks import exports
 from gridiface.app.desks.device_series import AFTER_S, BEFORE_S, Powers, device_series
 from gridiface.app.desks.settlement_past import Account, Documents, Kept, SettlementPast
+from gridiface.domain.changes import Change, DeleteDocument, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, PutDocument
 from gridiface.errors import ConfigError
 
 SPACE = "app/settlement"

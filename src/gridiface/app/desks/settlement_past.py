@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from gridiface.aggregation.settlement import Settlement, totals
 from gridiface.app.desks import exports
+from gridiface.domain.changes import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
 from gridiface.operator.accounts.optouts import Leave
 
 TERMS_SPACE, PAST_SPACE = "app/settlement-terms", "app/settlement-past"

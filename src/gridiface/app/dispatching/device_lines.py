@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from gridiface.aggregation.accounting.device_lines import FIGURES, DeviceLines
+from gridiface.domain.changes import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 
 _log = logging.getLogger("gridiface.dispatch")
 

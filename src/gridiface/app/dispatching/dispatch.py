@@ -25,6 +25,7 @@ from gridiface.app.dispatching.counters import DispatchCounters
 from gridiface.app.dispatching.handing_out import by_channel, ranked_anew
 from gridiface.app.dispatching.readings import readings_of
 from gridiface.app.fleet.members import Members
+from gridiface.domain.changes import AppendDeliveries, AppendOutcome, AppendReadings, Change, Document, PutControl
 from gridiface.domain.channels import DeviceChannel
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import (
@@ -40,15 +41,7 @@ from gridiface.domain.controls import (
     Verdict,
 )
 from gridiface.domain.fleet import Device, DeviceKind, DriverTraits, Nameplate, Settings
-from gridiface.domain.ports import (
-    AppendDeliveries,
-    AppendOutcome,
-    AppendReadings,
-    Change,
-    Document,
-    Ledger,
-    PutControl,
-)
+from gridiface.domain.ports import Ledger
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.domain.timeline import TERMINAL, move, state_at
 from gridiface.durably import in_order

@@ -9,9 +9,7 @@ from itertools import chain, islice
 from gridiface.aggregation.accounting.device_lines import DeviceLines
 from gridiface.aggregation.tick_result import TickResult
 from gridiface.app.dispatching.device_lines import documents_of, gone
-from gridiface.domain.controls import Decision
-from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.ports import (
+from gridiface.domain.changes import (
     AppendDecisions,
     AppendDeliveries,
     AppendOutcome,
@@ -22,6 +20,8 @@ from gridiface.domain.ports import (
     Document,
     PutControl,
 )
+from gridiface.domain.controls import Decision
+from gridiface.domain.performance import PerformanceInterval
 
 #: One change, or some that become durable together.
 Piece = Change | tuple[Change, ...]

@@ -18,10 +18,11 @@ from gridiface.app.desks.engine_desk import QUARANTINE, STRATEGY
 from gridiface.app.fleet.members import SPACE as FOUND
 from gridiface.app.fleet.members import Members
 from gridiface.app.fleet.overlay import DEVICES, GROUPS, Overlay, check
+from gridiface.domain.changes import Change, DeleteDocument
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Target, TargetKind
 from gridiface.domain.definitions import DeviceEntry, GroupEntry
-from gridiface.domain.ports import Change, DeleteDocument, Ledger
+from gridiface.domain.ports import Ledger
 from gridiface.domain.timeline import TERMINAL, state_at
 from gridiface.errors import ConfigConflict, ConfigError
 from gridiface.operator.records.blocks import SPACE as BLOCKS

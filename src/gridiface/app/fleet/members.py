@@ -12,9 +12,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from gridiface.app.config.model import Config
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.domain.definitions import DeviceEntry, Rating
 from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Group, Nameplate, Settings
-from gridiface.domain.ports import Document, PutDocument
 
 #: Where a driver's findings are kept.
 SPACE = "app/device"

@@ -19,8 +19,8 @@ from gridiface.app.config.checks import cross_checks
 from gridiface.app.config.model import Client, Config, Lfdi
 from gridiface.app.fleet.identities import lfdi_of
 from gridiface.app.fleet.members import SEP2
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 from gridiface.domain.definitions import Block, DeviceEntry, GroupEntry, as_title
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.errors import ConfigError
 from gridiface.wording import said
 

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from gridiface.app.config.model import Config
 from gridiface.app.fleet.members import SEP2
+from gridiface.domain.changes import DeleteDocument, PutDocument
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Delivery, DeliveryOutcome
 from gridiface.domain.definitions import DeviceEntry
 from gridiface.domain.fleet import DriverTraits, Nameplate
-from gridiface.domain.ports import DeleteDocument, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.drivers.api import Driver, DriverConfig, RememberingDriver
 from gridiface.drivers.dispatcher import Dispatcher

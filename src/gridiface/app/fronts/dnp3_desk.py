@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import cast
 
-from gridiface.domain.ports import Change
+from gridiface.domain.changes import Change
 from gridiface.northbound.dnp3.pointmap.points import PointEntry
 from gridiface.northbound.dnp3.server import Dnp3Server
 from gridiface.northbound.dnp3.settings import MasterEntry

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gridiface.domain.ports import Change
+from gridiface.domain.changes import Change
 from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.desk.desk import Sep2Desk
 from gridiface.northbound.sep2.desk.notices import Sep2Notices, When, Whom

@@ -17,9 +17,9 @@ from typing import Any
 
 from gridiface.cli.bench import opendnp3
 from gridiface.cli.bench.beside import SERVER_CORE, Beside, keep_on
+from gridiface.domain.changes import Change, Document
 from gridiface.domain.controls import Acceptance, Control, Setpoint, Target, TargetKind, Verdict
 from gridiface.domain.fleet import Device, Group
-from gridiface.domain.ports import Change, Document
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import GridifaceError
 from gridiface.northbound.dnp3.pointmap.meanings import Action, Measure

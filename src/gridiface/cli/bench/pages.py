@@ -15,6 +15,7 @@ import aiohttp
 
 from gridiface.aggregation.engine import Engine
 from gridiface.cli.bench.control_step import engine_of
+from gridiface.domain.changes import AppendDecisions
 from gridiface.domain.clock import Instant, Interval
 from gridiface.domain.controls import (
     Acceptance,
@@ -26,7 +27,6 @@ from gridiface.domain.controls import (
     Target,
     TargetKind,
 )
-from gridiface.domain.ports import AppendDecisions
 from gridiface.errors import GridifaceError
 from gridiface.operator.areas.portfolios import PortfoliosArea
 from gridiface.operator.areas.settlements import SettlementsArea

@@ -34,7 +34,7 @@ from gridiface.app.importers.meter_data import is_xml, readings_of
 from gridiface.cli.terminal.progress import Work, working
 from gridiface.cli.terminal.quiet import note as tell
 from gridiface.cli.terminal.showing import Json, many
-from gridiface.domain.ports import AppendReadings
+from gridiface.domain.changes import AppendReadings
 from gridiface.errors import ConfigError
 from gridiface.store.repository import Store
 

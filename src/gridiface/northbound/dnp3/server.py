@@ -15,9 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from gridiface.deadlines import waits
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Clock, ClockWatch, Instant
 from gridiface.domain.controls import Control, Outcome
-from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
+from gridiface.domain.ports import ControlInbox, FleetView, Ledger
 from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.logfields import about
 from gridiface.northbound.dnp3.commanding.command_log import CommandLog

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from gridiface.domain.changes import Document
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Outcome, Target, TargetKind
-from gridiface.domain.ports import ControlInbox, Document, FleetView, Ledger
+from gridiface.domain.ports import ControlInbox, FleetView, Ledger
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.commanding.commissions import Commission, Step

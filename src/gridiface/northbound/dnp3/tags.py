@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from gridiface.domain.ports import Document, PutDocument
+from gridiface.domain.changes import Document, PutDocument
 
 SPACE = "dnp3.station"
 

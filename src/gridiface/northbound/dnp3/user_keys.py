@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.domain.controls import Acceptance
-from gridiface.domain.ports import Document, PutDocument
 from gridiface.northbound.dnp3.commanding.commissions import Commission, Step
 from gridiface.northbound.dnp3.pointmap.points import PointEntry
 from gridiface.northbound.dnp3.settings import StationSettings

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from gridiface.domain.changes import Change as LedgerChange
 from gridiface.domain.controls import Delivery, Outcome
-from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import Ledger
 from gridiface.domain.telemetry import Snapshot
 from gridiface.durably import in_order

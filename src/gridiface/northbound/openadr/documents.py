@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gridiface.domain.ports import Change as LedgerChange
-from gridiface.domain.ports import DeleteDocument, Ledger, PutDocument
+from gridiface.domain.changes import Change as LedgerChange
+from gridiface.domain.changes import DeleteDocument, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.protocols.openadr.changes import Change
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from gridiface.domain.changes import Change, Document
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Acceptance, Control, Delivery, Outcome
 from gridiface.domain.fleet import Device
-from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, Document, Ledger
+from gridiface.domain.ports import ControlInbox, DeviceRegistry, Ledger
 from gridiface.domain.telemetry import Snapshot
 
 _WAITING: ContextVar[list[Change] | None] = ContextVar("sep2_along", default=None)

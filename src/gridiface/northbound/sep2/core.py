@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
-from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetView, Ledger
+from gridiface.domain.ports import ControlInbox, DeviceRegistry, FleetView, Ledger
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.along import InboxAlong, LedgerAlong, RegistryAlong
 from gridiface.northbound.sep2.fleet_channel.channel import FleetChannel

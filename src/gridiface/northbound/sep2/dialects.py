@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from gridiface.domain.ports import Change, Document
+from gridiface.domain.changes import Change, Document
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.served import documents
 from gridiface.protocols.sep2.dialects import DIALECTS, Dialect, recognised

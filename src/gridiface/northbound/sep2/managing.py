@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
 from gridiface.domain.fleet import Role
-from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.members.membership import Membership
 from gridiface.northbound.sep2.members.metering import Metering

@@ -12,11 +12,12 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
+from gridiface.domain.changes import Change
 from gridiface.domain.channels import DeviceChannel
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
 from gridiface.domain.fleet import Role
-from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetView, Ledger
+from gridiface.domain.ports import ControlInbox, DeviceRegistry, FleetView, Ledger
 from gridiface.errors import ConfigError, cannot_listen
 from gridiface.northbound.sep2.announcing import Announcing
 from gridiface.northbound.sep2.answering import Answering

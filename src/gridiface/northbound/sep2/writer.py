@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from gridiface.domain.ports import Change, Ledger
+from gridiface.domain.changes import Change
+from gridiface.domain.ports import Ledger
 from gridiface.durably import in_order
 from gridiface.errors import StoreUnavailable
 

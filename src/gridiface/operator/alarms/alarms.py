@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, field, replace
 
 from typing_extensions import TypedDict
 
+from gridiface.domain.changes import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.operator.alarms.kinds import KINDS
 from gridiface.operator.records.audit import Entry
 

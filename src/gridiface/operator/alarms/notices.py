@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from gridiface.deadlines import waits
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import DeleteDocument, Document, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.errors import GridifaceError, StoreUnavailable
 from gridiface.operator.alarms.alarms import Alarm
 from gridiface.operator.alarms.kinds import KINDS, SEVERITIES

@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass, field, replace
 from aiohttp import web
 from pydantic import BaseModel
 
+from gridiface.domain.changes import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.errors import StoreUnavailable
 from gridiface.operator.problems import Refused
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from gridiface.domain.ports import Document
+from gridiface.domain.changes import Document
 from gridiface.operator.api.routing import Area, Call, get
 from gridiface.operator.desk import Desk
 from gridiface.operator.records.audit import SPACE, AuditRow

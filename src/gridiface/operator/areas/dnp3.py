@@ -11,8 +11,8 @@ from typing import ClassVar, Literal, Protocol
 from aiohttp import web
 from pydantic import Field
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
 from gridiface.operator.api.routing import Area, Call, get, post, unknown
 from gridiface.operator.desk import Desk

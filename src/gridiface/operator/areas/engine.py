@@ -8,8 +8,8 @@ from typing import ClassVar, Protocol
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
 from gridiface.operator.api.routing import Area, Call, get, post, put, unknown
 from gridiface.operator.desk import Desk

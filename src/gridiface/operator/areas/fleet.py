@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal, Protocol, cast
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
 from gridiface.domain.definitions import DeviceEntry, GroupEntry, Identifier
-from gridiface.domain.ports import Change
 from gridiface.errors import ConfigConflict, ConfigError
 from gridiface.operator.api.routing import Area, Call, Reply, delete, get, post, put, unknown
 from gridiface.operator.confined import confined_to

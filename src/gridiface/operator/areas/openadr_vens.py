@@ -11,8 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change
 from gridiface.errors import RefusedControl
 from gridiface.naming import by_name, following
 from gridiface.operator.api.routing import Area, Call, Reply, delete, etag_of, get, patch, post, put, unknown

@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, cast
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
 from gridiface.domain.definitions import TITLE
 from gridiface.domain.envelope import FleetChanged
-from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.naming import following
 from gridiface.operator.api.routing import Area, Call, Reply, delete, get, post, put, unknown

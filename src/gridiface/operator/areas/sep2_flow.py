@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Protocol, Self, cast
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from gridiface.domain.ports import Change
+from gridiface.domain.changes import Change
 from gridiface.operator.api.routing import Area, Call, get, post
 from gridiface.operator.schema import Asked, NoBody, NoQuery, Reason, Search, Text
 from gridiface.operator.sep2_desk import acted, first_of, next_of, shown

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, cast
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from gridiface.domain.ports import Change
+from gridiface.domain.changes import Change
 from gridiface.operator.api.routing import Area, Call, Reply, delete, etag_of, get, post, put, unknown
 from gridiface.operator.schema import Asked, Name, NoBody, NoQuery, Search, Text
 from gridiface.operator.sep2_desk import acted, first_of, next_of

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Protocol, Self
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from gridiface.domain.ports import Change
+from gridiface.domain.changes import Change
 from gridiface.operator.api.bodies import MAX_BYTES
 from gridiface.operator.api.routing import Area, Call, Reply, etag_of, get, post
 from gridiface.operator.problems import Refused

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final, Protocol
 
 from typing_extensions import TypedDict
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change
 from gridiface.operator.api.routing import Area, Call, get, post, unknown
 from gridiface.operator.desk import Desk
 from gridiface.operator.records.audit import Entry

@@ -10,8 +10,8 @@ from aiohttp import web
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
 from gridiface.naming import following
 from gridiface.operator.accounts.settling import MOST_BYTES, NewSettlement, asked_of

@@ -13,8 +13,9 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gridiface.domain.changes import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.operator.auth.scopes import ALIASES, IMPLIED, allowed
 from gridiface.operator.auth.tokens import Token, TokenBook, digest_of
 from gridiface.operator.records.book import Book

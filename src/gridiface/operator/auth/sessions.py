@@ -15,8 +15,9 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from gridiface.domain.changes import Change, DeleteDocument, Document, KeepDocument, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, Document, KeepDocument, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.errors import StoreUnavailable
 from gridiface.operator.auth.users import User, UserBook
 from gridiface.operator.records.audit import Entry

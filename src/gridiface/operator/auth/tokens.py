@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from typing_extensions import TypedDict
 
+from gridiface.domain.changes import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.errors import ConfigError
 from gridiface.naming import in_order
 from gridiface.operator.auth.scopes import IMPLIED

@@ -17,8 +17,9 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from gridiface.domain.changes import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, Document, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.errors import ConfigError
 from gridiface.naming import in_order
 from gridiface.operator.auth import passwords

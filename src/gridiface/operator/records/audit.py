@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from typing_extensions import TypedDict
 
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Document, PutDocument
 
 #: Where the entries are kept; keys sort by time.
 SPACE = "operator/audit"

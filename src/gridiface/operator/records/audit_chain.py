@@ -17,8 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gridiface.domain.changes import Change, Document, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, Document, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.errors import StoreUnavailable
 from gridiface.operator.records.audit import SPACE
 

@@ -6,8 +6,9 @@ import json
 from collections.abc import Collection
 from typing import Protocol
 
+from gridiface.domain.changes import DeleteDocument, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import DeleteDocument, Ledger, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.operator.records.audit import Entry
 from gridiface.operator.rows.rows import BlockRow
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
+from gridiface.domain.changes import Document
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Document, Ledger
+from gridiface.domain.ports import Ledger
 
 R = TypeVar("R")
 

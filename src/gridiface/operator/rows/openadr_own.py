@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar
 
 from typing_extensions import TypedDict
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change
 from gridiface.operator.rows.openadr import EventFacts, OptRow, event_facts, opt_row
 from gridiface.operator.rows.openadr_forms import unit_text
 from gridiface.protocols.openadr.ven import KnownEvent, Ven

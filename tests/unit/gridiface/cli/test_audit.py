@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from gridiface.cli.main import app
 from gridiface.cli.places.direct import on_store
-from gridiface.domain.ports import PutDocument
+from gridiface.domain.changes import PutDocument
 from gridiface.errors import ConfigError
 from gridiface.operator.records.audit_chain import AuditChain
 

@@ -15,6 +15,7 @@ import pytest
 from tests.clocks import StandingClock
 from tests.portions import portions
 
+from gridiface.domain.changes import Change, DeleteDocument, Document, KeepDocument, PutControl, PutDocument
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (
     Acceptance,
@@ -37,19 +38,7 @@ from gridiface.domain.controls import (
 from gridiface.domain.envelope import Cause, EnvelopeSpan, Held
 from gridiface.domain.fleet import Device, Group, Nameplate
 from gridiface.domain.performance import PerformanceInterval, PerformanceReport
-from gridiface.domain.ports import (
-    WHOLE,
-    Accounted,
-    Began,
-    Change,
-    DecisionSearch,
-    DeleteDocument,
-    Document,
-    KeepDocument,
-    PutControl,
-    PutDocument,
-    Reach,
-)
+from gridiface.domain.ports import WHOLE, Accounted, Began, DecisionSearch, Reach
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import GroupTotal, Quality, Reading, Snapshot
 from gridiface.errors import StoreUnavailable

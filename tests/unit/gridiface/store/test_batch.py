@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridiface.domain.ports import AppendReadings, Change, DeleteDocument, KeepDocument, PutDocument
+from gridiface.domain.changes import AppendReadings, Change, DeleteDocument, KeepDocument, PutDocument
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.store.batch import Batch, encode, plan, reading_row

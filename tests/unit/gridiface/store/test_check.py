@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gridiface.domain.ports import PutDocument
+from gridiface.domain.changes import PutDocument
 from gridiface.errors import StoreUnavailable
 from gridiface.store import schema
 from gridiface.store.check import check

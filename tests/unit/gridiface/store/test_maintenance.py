@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gridiface.domain.ports import PutDocument
+from gridiface.domain.changes import PutDocument
 from gridiface.errors import ConfigError, StoreUnavailable
 from gridiface.store import maintenance
 from gridiface.store.engine import Database, StoreInUse

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gridiface.domain.changes import AppendDecisions, Document, PutDocument
 from gridiface.domain.controls import Decision, Source, Target, TargetKind
-from gridiface.domain.ports import AppendDecisions, DecisionSearch, Document, History, Ledger, PutDocument
+from gridiface.domain.ports import DecisionSearch, History, Ledger
 from gridiface.errors import StoreUnavailable
 from gridiface.store import repository
 from gridiface.store.engine import StoreInUse

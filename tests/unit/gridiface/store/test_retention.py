@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from gridiface.domain.changes import AppendOutcome, AppendPerformance, AppendReadings, PutControl
 from gridiface.domain.controls import (
     FAST,
     Control,
@@ -19,7 +20,6 @@ from gridiface.domain.controls import (
     TargetKind,
 )
 from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.ports import AppendOutcome, AppendPerformance, AppendReadings, PutControl
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.store.repository import Store

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gridiface.domain.changes import AppendOutcome, AppendPerformance, PutControl
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (
     Control,
@@ -22,7 +23,7 @@ from gridiface.domain.controls import (
 )
 from gridiface.domain.performance import LONGEST_LINE_S, LimitAccount, PerformanceInterval
 from gridiface.domain.performance_sums import LimitFigures, Summed
-from gridiface.domain.ports import AppendOutcome, AppendPerformance, Began, PutControl
+from gridiface.domain.ports import Began
 from gridiface.domain.response_counts import ResponseCounts
 from gridiface.store import spans
 from gridiface.store.repository import Store

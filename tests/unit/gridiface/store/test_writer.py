@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.waiting import until
 
-from gridiface.domain.ports import PutDocument
+from gridiface.domain.changes import PutDocument
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.store.batch import Batch, Plan, encode
 from gridiface.store.writer import GroupWriter, RefusedRows

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from gridiface.domain.changes import Change
 from gridiface.domain.controls import Acceptance, Control
-from gridiface.domain.ports import Change
 from gridiface.errors import GridifaceError
 from gridiface.northbound.dnp3.pointmap.points import PointEntry
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.domain.controls import Control
-from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.timeline import TERMINAL
 from gridiface.northbound.dnp3.pointmap.meanings import CONTROLLING, Action
 from gridiface.northbound.dnp3.pointmap.points import PointEntry, PointMap

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridiface.deadlines import waits
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.domain.clock import Instant
 from gridiface.domain.curves import CurveKind
-from gridiface.domain.ports import Document, PutDocument
 from gridiface.northbound.dnp3.der.curves import TYPE as _TYPE
 from gridiface.northbound.dnp3.der.curves import is_kind, payload_of
 from gridiface.northbound.dnp3.der.schedules import Due, Schedule, Status, Validation, schedule_of, validate

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gridiface.domain.ports import Document, PutDocument
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.northbound.dnp3.pointmap.meanings import Action
 from gridiface.northbound.dnp3.pointmap.points import PointEntry, PointMap
 

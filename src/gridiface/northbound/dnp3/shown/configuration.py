@@ -15,7 +15,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gridiface.domain.ports import Document, PutDocument
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.errors import ConfigError, LocalProtocolError
 from gridiface.northbound.dnp3.pointmap.points import PointMap
 from gridiface.protocols.dnp3.files import FileStatus

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target
-from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.northbound.dnp3.pointmap.meanings import Measure
 

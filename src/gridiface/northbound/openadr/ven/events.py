@@ -13,9 +13,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from gridiface.domain.changes import Change, DeleteDocument, PutDocument
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import OPTED_OUT, Outcome, OutcomeKind
-from gridiface.domain.ports import Change, ControlInbox, DeleteDocument, FleetView, Ledger, PutDocument
+from gridiface.domain.ports import ControlInbox, FleetView, Ledger
 from gridiface.errors import RefusedControl, StoreUnavailable
 from gridiface.northbound.openadr.translate.events import Program, concerns, informs, word_of
 from gridiface.northbound.openadr.ven.bindings import Binding, Bindings

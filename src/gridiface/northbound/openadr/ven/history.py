@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gridiface.domain.changes import Change, DeleteDocument, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, FleetView, PutDocument
+from gridiface.domain.ports import FleetView
 from gridiface.domain.telemetry import Quality
 from gridiface.northbound.openadr.settings import ResourceSettings
 from gridiface.protocols.openadr.payloads.stream import QUALITY_BAD, QUALITY_GOOD

@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 
 from gridiface.deadlines import waits
+from gridiface.domain.changes import Change, DeleteDocument, PutDocument
 from gridiface.domain.clock import Clock, Instant
-from gridiface.domain.ports import Change, DeleteDocument, FleetView, PutDocument
+from gridiface.domain.ports import FleetView
 from gridiface.northbound.openadr.settings import ResourceSettings, VenSettings
 from gridiface.northbound.openadr.translate.reports import status_sample, stored_energy_sample, usage_sample
 from gridiface.northbound.openadr.ven.green_button import feed_of

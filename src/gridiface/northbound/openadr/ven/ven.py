@@ -16,9 +16,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
-from gridiface.domain.ports import Change, ControlInbox, FleetView, Ledger
+from gridiface.domain.ports import ControlInbox, FleetView, Ledger
 from gridiface.domain.traffic import Tap
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.logfields import about

@@ -13,10 +13,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 
+from gridiface.domain.changes import Change as LedgerChange
+from gridiface.domain.changes import DeleteDocument, PutDocument
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Delivery, DeliveryOutcome, Outcome, OutcomeKind, Setpoint
-from gridiface.domain.ports import Change as LedgerChange
-from gridiface.domain.ports import DeleteDocument, PutDocument
 from gridiface.errors import RefusedControl, StoreUnavailable
 from gridiface.northbound.openadr.committer import Committer, News
 from gridiface.northbound.openadr.translate.fleet import Claims, event_for

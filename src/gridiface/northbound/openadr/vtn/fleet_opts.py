@@ -9,8 +9,8 @@ import json
 import math
 from collections.abc import Callable, Mapping
 
+from gridiface.domain.changes import Change, DeleteDocument, PutDocument
 from gridiface.domain.clock import Instant, Interval
-from gridiface.domain.ports import Change, DeleteDocument, PutDocument
 from gridiface.northbound.openadr.committer import Committer
 from gridiface.northbound.openadr.vtn.fleet_members import FleetMembers, Member
 from gridiface.protocols.openadr.vtn import Vtn

@@ -12,7 +12,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gridiface.domain.ports import Change, DeleteDocument, Ledger, PutDocument
+from gridiface.domain.changes import Change, DeleteDocument, PutDocument
+from gridiface.domain.ports import Ledger
 from gridiface.protocols.openadr.reports import ReportValue
 from gridiface.protocols.openadr.vtn.notices import Notice, ReportReceived
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from gridiface.domain.changes import Change as LedgerChange
 from gridiface.domain.clock import Clock, Instant
-from gridiface.domain.ports import Change as LedgerChange
 from gridiface.domain.ports import DeviceRegistry, Ledger
 from gridiface.domain.traffic import Tap
 from gridiface.errors import GridifaceError, RemoteProtocolError, StoreUnavailable

@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Clock
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Principal, Role
-from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.core import Sep2Core

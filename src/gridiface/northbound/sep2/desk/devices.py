@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.fleet import Role
-from gridiface.domain.ports import Change
 from gridiface.errors import ConfigConflict, LocalProtocolError, RemoteProtocolError
 from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.core import Sep2Core

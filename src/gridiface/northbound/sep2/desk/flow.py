@@ -11,8 +11,8 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Clock, Instant
-from gridiface.domain.ports import Change
 from gridiface.domain.quantities import from_power_of_ten
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.along import along_with

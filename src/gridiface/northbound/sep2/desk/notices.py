@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gridiface.domain.changes import Change
 from gridiface.domain.controls import Target, TargetKind
-from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.along import along_with
 from gridiface.northbound.sep2.desk.desk import Sep2Desk

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change
 from gridiface.northbound.sep2.core import Sep2Core
 from gridiface.northbound.sep2.members.metering import stored_paths
 from gridiface.northbound.sep2.members.placing import DER_RESOURCES, unwritten

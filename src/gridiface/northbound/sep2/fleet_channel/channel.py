@@ -14,9 +14,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import ENTER_SERVICE_MODES, Agenda, Delivery, DeliveryOutcome, Setpoint
-from gridiface.domain.ports import Change
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.fleet_channel.derived_controls import DerivedControls
 from gridiface.northbound.sep2.fleet_channel.own_controls import (

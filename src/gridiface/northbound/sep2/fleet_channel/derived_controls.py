@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Setpoint
-from gridiface.domain.ports import Change
 from gridiface.northbound.sep2.fleet_channel.own_controls import CEILINGS, parents_of
 from gridiface.northbound.sep2.fleet_channel.parents import ENDS_ANYWAY_S
 from gridiface.northbound.sep2.programs.curves import Curves

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Agenda
-from gridiface.domain.ports import Change
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.fleet_channel.derived_controls import DerivedControls
 from gridiface.northbound.sep2.fleet_channel.own_controls import derived_modes, first_conflict, taken, without

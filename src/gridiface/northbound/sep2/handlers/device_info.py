@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gridiface.domain.ports import Change
+from gridiface.domain.changes import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import csip_aus
 from gridiface.northbound.sep2.members.membership import Membership

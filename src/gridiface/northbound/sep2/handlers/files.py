@@ -14,8 +14,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from gridiface.domain.changes import PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import PutDocument
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.published.preparing import Place, Rule
 from gridiface.northbound.sep2.served import documents

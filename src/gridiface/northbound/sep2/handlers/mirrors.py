@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gridiface.domain.changes import AppendReadings, Change
 from gridiface.domain.fleet import Role
-from gridiface.domain.ports import AppendReadings, Change
 from gridiface.domain.quantities import Phase
 from gridiface.domain.telemetry import Reading as DomainReading
 from gridiface.errors import RemoteProtocolError

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device, Nameplate, Role
-from gridiface.domain.ports import Change
 from gridiface.northbound.sep2.members.metering import Metering
 from gridiface.northbound.sep2.members.placing import place_end_device
 from gridiface.northbound.sep2.members.placing_programs import place_program

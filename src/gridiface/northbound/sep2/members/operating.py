@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
 from gridiface.domain.fleet import Device
-from gridiface.domain.ports import Change
 from gridiface.errors import ConfigError
 from gridiface.northbound.sep2.members.membership import OWN_DRIVERS
 from gridiface.northbound.sep2.members.metering import Metering, Mirror, mirror_head

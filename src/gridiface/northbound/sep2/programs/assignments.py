@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Role
-from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.members.placing_programs import place_program
 from gridiface.northbound.sep2.programs.assigned import MOST_ASSIGNMENTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from gridiface.domain.ports import Change
+from gridiface.domain.changes import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.served.access import require_utility

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control
-from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import csip_aus
 from gridiface.northbound.sep2.programs.asking import Asking

@@ -12,8 +12,8 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
+from gridiface.domain.changes import Change
 from gridiface.domain.controls import Setpoint
-from gridiface.domain.ports import Change
 from gridiface.northbound.sep2.members.placing_programs import empty_default
 from gridiface.northbound.sep2.served import documents, identities
 from gridiface.northbound.sep2.served.services import Services

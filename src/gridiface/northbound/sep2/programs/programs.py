@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Control, Verdict
-from gridiface.domain.ports import Change
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2 import csip_aus
 from gridiface.northbound.sep2.programs.asking import Asking

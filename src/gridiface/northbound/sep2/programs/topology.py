@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Group
-from gridiface.domain.ports import Change
 from gridiface.northbound.sep2.members.placing_programs import place_program
 from gridiface.northbound.sep2.programs.assigned import Assigned, assignment_path
 from gridiface.northbound.sep2.programs.programs import Programs

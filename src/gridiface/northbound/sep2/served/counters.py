@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gridiface.domain.ports import Change
+from gridiface.domain.changes import Change
 from gridiface.northbound.sep2.served import documents
 
 #: Numbers are reserved in blocks, so that not every new resource writes the counter too.

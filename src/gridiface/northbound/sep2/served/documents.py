@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 from gridiface.errors import LocalProtocolError
 from gridiface.protocols.sep2.resources import Resource
 from gridiface.protocols.xmlwire import Limits, decode, encode

@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from gridiface.domain.changes import Change, PutDocument
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, PutDocument
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.served.state import State
 from gridiface.northbound.sep2.served.state_records import EventOwner, EventRecord

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.served.documents import Record
 from gridiface.northbound.sep2.served.state_records import EventRecord

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from gridiface.domain.ports import Change
+from gridiface.domain.changes import Change
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.served.kinds import kind

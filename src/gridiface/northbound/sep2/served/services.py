@@ -7,8 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, ControlInbox, DeviceRegistry, FleetView, Ledger
+from gridiface.domain.ports import ControlInbox, DeviceRegistry, FleetView, Ledger
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.served.access import Caller, Doorman
 from gridiface.northbound.sep2.served.event_clock import EventClock

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.served.nodes import Item
 from gridiface.protocols.sep2.resources import Subscription

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gridiface.deadlines import waits
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.served.access import Doorman
 from gridiface.northbound.sep2.served.nodes import Item, Listing, Node, Viewer

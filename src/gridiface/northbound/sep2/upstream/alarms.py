@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gridiface.domain.changes import Change, Document
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, Document, FleetView, Ledger
+from gridiface.domain.ports import FleetView, Ledger
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.translate.status import ALARMS
 from gridiface.northbound.sep2.upstream.mailbox import LOG, Letter, Mailbox

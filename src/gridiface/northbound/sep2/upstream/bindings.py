@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from gridiface.domain.changes import Change, Document
 from gridiface.domain.controls import Control
-from gridiface.domain.ports import Change, Document
 from gridiface.errors import LocalProtocolError
 from gridiface.northbound.sep2.served import documents
 from gridiface.protocols.sep2.followed import Followed

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from gridiface.domain.changes import Change, Document
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Control, Outcome, OutcomeKind, Verdict
-from gridiface.domain.ports import Change, ControlInbox, Document, FleetView, Ledger
+from gridiface.domain.ports import ControlInbox, FleetView, Ledger
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.translate.answers import outcome_to_status, verdict_to_status
 from gridiface.northbound.sep2.translate.upstream import event_control

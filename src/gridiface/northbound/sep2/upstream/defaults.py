@@ -11,8 +11,9 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gridiface.domain.changes import Change, Document
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, ControlInbox, Document, Ledger
+from gridiface.domain.ports import ControlInbox, Ledger
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.translate.upstream import default_control

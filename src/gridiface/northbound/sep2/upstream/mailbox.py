@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
+from gridiface.domain.changes import Change, DeleteDocument, Document, PutDocument
 from gridiface.errors import LocalProtocolError
 from gridiface.protocols.sep2.outbox import Written
 

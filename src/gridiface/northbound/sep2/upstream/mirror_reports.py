@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gridiface.domain.changes import Change, Document
 from gridiface.domain.clock import Instant
 from gridiface.domain.controls import TargetKind
-from gridiface.domain.ports import Change, Document, FleetView, History, Ledger
+from gridiface.domain.ports import FleetView, History, Ledger
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.translate.mirroring import Means, MirrorNames, mirror, reading_post
 from gridiface.northbound.sep2.upstream.mailbox import READING, Letter, Mailbox

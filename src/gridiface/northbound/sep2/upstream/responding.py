@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gridiface.domain.ports import Change
+from gridiface.domain.changes import Change
 from gridiface.northbound.sep2.translate.answers import wants_response
 from gridiface.northbound.sep2.upstream.bindings import Binding
 from gridiface.northbound.sep2.upstream.mailbox import RESPONSE, Letter, Mailbox

@@ -12,8 +12,8 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gridiface.domain.changes import Change, DeleteDocument, Document
 from gridiface.domain.clock import Instant
-from gridiface.domain.ports import Change, DeleteDocument, Document
 from gridiface.errors import LocalProtocolError
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.upstream.settings import UpstreamSettings

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
+from gridiface.domain.changes import Change
 from gridiface.domain.clock import Clock, Instant
 from gridiface.domain.controls import Outcome
-from gridiface.domain.ports import Change, ControlInbox, FleetView, History, Ledger
+from gridiface.domain.ports import ControlInbox, FleetView, History, Ledger
 from gridiface.northbound.sep2.upstream.bindings import Binding
 from gridiface.northbound.sep2.upstream.rivals import Displaced, Rival, losers
 from gridiface.northbound.sep2.upstream.session import UpstreamSession

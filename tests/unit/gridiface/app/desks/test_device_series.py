@@ -9,7 +9,7 @@ from tests.unit.gridiface.app.desks.test_settlement_desk import reading
 
 from gridiface.app.desks import device_series as module
 from gridiface.app.desks.device_series import device_series
-from gridiface.domain.ports import AppendReadings
+from gridiface.domain.changes import AppendReadings
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.store.repository import Store

@@ -5,8 +5,8 @@ import pytest
 from gridiface.aggregation.engine import Engine
 from gridiface.aggregation.loops import Held
 from gridiface.app.desks.engine_desk import LOOPS, QUARANTINE, EngineDesk
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 from gridiface.domain.fleet import Capability, Constraints, Device, Group, Nameplate
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import ConfigError
 

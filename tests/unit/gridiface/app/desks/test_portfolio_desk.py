@@ -12,11 +12,11 @@ from gridiface.aggregation.config import EngineConfig
 from gridiface.aggregation.engine import Engine
 from gridiface.app.config.model import Config
 from gridiface.app.desks.portfolio_desk import SPACE, PortfolioDesk
+from gridiface.domain.changes import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, Target, TargetKind
 from gridiface.domain.envelope import FleetChanged
 from gridiface.domain.fleet import Capability, Constraints, Device, DeviceKind, Group, Nameplate
-from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import RemoteProtocolError
 

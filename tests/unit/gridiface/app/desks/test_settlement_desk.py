@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gridiface.app.desks.settlement_desk import SettlementDesk
-from gridiface.domain.ports import AppendReadings
+from gridiface.domain.changes import AppendReadings
 from gridiface.domain.quantities import Quantity
 from gridiface.domain.telemetry import Reading
 from gridiface.errors import ConfigError

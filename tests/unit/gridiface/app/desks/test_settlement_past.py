@@ -8,7 +8,7 @@ from tests.unit.gridiface.app.desks.test_settlement_desk import ASKED, END, STAR
 
 from gridiface.aggregation.settlement import Settlement
 from gridiface.app.desks.settlement_past import PAST_SPACE, SettlementPast
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 from gridiface.operator.accounts.optouts import Leave
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gridiface.aggregation.accounting.device_lines import COUNTED, SINCE, SUMS, TIMES, UNTIL, DeviceLines
 from gridiface.app.dispatching.device_lines import CHUNK, SPACE, documents_of, gone, intervals_of, kept, lines_of
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 
 
 def drawn(count: int, seed: int = 1) -> DeviceLines:

@@ -15,6 +15,7 @@ from gridiface.app.config.model import Config
 from gridiface.app.dispatching.dispatch import Dispatch
 from gridiface.app.dispatching.recording import PART
 from gridiface.app.fleet.members import Members
+from gridiface.domain.changes import AppendDecisions, AppendOutcome, Change, Document, PutControl, PutDocument
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import (
     Control,
@@ -32,7 +33,6 @@ from gridiface.domain.controls import (
     Verdict,
 )
 from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Nameplate, Settings
-from gridiface.domain.ports import AppendDecisions, AppendOutcome, Change, Document, PutControl, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 

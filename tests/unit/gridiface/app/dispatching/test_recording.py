@@ -13,10 +13,7 @@ from gridiface.aggregation.deciding.late import Late
 from gridiface.aggregation.tick_result import TickResult
 from gridiface.app.dispatching.device_lines import documents_of, lines_of
 from gridiface.app.dispatching.recording import PART, changes_of, devices_first, in_parts, left_behind, trimmed
-from gridiface.domain.clock import Interval
-from gridiface.domain.controls import Control, Decision, Outcome, OutcomeKind, Source, Target, TargetKind
-from gridiface.domain.performance import PerformanceInterval
-from gridiface.domain.ports import (
+from gridiface.domain.changes import (
     AppendDecisions,
     AppendDeliveries,
     AppendOutcome,
@@ -27,6 +24,9 @@ from gridiface.domain.ports import (
     PutControl,
     PutDocument,
 )
+from gridiface.domain.clock import Interval
+from gridiface.domain.controls import Control, Decision, Outcome, OutcomeKind, Source, Target, TargetKind
+from gridiface.domain.performance import PerformanceInterval
 
 OUTCOME = Outcome(control_id="c", kind=OutcomeKind.STARTED, at=1.0, device_id="a")
 DECISION = Decision(

@@ -10,10 +10,10 @@ import pytest
 from gridiface.app.config.model import Config
 from gridiface.app.fleet.fleet_desk import FleetChange, FleetDesk
 from gridiface.app.fleet.overlay import Overlay
+from gridiface.domain.changes import Change, Document, PutDocument
 from gridiface.domain.clock import Interval
 from gridiface.domain.controls import Control, ControlMode, ModeValue, Source, Target, TargetKind
 from gridiface.domain.definitions import DeviceEntry, GroupEntry
-from gridiface.domain.ports import Change, Document, PutDocument
 from gridiface.errors import ConfigConflict, ConfigError, StoreUnavailable
 
 FILE = Config.model_validate(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gridiface.app.config.model import Config
 from gridiface.app.fleet.members import SPACE, Members
+from gridiface.domain.changes import Document
 from gridiface.domain.fleet import Capability, Device, DeviceKind, DriverTraits, Nameplate, Settings
-from gridiface.domain.ports import Document
 
 CONFIG = Config.model_validate(
     {

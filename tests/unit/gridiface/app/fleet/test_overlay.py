@@ -9,8 +9,8 @@ import pytest
 
 from gridiface.app.config.model import Config
 from gridiface.app.fleet.overlay import DEVICES, GROUPS, Overlay, check, client_of
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 from gridiface.domain.definitions import DeviceEntry, GroupEntry
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.errors import ConfigError
 
 TLS = {"tls": {"certificate": "c", "key": "k", "roots": ["r"]}}

@@ -10,9 +10,9 @@ import pytest
 from gridiface.app.config.model import Config
 from gridiface.app.fleet.southbound import Southbound
 from gridiface.app.process.clock import SystemClock
+from gridiface.domain.changes import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.controls import Delivery, DeliveryOutcome, Setpoint
 from gridiface.domain.fleet import Nameplate
-from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.drivers.api import Driver, DriverConfig, Keep
 from gridiface.errors import ConfigError

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gridiface.app.fronts.dnp3_desk import Dnp3Desk, flag_names
+from gridiface.domain.changes import PutDocument
 from gridiface.domain.controls import Acceptance, Target, TargetKind, Verdict
-from gridiface.domain.ports import PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.pointmap.points import PointMap

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from gridiface.app.fronts.sep2_surface import Sep2Surface
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 from gridiface.domain.controls import Acceptance, Verdict
 from gridiface.domain.fleet import Device, Group, Nameplate
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.errors import RemoteProtocolError
 from gridiface.northbound.sep2.server import Sep2Server
 from gridiface.northbound.sep2.settings import ClientEntry, Sep2Settings

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.domain.controls import Acceptance, ControlState, Target, TargetKind, Verdict
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Group, Nameplate, Settings
-from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.telemetry import OperatingState, Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.dnp3.pointmap.points import PointMap

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from gridiface.domain.changes import Document
 from gridiface.domain.controls import Target, TargetKind
-from gridiface.domain.ports import Document
 from gridiface.domain.telemetry import OperatingState, Quality
 from gridiface.errors import ConfigError
 from gridiface.northbound.dnp3.pointmap.meanings import Measure

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gridiface.domain.ports import Document
+from gridiface.domain.changes import Document
 from gridiface.northbound.dnp3.tags import SPACE, Tags, load
 
 

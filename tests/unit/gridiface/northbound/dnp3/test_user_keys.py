@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gridiface.domain.ports import Document
+from gridiface.domain.changes import Document
 from gridiface.northbound.dnp3.user_keys import SPACE, UserRecord
 from gridiface.protocols.dnp3.authentication.algorithms import User
 from gridiface.protocols.dnp3.authentication.users import UserState

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 from gridiface.errors import StoreUnavailable
 
 NOW = 1_800_000_000.0

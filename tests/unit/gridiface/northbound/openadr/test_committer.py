@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from gridiface.domain.changes import Change as LedgerChange
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.domain.controls import Outcome, OutcomeKind
-from gridiface.domain.ports import Change as LedgerChange
-from gridiface.domain.ports import Document, PutDocument
 from gridiface.domain.telemetry import Snapshot
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.committer import Committer, News, then

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gridiface.domain.ports import DeleteDocument, PutDocument
+from gridiface.domain.changes import DeleteDocument, PutDocument
 from gridiface.northbound.openadr.documents import ledger_changes, ven_space, vtn_space
 from gridiface.protocols.openadr.changes import Change
 

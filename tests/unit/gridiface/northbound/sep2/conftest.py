@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import pytest
 from lxml import etree
 
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 from gridiface.domain.controls import Acceptance, Control, Outcome, OutcomeKind, Setpoint, Target, Verdict
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Group, Nameplate, Role, Settings
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
 from gridiface.domain.telemetry import OperatingState, Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.sep2.core import Sep2Core

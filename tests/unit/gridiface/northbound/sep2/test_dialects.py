@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 from gridiface.northbound.sep2.dialects import Dialects
 from gridiface.protocols.sep2.exchange import Reply, found
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from gridiface.domain.changes import Document
 from gridiface.domain.controls import Target, TargetKind
 from gridiface.domain.fleet import Device, Group, Nameplate, Role
-from gridiface.domain.ports import Document
 from gridiface.errors import ConfigError, LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.members.placing import time_at
 from gridiface.northbound.sep2.served import documents, identities

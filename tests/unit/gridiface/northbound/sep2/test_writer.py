@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gridiface.domain.ports import Change, Document, PutDocument
+from gridiface.domain.changes import Change, Document, PutDocument
 from gridiface.errors import LocalProtocolError, StoreUnavailable
 from gridiface.northbound.sep2 import writer
 from gridiface.northbound.sep2.writer import BackgroundWriter

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.waiting import until
 
-from gridiface.domain.ports import Change, DeleteDocument, Document, PutDocument
+from gridiface.domain.changes import Change, DeleteDocument, Document, PutDocument
 from gridiface.errors import StoreUnavailable
 from gridiface.operator.auth.sessions import MARKS, NOTED_S, SPACE, SessionBook
 from gridiface.operator.auth.users import User, UserBook

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.domain.ports import Document
+from gridiface.domain.changes import Document
 from gridiface.operator.records.audit import SPACE, Entry
 from gridiface.operator.records.audit_chain import SEALS, AuditChain, seal_hash, verify
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from gridiface.domain.ports import Change, Document
+from gridiface.domain.changes import Change, Document
 from gridiface.operator.records.book import FRESH_S, MISS_S, Book
 
 

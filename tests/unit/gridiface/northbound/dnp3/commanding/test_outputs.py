@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridiface.domain.changes import Document
 from gridiface.domain.controls import ControlState, Target, TargetKind
-from gridiface.domain.ports import Document
 from gridiface.northbound.dnp3.commanding.outputs import SPACE, Outputs
 from gridiface.northbound.dnp3.pointmap.points import PointMap
 from gridiface.northbound.dnp3.profiles import profile

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gridiface.domain.ports import Document
+from gridiface.domain.changes import Document
 from gridiface.northbound.dnp3.der.windows import SPACE, Record, windows_of
 from gridiface.northbound.dnp3.pointmap.points import PointMap
 from gridiface.northbound.dnp3.profiles import profile

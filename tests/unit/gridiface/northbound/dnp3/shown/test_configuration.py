@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gridiface.domain.ports import Document
+from gridiface.domain.changes import Document
 from gridiface.northbound.dnp3.pointmap.points import PointMap
 from gridiface.northbound.dnp3.profiles import profile
 from gridiface.northbound.dnp3.shown.configuration import MOST_OCTETS, SPACE, Configuration

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gridiface.domain.ports import DeleteDocument, PutDocument
+from gridiface.domain.changes import DeleteDocument, PutDocument
 from gridiface.northbound.openadr.ven.bindings import Binding, Bindings
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from gridiface.domain.changes import DeleteDocument, PutDocument
 from gridiface.domain.controls import Target, TargetKind
-from gridiface.domain.ports import DeleteDocument, FleetView, PutDocument
+from gridiface.domain.ports import FleetView
 from gridiface.domain.telemetry import Quality, Snapshot
 from gridiface.northbound.openadr.settings import ResourceSettings
 from gridiface.northbound.openadr.ven.history import UNCERTAIN, FleetHistory

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.domain.controls import ControlMode, DeliveryOutcome, OutcomeKind, Setpoint
-from gridiface.domain.ports import Document, PutDocument
 from gridiface.errors import RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.openadr.settings import ListenSettings, MemberSettings, VenEntry, VtnSettings
 from gridiface.northbound.openadr.translate.fleet import CAPACITY, SETPOINT, SIMPLE

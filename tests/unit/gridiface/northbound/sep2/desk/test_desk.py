@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from gridiface.domain.changes import PutDocument
 from gridiface.domain.fleet import Role
-from gridiface.domain.ports import PutDocument
 from gridiface.errors import ConfigConflict, ConfigError, RemoteProtocolError, StoreUnavailable
 from gridiface.northbound.sep2.desk.desk import Sep2Desk
 from gridiface.northbound.sep2.desk.notices import Sep2Notices, Whom

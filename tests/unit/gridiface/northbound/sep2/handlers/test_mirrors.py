@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.domain.ports import AppendReadings
+from gridiface.domain.changes import AppendReadings
 from gridiface.domain.quantities import Phase, Quantity
 from gridiface.northbound.sep2.settings import LimitSettings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gridiface.domain.ports import Document
+from gridiface.domain.changes import Document
 from gridiface.errors import LocalProtocolError
 from gridiface.northbound.sep2.served import documents
 from gridiface.protocols.sep2 import resources as r

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gridiface.domain.ports import Document, PutDocument
+from gridiface.domain.changes import Document, PutDocument
 from gridiface.northbound.sep2.served import documents
 from gridiface.northbound.sep2.served.kinds import kind
 from gridiface.northbound.sep2.served.nodes import Audience, Item

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from gridiface.domain.changes import DeleteDocument, Document, PutControl, PutDocument
 from gridiface.domain.controls import Acceptance, Control, Target, TargetKind, Verdict
 from gridiface.domain.fleet import Capability, Device, DeviceKind, Group, Nameplate
-from gridiface.domain.ports import DeleteDocument, Document, PutControl, PutDocument
 from gridiface.domain.telemetry import Reading, Snapshot
 from gridiface.errors import StoreUnavailable
 from gridiface.northbound.sep2.upstream.link import LinkFailed

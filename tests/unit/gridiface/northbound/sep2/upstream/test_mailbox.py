@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridiface.domain.ports import DeleteDocument, Document, PutDocument
+from gridiface.domain.changes import DeleteDocument, Document, PutDocument
 from gridiface.errors import LocalProtocolError
 from gridiface.northbound.sep2.upstream.mailbox import READING, RESPONSE, Mailbox
 from gridiface.protocols.sep2.outbox import Written
