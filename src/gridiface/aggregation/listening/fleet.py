@@ -21,9 +21,9 @@ from gridiface.domain.controls import FAST, Control, Setpoint, Target, TargetKin
 from gridiface.domain.fleet import Capability, Device, Group
 from gridiface.domain.telemetry import Quality, Snapshot
 
-#: Qualities that count as online; qualities of which nothing that was told is counted.
-#: By the number that a column holds; -1, no data, finds the last.
+#: Qualities by the number that a column holds; -1, no data, finds the last.
 _QUALITIES: tuple[Quality | None, ...] = (*Quality, None)
+#: Those that count as online; those of which nothing that was told is counted.
 _TRUSTED = np.array([quality in {Quality.GOOD, Quality.ESTIMATED} for quality in _QUALITIES])
 _STALE = np.array([quality in {Quality.BAD, Quality.STALE} for quality in _QUALITIES])
 
